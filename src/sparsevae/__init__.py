@@ -1,0 +1,3 @@
+"""Train, measure, see and use sparse latent codes."""
+
+__version__ = "0.1.0"
