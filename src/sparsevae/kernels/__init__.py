@@ -1,0 +1,12 @@
+"""Fast exact operations for the CPU, with plain PyTorch beside them.
+
+Training small convolutional models on a CPU spends most of its time in general-purpose
+convolution code that suits few channels badly. The operations here compute the same numbers,
+forward and backward, with kernels compiled for the machine at their first call; without a C++
+compiler, on other devices and for other number types they are PyTorch's own.
+"""
+
+from sparsevae.kernels.choice import kernel_name, use
+from sparsevae.kernels.convolution import strided_convolution, strided_transposed_convolution
+
+__all__ = ["kernel_name", "strided_convolution", "strided_transposed_convolution", "use"]
