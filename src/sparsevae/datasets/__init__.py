@@ -8,7 +8,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from sparsevae.datasets import embedded, mnist, sources
+from sparsevae.datasets import embedded, mnist, smiley, sources
 from sparsevae.datasets.dataset import Dataset, Split
 from sparsevae.datasets.splits import holdout
 from sparsevae.errors import ConfigurationError, DatasetError, DownloadError
@@ -20,6 +20,7 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
     "fashion-mnist": mnist.fashion_mnist,
     "mnist-5k": embedded.mnist_5k,
     "digits": embedded.digits,
+    "smiley": smiley.smiley,
 }
 PATIENCE = 8.0
 """Seconds after which a silent network counts as none, when a default is looked for."""

@@ -14,24 +14,31 @@ MIRRORS_VARIABLE = "SPARSEVAE_MIRRORS"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 CHUNK = 2**16
+REASONS = {
+    "ConnectTimeout": "no answer",
+    "ReadTimeout": "time-out",
+    "ConnectionError": "no connection",
+    "ChunkedEncodingError": "connection broken off",
+    "InvalidSchema": "no http address",
+    "MissingSchema": "no http address",
+    "InvalidURL": "no http address",
+}
 
 
 def addresses(dataset: str, file_name: str, public: Iterable[str]) -> tuple[str, ...]:
-    """Every address to try for a file, the user's own mirrors in place of the `public` ones."""
+    """Every address to try for a file: on the user's own mirrors if named, else on `public`."""
     own = os.environ.get(MIRRORS_VARIABLE, "").replace(",", " ").split()
     bases = [f"{base.rstrip('/')}/{dataset}" for base in own] or public
     return tuple(f"{base}/{file_name}" for base in bases)
 
 
-def download(
-    urls: Iterable[str], most: int, accept: Callable[[bytes, str], bytearray]
-) -> bytearray:
+def download(urls: Iterable[str], most: int, accept: Callable[[bytes], bytearray]) -> bytearray:
     """What `accept` makes of the first download that it does not refuse.
 
     Args:
         urls: Addresses of the same file, tried in this order.
-        most: A longer download is cut off and counts as a failure.
-        accept: Called with the content and its address; raises DatasetError to refuse it.
+        most: A longer download, in bytes, is cut off and counts as a failure.
+        accept: Called with what was sent; raises DatasetError to refuse it.
 
     Raises:
         DownloadError: If no address works; it says shortly what was wrong with each.
@@ -39,40 +46,40 @@ def download(
     failures = []
     for url in urls:
         try:
-            return accept(_fetch(url, most), url)
+            return accept(_fetch(url, most))
         except DatasetError as error:
-            failures.append(str(error).rstrip("."))
+            failures.append(f"{url}: {str(error).rstrip('.')}")
         except (OSError, ValueError) as error:
-            failures.append(f"{url} failed ({_reason(error)})")
-    raise DownloadError("; ".join(failures) or "no mirror is named")
+            failures.append(f"{url}: {_reason(error)}")
+    raise DownloadError("; ".join(failures) or "no mirror is known")
 
 
 def _fetch(url: str, most: int) -> bytes:
     from pooch import HTTPDownloader
 
-    buffer = _CappedBuffer(url, most)
+    buffer = _CappedBuffer(most)
     fetch = HTTPDownloader(chunk_size=CHUNK, timeout=(CONNECT_SECONDS, READ_SECONDS))
     fetch(url, buffer, None)
     return buffer.getvalue()
 
 
 def _reason(error: Exception) -> str:
-    """The few words that matter of an error that `requests` wraps several times."""
+    """The few words that matter of an error that comes wrapped several times."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"status {response.status_code}"
     kind = type(error).__name__
-    return {"ConnectTimeout": "no answer", "ReadTimeout": "time-out"}.get(kind, kind)
+    return REASONS.get(kind, kind)
 
 
 class _CappedBuffer(io.BytesIO):
     """Memory for a download of known size, which an endless one cannot fill up."""
 
-    def __init__(self, url: str, most: int) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__()
-        self._url, self._most = url, most
+        self._most = most
 
     def write(self, chunk: bytes) -> int:  # type: ignore[override]
         if self.tell() + len(chunk) > self._most:
-            raise DatasetError(f"{self._url} sent more than the {self._most} bytes expected")
+            raise DatasetError(f"more than the {self._most} bytes expected")
         return super().write(chunk)

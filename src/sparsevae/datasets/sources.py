@@ -6,6 +6,7 @@ folders a wrong file is an error, never passed over; in the cache it is replaced
 
 import hashlib
 import threading
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,17 @@ class Source:
 
     Attributes:
         name: Name of the data set.
-        subfolders: Where in a folder of `SPARSEVAE_DATA` its files may lie.
+        subfolders: Where in a folder of `SPARSEVAE_DATA` its files may lie, besides that folder.
         public: Base addresses of the public mirrors, the best first.
         files: The files.
+        namesakes: Checksums of files of other data sets that bear the same names.
     """
 
     name: str
     subfolders: tuple[str, ...]
     public: tuple[str, ...]
     files: tuple[DataFile, ...]
+    namesakes: frozenset[str] = frozenset()
 
 
 def obtain(source: Source, file: DataFile) -> bytearray:
@@ -60,14 +63,16 @@ def find(source: Source, file: DataFile) -> bytearray | None:
         DatasetError: If a copy in the user's folders has another content.
     """
     folders = cache.data_folders()
-    for folder in folders:
-        for subfolder in source.subfolders:
-            for path in _copies(folder / subfolder, file):
-                return _verified(path.read_bytes(), file, str(path))
-    plain = [path for folder in folders for path in _copies(folder, file)]
-    for path in plain + _copies(cache.folder() / source.name, file):
+    for path in _copies([f / sub for f in folders for sub in source.subfolders], file):
+        return _verified(path, file)
+    for path in _copies(folders, file):
+        content, found = _read(path, file)
+        if found not in source.namesakes:
+            _check(path, file, found)
+            return content
+    for path in _copies([cache.folder() / source.name], file):
         try:
-            return _verified(path.read_bytes(), file, str(path))
+            return _verified(path, file)
         except DatasetError:
             continue
     return None
@@ -92,55 +97,79 @@ def prepare(source: Source, patience: float) -> None:
 
 
 def _downloaded_within(source: Source, file: DataFile, patience: float) -> None:
-    outcome: list[DownloadError | None] = []
+    outcome: futures.Future[bytearray] = futures.Future()
 
     def attempt() -> None:
         try:
-            _downloaded(source, file)
-            outcome.append(None)
-        except DownloadError as error:
-            outcome.append(error)
+            outcome.set_result(_downloaded(source, file))
+        except Exception as error:
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(patience)
-    if not outcome:
-        raise DownloadError(_advice(source, file, f"no mirror answered in {patience:g} seconds"))
-    if outcome[0] is not None:
-        raise outcome[0]
+    threading.Thread(target=attempt, daemon=True).start()
+    try:
+        outcome.result(patience)
+    except futures.TimeoutError:
+        silence = f"no mirror delivered it within {patience:g} seconds"
+        raise _not_found(source, file, silence) from None
 
 
 def _downloaded(source: Source, file: DataFile) -> bytearray:
+    def accept(raw: bytes) -> bytearray:
+        content, found = _unpacked(raw, file, "the download")
+        if found != file.sha256:
+            raise DatasetError(f"another content, SHA-256 {found}")
+        return content
+
     urls = mirrors.addresses(source.name, f"{file.name}.gz", source.public)
-    most = file.size + GZIP_OVERHEAD
     try:
-        content = mirrors.download(urls, most, lambda raw, url: _verified(raw, file, url))
+        content = mirrors.download(urls, file.size + GZIP_OVERHEAD, accept)
     except DownloadError as error:
-        raise DownloadError(_advice(source, file, str(error))) from error
+        raise _not_found(source, file, str(error)) from error
     cache.store(f"{source.name}/{file.name}", content)
     return content
 
 
-def _advice(source: Source, file: DataFile, failures: str) -> str:
-    return (
-        f"{file.name} of {source.name} is not on this machine and cannot be downloaded "
-        f"({failures}); put the files in FOLDER/{source.subfolders[0]} and set "
-        f"{cache.DATA_VARIABLE}=FOLDER, or name a mirror in {mirrors.MIRRORS_VARIABLE}."
+def _not_found(source: Source, file: DataFile, failures: str) -> DownloadError:
+    kept = _copies([cache.folder() / source.name], file)
+    state = f"is damaged in the cache ({kept[0]})" if kept else "is not on this machine"
+    return DownloadError(
+        f"{file.name} of {source.name} {state} and cannot be downloaded ({failures}); put the "
+        f"files in FOLDER/{source.subfolders[0]} and set {cache.DATA_VARIABLE}=FOLDER, or name "
+        f"a mirror in {mirrors.MIRRORS_VARIABLE}."
     )
 
 
-def _copies(folder: Path, file: DataFile) -> list[Path]:
-    candidates = [folder / file.name, folder / f"{file.name}.gz"]
-    return [path for path in candidates if path.is_file()]
+def _copies(folders: tuple[Path, ...] | list[Path], file: DataFile) -> list[Path]:
+    paths = [folder / name for folder in folders for name in (file.name, f"{file.name}.gz")]
+    return [path for path in paths if path.is_file()]
 
 
-def _verified(content: bytes, file: DataFile, where: str) -> bytearray:
-    """The decompressed `content`, if it is that of `file`."""
-    plain = idx.unpack(content, file.size, where)
-    found = hashlib.sha256(plain).hexdigest()
+def _verified(path: Path, file: DataFile) -> bytearray:
+    content, found = _read(path, file)
+    _check(path, file, found)
+    return content
+
+
+def _read(path: Path, file: DataFile) -> tuple[bytearray, str]:
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(file.size + GZIP_OVERHEAD)
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}.") from error
+    return _unpacked(raw, file, str(path))
+
+
+def _unpacked(raw: bytes, file: DataFile, where: str) -> tuple[bytearray, str]:
+    """The decompressed content and its SHA-256."""
+    content = idx.unpack(raw, file.size, where)
+    if len(content) > file.size:
+        raise DatasetError(f"{where} holds more than the expected {file.size} bytes; replace it.")
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _check(path: Path, file: DataFile, found: str) -> None:
     if found != file.sha256:
         raise DatasetError(
-            f"{where} is not the published file: its content has SHA-256 {found}, expected is "
-            f"{file.sha256}; replace it, or remove it to have it downloaded."
+            f"{path} is not the published file: its content has SHA-256 {found}, expected is "
+            f"{file.sha256}; replace it, or take it away to have it downloaded."
         )
-    return plain
