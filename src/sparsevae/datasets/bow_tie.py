@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 ENDS = (0, 3, 5, 7, 17, 17, 17, 7, 5, 3, 0)
 """How many pixels are set at either end of each row of the template."""
@@ -22,7 +23,12 @@ def _template() -> Floats:
 TEMPLATE = _template()
 
 
-def paint(factors: Floats, side: int) -> npt.NDArray[np.bool_]:
+def nearest(x: Floats) -> Floats:
+    """The nearest whole number, halves upwards (np.rint would take them to the even one)."""
+    return np.floor(x + 0.5)
+
+
+def paint(factors: Floats, side: int) -> Mask:
     """Bow ties on empty canvases.
 
     Args:
@@ -35,8 +41,8 @@ def paint(factors: Floats, side: int) -> npt.NDArray[np.bool_]:
     a0, a1, a2, a3 = factors
     width, height = 12 + 3 * a2, 5 + 2 * a3
     ties = resized(np.ceil(height), np.ceil(width))  # (n, most rows, most columns)
-    top = np.floor(29 + a1 - height / 2 + 0.5)
-    left = np.floor(16.5 + 0.5 * a0 - width / 2 + 0.5)
+    top = nearest(29 + a1 - height / 2)
+    left = nearest(16.5 + 0.5 * a0 - width / 2)
     line = np.arange(1, side + 1)
     rows = (line - top[:, None]).astype(np.int64)  # (n, side) row of the tie at each canvas row
     columns = (line - left[:, None]).astype(np.int64)
@@ -44,11 +50,11 @@ def paint(factors: Floats, side: int) -> npt.NDArray[np.bool_]:
     inside_columns = (columns >= 0) & (columns < ties.shape[2])
     rows, columns = np.where(inside_rows, rows, 0), np.where(inside_columns, columns, 0)
     tie = np.arange(len(ties))[:, None, None]
-    painted: npt.NDArray[np.bool_] = ties[tie, rows[:, :, None], columns[:, None, :]]
-    return painted & inside_rows[:, :, None] & inside_columns[:, None, :]
+    inside: Mask = inside_rows[:, :, None] & inside_columns[:, None, :]
+    return inside & ties[tie, rows[:, :, None], columns[:, None, :]]
 
 
-def resized(rows: Floats, columns: Floats) -> npt.NDArray[np.bool_]:
+def resized(rows: Floats, columns: Floats) -> Mask:
     """The template at n sizes: bicubic, stretched to 0 .. 1, rounded.
 
     Args:
@@ -65,11 +71,11 @@ def resized(rows: Floats, columns: Floats) -> npt.NDArray[np.bool_]:
     inside = inside_rows[:, :, None] & inside_columns[:, None, :]  # one for each distinct size
     low = np.min(grey, axis=(1, 2), where=inside, initial=np.inf, keepdims=True)
     high = np.max(grey, axis=(1, 2), where=inside, initial=-np.inf, keepdims=True)
-    black = inside & (grey - low >= 0.5 * (high - low))
+    black: Mask = inside & (grey - low >= 0.5 * (high - low))
     return black[which.reshape(-1)]
 
 
-def _weights(sizes: Floats, source: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _weights(sizes: Floats, source: int) -> tuple[Floats, Mask]:
     """(n, most, source) how much of each template pixel goes into each new one, and which exist.
 
     Pixel i of the new image lies at u = (i + 1/2) / scale - 1/2 of the old one; the kernel is as

@@ -7,6 +7,7 @@ damaged is made again.
 
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def folder() -> Path:
     import pooch
 
     return Path(pooch.os_cache("sparsevae"))
+
+
+def copies(folders: Iterable[Path], name: str) -> list[Path]:
+    """The files in `folders` that are called `name` or `name`.gz, in the order of the folders."""
+    paths = [folder / called for folder in folders for called in (name, f"{name}.gz")]
+    return [path for path in paths if os.path.isfile(path)]  # false also where it may not look
 
 
 def store(name: str, content: bytes | bytearray) -> bool:

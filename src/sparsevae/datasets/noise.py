@@ -16,7 +16,7 @@ AnyFloats = npt.NDArray[np.floating[Any]]
 
 
 def gaussian(images: AnyFloats, sigma: float, seed: int, clip: bool = False) -> Floats:
-    """x + sigma * e with e ~ N(0, 1) for every pixel.
+    """Adds sigma * e to each pixel, e ~ N(0, 1) for every one of them.
 
     Args:
         images: Images in 0 .. 1.

@@ -12,14 +12,11 @@ import io
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sparsevae.datasets import bow_tie, sources
+from sparsevae.datasets.bow_tie import Floats, Mask, nearest
 from sparsevae.datasets.dataset import Dataset, Images, Split
 from sparsevae.datasets.sources import DataFile, Source
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 SIDE = 32
 GROUPS = {
@@ -170,11 +167,6 @@ def _hat(factors: Floats) -> Mask:
     crown = 10 + 2 * h4
     left, right = nearest(column - crown / 2), nearest(column + crown / 2)
     return brim | _box(nearest(top - (2 + h5)), top, left, right)
-
-
-def nearest(x: Floats) -> Floats:
-    """The nearest whole number, halves upwards (np.rint would take them to the even one)."""
-    return np.floor(x + 0.5)
 
 
 def _grid() -> tuple[Floats, Floats]:

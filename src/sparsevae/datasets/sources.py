@@ -63,14 +63,14 @@ def find(source: Source, file: DataFile) -> bytearray | None:
         DatasetError: If a copy in the user's folders has another content.
     """
     folders = cache.data_folders()
-    for path in _copies([f / sub for f in folders for sub in source.subfolders], file):
+    for path in cache.copies([f / sub for f in folders for sub in source.subfolders], file.name):
         return _verified(path, file)
-    for path in _copies(folders, file):
+    for path in cache.copies(folders, file.name):
         content, found = _read(path, file)
         if found not in source.namesakes:
             _check(path, file, found)
             return content
-    for path in _copies([cache.folder() / source.name], file):
+    for path in cache.copies([cache.folder() / source.name], file.name):
         try:
             return _verified(path, file)
         except DatasetError:
@@ -130,18 +130,13 @@ def _downloaded(source: Source, file: DataFile) -> bytearray:
 
 
 def _not_found(source: Source, file: DataFile, failures: str) -> DownloadError:
-    kept = _copies([cache.folder() / source.name], file)
+    kept = cache.copies([cache.folder() / source.name], file.name)
     state = f"is damaged in the cache ({kept[0]})" if kept else "is not on this machine"
     return DownloadError(
         f"{file.name} of {source.name} {state} and cannot be downloaded ({failures}); put the "
         f"files in FOLDER/{source.subfolders[0]} and set {cache.DATA_VARIABLE}=FOLDER, or name "
         f"a mirror in {mirrors.MIRRORS_VARIABLE}."
     )
-
-
-def _copies(folders: tuple[Path, ...] | list[Path], file: DataFile) -> list[Path]:
-    paths = [folder / name for folder in folders for name in (file.name, f"{file.name}.gz")]
-    return [path for path in paths if path.is_file()]
 
 
 def _verified(path: Path, file: DataFile) -> bytearray:

@@ -1,0 +1,94 @@
+"""A model and data in, one row of metrics and the numbers behind the pictures out.
+
+Shape legend: N images, J latent dimensions.
+"""
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from sparsevae import pictures
+from sparsevae.datasets import Dataset, noise
+from sparsevae.measuring import Floats, Measured, ablation_rises, batched, measure, unit
+from sparsevae.metrics import bounds, images, sparsity
+from sparsevae.models import Model
+from sparsevae.pictures import NOISE_SEED, SIGMAS
+
+Array = npt.NDArray[Any]
+
+COLLAPSE_SHARE = 0.95
+FLAT_DECODER = 0.05
+
+
+def _bound(model: Model, found: Measured) -> dict[str, Any]:
+    """The terms of the bound and of the objective; a model without a prior has no bound."""
+    reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
+    gamma, expected = torch.from_numpy(found.gamma), torch.from_numpy(found.expected)
+    penalty = float(model.penalty(gamma, expected))
+    return {
+        "negative_elbo": reconstruction + kl if model.has_bound else None,
+        "reconstruction": reconstruction,
+        "kl": kl if model.has_bound else None,
+        "sparsity_penalty": penalty,
+        "loss": reconstruction + float(model.kl_weight(1.0)) * kl + penalty,
+    }
+
+
+def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str, Any]:
+    """How sparse the codes are; without labels there is no selectivity."""
+    used = sparsity.used_mask(rises)
+    row: dict[str, Any] = {
+        "used_dimensions": int(used.sum()),
+        "on_in_1pct": sparsity.on_in_one_percent(found.gamma),
+        "active_per_image": sparsity.active_per_image(found.gamma),
+        "sum_gamma": float(found.gamma.sum(1).mean()),
+        "always_on": sparsity.always_on(found.gamma),
+        "dead": sparsity.dead(found.gamma, used),
+        "exact_zeros": sparsity.exact_zeros(found.code),
+    }
+    if labels is None:
+        blank = ("selectivity", "selectivity_all", "selectivity_permuted")
+        return {**row, **dict.fromkeys(blank)}
+    row["selectivity"] = sparsity.selectivity(found.gamma, labels, used)
+    row["selectivity_all"] = sparsity.selectivity(found.gamma, labels)
+    row["selectivity_permuted"] = sparsity.permuted_selectivity(found.gamma, labels, used)
+    return row
+
+
+def _images(model: Model, x: Floats, found: Measured) -> dict[str, Any]:
+    """How close reconstructions are to clean images, from clean and from noisy ones."""
+    restored = batched(model.decode, found.code, model)
+    row: dict[str, Any] = {"mse": images.mse(x, restored)}
+    for sigma in SIGMAS:
+        for clip in (False, True):
+            noisy = noise.gaussian(x, sigma, NOISE_SEED, clip=clip)
+            name = f"mse_noise_{sigma}{'_clipped' if clip else ''}"
+            row[name] = images.mse(x, batched(model.reconstruct, noisy, model))
+    row["pixel_variance"] = images.pixel_variance(restored) / images.pixel_variance(x)
+    return row
+
+
+def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Measure a trained model on the test split.
+
+    Args:
+        model: on any device, in evaluation mode.
+        dataset: its test split is what is measured; the mean training image is what a
+            collapsed decoder would print.
+
+    Returns:
+        Metrics by name (None where a metric is not defined for the model), and arrays: what
+        pictures draw, see :mod:`sparsevae.pictures`, is made from the same measurements.
+    """
+    x, labels = unit(dataset.test), dataset.test.labels
+    found = measure(model, x)
+    rises = ablation_rises(model, x, found)
+    row = {**_bound(model, found), **_images(model, x, found), **_sparsity(found, rises, labels)}
+    row["active_units"] = sparsity.active_units(found.mean) if model.has_bound else None
+    floor = bounds.collapse_floor(unit(dataset.train), x)
+    row["collapsed_decoder"] = bool(
+        row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER
+    )
+    row.update({f"parameters_{part}": n for part, n in model.parameter_counts().items()})
+    return row, pictures.gather(model, dataset, x, found, rises)

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: likelihood bounds, sparsity of codes, quality of images."""

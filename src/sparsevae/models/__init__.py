@@ -1,0 +1,85 @@
+"""The table of models: a row is a class and its arguments."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.models.autoencoder import AutoEncoder
+from sparsevae.models.base import Model, Posterior, Terms
+from sparsevae.models.vae import VAE
+from sparsevae.models.vsc import VSC
+from sparsevae.networks import Shape
+
+__all__ = ["MODELS", "VAE", "VSC", "AutoEncoder", "Model", "Posterior", "Row", "Terms", "build"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: how the model is called in pictures, its class and arguments."""
+
+    title: str
+    model: type[Model]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def accepts(self) -> tuple[str, ...]:
+        """Names of the arguments that a configuration may set."""
+        given = set(inspect.signature(self.model).parameters)
+        return tuple(sorted(given - {"shape", "latents", "channels", "examples"}))
+
+
+MODELS: dict[str, Row] = {
+    "ae": Row("AE", AutoEncoder),
+    "vae": Row("VAE", VAE),
+    "vsc": Row("VSC", VSC),
+    "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
+}
+
+
+def row(name: str) -> Row:
+    """The row of a model.
+
+    Raises:
+        ConfigurationError: no model has that name.
+    """
+    if name not in MODELS:
+        raise ConfigurationError(f"There is no model {name!r}; choose from {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def build(
+    name: str,
+    shape: Shape,
+    latents: int,
+    *,
+    channels: tuple[int, ...],
+    arguments: Mapping[str, Any],
+    examples: Tensor | None = None,
+) -> Model:
+    """Make the model of a row of the table, its weights drawn from torch's generator.
+
+    Args:
+        name: a key of :data:`MODELS`.
+        shape: (C, H, W) of images or (D,) of vectors.
+        latents: J.
+        channels: widths of the trunk.
+        arguments: arguments of the model's class; they go before those of the row.
+        examples: images in [0, 1] that a prior with pseudo-inputs may start from.
+
+    Raises:
+        ConfigurationError: an unknown model, or an argument that it does not take.
+    """
+    found = row(name)
+    unknown = sorted(set(arguments) - set(found.accepts()))
+    if unknown:
+        raise ConfigurationError(
+            f"The model {name!r} does not take {', '.join(unknown)}; it takes "
+            f"{', '.join(found.accepts()) or 'no arguments'}."
+        )
+    settings = {**found.arguments, **arguments}
+    if "examples" in inspect.signature(found.model).parameters:
+        settings["examples"] = examples
+    return found.model(shape, latents, channels=channels, **settings)

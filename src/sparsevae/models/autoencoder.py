@@ -1,0 +1,37 @@
+"""The deterministic autoencoder."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from sparsevae.distributions import Point
+from sparsevae.models.base import Model, Terms
+from sparsevae.networks import CHANNELS, Shape
+from sparsevae.priors import NoPrior
+from sparsevae.schedules import Progress
+
+
+class AutoEncoder(Model):
+    """A code z = f(x) and no prior:
+
+        loss = −log p(x | f(x)).
+
+    Args:
+        shape: (C, H, W) of images or (D,) of vectors.
+        latents: J.
+        channels: widths of the trunk.
+    """
+
+    def __init__(self, shape: Shape, latents: int, *, channels: Sequence[int] = CHANNELS) -> None:
+        super().__init__(shape, latents, outputs=1, channels=channels, prior=NoPrior())
+
+    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
+        """All mass on f(x), batch shape ``(B, J)``."""
+        return Point(self.encoder(x))
+
+    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
+        """−log p(x | f(x))."""
+        z = self.posterior(x, progress).rsample()
+        reconstruction = -self.likelihood(z).log_prob(x)
+        kl = x.new_zeros(len(x))
+        return Terms(reconstruction, kl, penalty=x.new_zeros(()))

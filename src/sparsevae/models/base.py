@@ -1,0 +1,128 @@
+"""What every model is: an encoder and a decoder, a posterior, a prior and a loss.
+
+Shape legend: B images in a batch, an image (C, H, W) or a vector (D,), J latent dimensions.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparsevae.distributions import Gaussian, Point, SpikeAndSlab
+from sparsevae.likelihoods import GreyBernoulli
+from sparsevae.networks import (
+    CHANNELS,
+    Decoder,
+    Encoder,
+    Shape,
+    check_shape,
+    count_parameters,
+)
+from sparsevae.penalties import ActivityPenalty
+from sparsevae.priors import NoPrior, Prior
+from sparsevae.schedules import Constant, Progress, Schedule
+
+Posterior = Point | Gaussian | SpikeAndSlab
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The loss by its terms, nats; the bound and what is added to it stay apart.
+
+    Attributes:
+        reconstruction: −log p(x|z) with z drawn, shape ``(B,)``.
+        kl: KL(q(z|x) ‖ p(z)), shape ``(B,)``.
+        penalty: what is optimised beside the bound, 0-d.
+        kl_weight: the weight of ``kl`` in the objective (β).
+    """
+
+    reconstruction: Tensor
+    kl: Tensor
+    penalty: Tensor
+    kl_weight: Progress = 1.0
+
+    @property
+    def objective(self) -> Tensor:
+        """What is minimised: mean(reconstruction + β·kl) + penalty, 0-d, nats per image."""
+        return (self.reconstruction + self.kl_weight * self.kl).mean() + self.penalty
+
+
+class Model(nn.Module, ABC):
+    """An autoencoder over a shared trunk; a subclass gives the posterior and the loss.
+
+    Args:
+        shape: (C, H, W) of images or (D,) of vectors.
+        latents: J.
+        outputs: numbers a latent dimension that the encoder's head gives.
+        prior: p(z).
+        channels: widths of the trunk.
+        penalty: what is optimised beside the bound; none when left out.
+        kl_weight: weight of the divergence in the objective, a function of progress.
+
+    Raises:
+        ConfigurationError: ``shape`` is not one of the two forms.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        latents: int,
+        *,
+        outputs: int,
+        prior: Prior,
+        channels: Sequence[int] = CHANNELS,
+        penalty: ActivityPenalty | None = None,
+        kl_weight: Schedule = Constant(1.0),
+    ) -> None:
+        super().__init__()
+        check_shape(shape)
+        self.shape, self.latents = tuple(shape), latents
+        self.prior, self.penalty = prior, penalty or ActivityPenalty()
+        self.kl_weight = kl_weight
+        self.encoder = Encoder(shape, outputs * latents, channels)
+        self.decoder = Decoder(shape, latents, channels)
+
+    @abstractmethod
+    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Any:
+        """q(z|x), a torch distribution of batch shape ``(B, J)``.
+
+        Args:
+            x: values in [0, 1], shape ``(B, *shape)``.
+            progress: how far training has come, in [0, 1]; 1 after training.
+        """
+
+    @abstractmethod
+    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
+        """The terms of the loss for a batch, z drawn once an image."""
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether reconstruction + kl bounds −log p(x); not so without a prior."""
+        return not isinstance(self.prior, NoPrior)
+
+    def likelihood(self, codes: Tensor) -> GreyBernoulli:
+        """p(x|z) for codes of shape ``(B, J)``."""
+        return GreyBernoulli(self.decoder(codes))
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """The deterministic code of every image, shape ``(B, J)``."""
+        code: Tensor = self.posterior(x).code
+        return code
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """The mean image of every code, values in [0, 1], shape ``(B, *shape)``."""
+        return self.likelihood(codes).mean
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The mean image decoded from the deterministic code, shape ``(B, *shape)``."""
+        return self.decode(self.encode(x))
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Trainable numbers in the shared trunk, the encoder's head and the prior."""
+        head, prior = count_parameters(self.encoder.head), count_parameters(self.prior)
+        return {"trunk": count_parameters(self) - head - prior, "head": head, "prior": prior}

@@ -1,0 +1,121 @@
+"""The training loop: one straight function over data that is already where it is used.
+
+Everything random in an epoch follows from the seed and the number of the epoch, so a run
+taken up again after any epoch ends bit for bit where an uninterrupted one ends.
+
+Shape legend: N training images, B images in a batch.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsevae.errors import DeviceError
+from sparsevae.models import Model
+from sparsevae.schedules import Schedule
+
+EPOCHS_A_SEED = 2**20  # seeds of different runs never meet within this many epochs
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device by its name: "cpu", "cuda", "cuda:1", "mps"; "auto" takes CUDA if present.
+
+    Raises:
+        DeviceError: the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise DeviceError(
+            f"The device {name!r} is not on this machine; use --device cpu or --device auto."
+        ) from None
+    return found
+
+
+def unit_interval(images: Tensor) -> Tensor:
+    """uint8 grey levels as float32 in [0, 1]; floats pass as they are."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Set torch's generators to the state that belongs to one epoch of one seed."""
+    torch.manual_seed(seed * EPOCHS_A_SEED + epoch + 1)
+
+
+def make_optimiser(model: Model) -> torch.optim.Adam:
+    """Adam with its default moments, all parameters in one fused step; the loop sets the rate."""
+    return torch.optim.Adam(model.parameters(), lr=0.0, fused=True)
+
+
+def train(
+    model: Model,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: Schedule,
+    seed: int,
+    start: int = 0,
+    on_batch: Callable[[int], None] = lambda images: None,
+) -> Iterator[dict[str, float]]:
+    """Train epoch by epoch; the caller may save between two of them.
+
+    Args:
+        model: on the device of ``images``.
+        optimiser: of :func:`make_optimiser`, perhaps with the state of a checkpoint.
+        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``.
+        epochs: passes over the images in all.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        learning_rate: as a function of progress.
+        seed: of the order of images and of the noise.
+        start: epochs already done.
+        on_batch: called after every step with the number of images it took.
+
+    Yields:
+        After each epoch its mean terms in nats an image, and its seconds.
+    """
+    count = len(images)
+    steps = -(-count // batch_size)
+    last_step = max(1, epochs * steps - 1)
+    for epoch in range(start, epochs):
+        began = time.perf_counter()
+        seed_epoch(seed, epoch)
+        order = torch.randperm(count, device=images.device)
+        totals = images.new_zeros(4, dtype=torch.float32)
+        for step, chosen in enumerate(torch.split(order, batch_size)):
+            progress = (epoch * steps + step) / last_step
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(progress)
+            terms = model.loss(unit_interval(images[chosen]), progress)
+            optimiser.zero_grad(set_to_none=True)
+            terms.objective.backward()
+            optimiser.step()
+            batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
+            totals += torch.stack([term.detach() for term in batch]) * len(chosen)
+            on_batch(len(chosen))
+        names = ("reconstruction", "kl", "penalty", "objective")
+        means = dict(zip(names, (totals / count).tolist(), strict=True))
+        yield {"epoch": epoch + 1, **means, "seconds": time.perf_counter() - began}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as a flat mapping of tensors, such as ``"3.exp_avg"``."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{key}": value for index, row in state.items() for key, value in row.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put the tensors of :func:`optimiser_tensors` back."""
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
