@@ -54,7 +54,11 @@ class Split:
 
     def take(self, indices: Indices) -> "Split":
         """The images at `indices` (integers, a mask or a slice), in that order, as a new split."""
-        chosen = np.asarray(indices) if isinstance(indices, list | range) else indices
+        chosen: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+        if isinstance(indices, list | range):
+            chosen = np.asarray(indices, dtype=None if indices else np.int64)  # [] is float64
+        else:
+            chosen = indices
         return Split(self.images[chosen], None if self.labels is None else self.labels[chosen])
 
 
