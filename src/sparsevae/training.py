@@ -112,10 +112,18 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put the tensors of :func:`optimiser_tensors` back."""
+    """Put the tensors of :func:`optimiser_tensors` back, each in its parameter's memory order.
+
+    The fused step walks a parameter and its moments as plain memory: in another order a moment
+    would act on another weight.
+    """
+    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
+        weight = parameters[int(index)]
+        if tensor.shape == weight.shape:
+            tensor = torch.empty_like(weight).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
