@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from sparsevae.datasets import cache
 from sparsevae.datasets.dataset import Dataset, Images, Labels, Split
+from sparsevae.datasets.mnist import DIGITS
 from sparsevae.datasets.splits import shuffled, stratified_indices
 
 Table = npt.NDArray[np.uint8]
 
-DIGITS = tuple("0123456789")
 SPLIT_SEED = 0
 PIXELS = 784
 CACHED = "mnist-5k.table"
