@@ -38,7 +38,7 @@ Row = dict[str, Any]
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A name to write to, renamed to ``path`` when the block ends well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -56,9 +56,31 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         OutputError: the folder is not writable or the disk is full.
     """
-    text = json.dumps(content, indent=1, allow_nan=False)
-    with _replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in one step.
+
+    Raises:
+        OutputError: the folder is not writable or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run or a study.
+
+    Raises:
+        RunFolderError: it is absent or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.") from None
+    except (OSError, ValueError):
+        raise RunFolderError(f"{path} cannot be read; remove it and start again.") from None
 
 
 def make_folder(path: Path) -> Path:
@@ -114,27 +136,27 @@ class RunFolder:
     @property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        return RunConfig.checked(self._json("config.json")["config"])
+        return RunConfig.checked(read_json(self.path / "config.json")["config"])
 
     @property
     def data_sha256(self) -> str:
         """Checksum of the data the run was trained on."""
-        return str(self._json("config.json")["data_sha256"])
+        return str(read_json(self.path / "config.json")["data_sha256"])
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image or vector."""
-        return tuple(self._json("config.json")["shape"])
+        return tuple(read_json(self.path / "config.json")["shape"])
 
     @property
     def metrics(self) -> Row:
         """The run's row of the table."""
-        return dict(self._json("metrics.json"))
+        return dict(read_json(self.path / "metrics.json"))
 
     @property
     def history(self) -> list[Row]:
         """One row an epoch."""
-        return list(self._json("history.json"))
+        return list(read_json(self.path / "history.json"))
 
     @property
     def pictures(self) -> Arrays:
@@ -160,6 +182,10 @@ class RunFolder:
             "versions": versions(),
         }
         write_json(self.path / "config.json", content)
+
+    def matches(self, config: RunConfig, data_sha256: str) -> bool:
+        """Whether the run has this configuration and data."""
+        return self.data_sha256 == data_sha256 and self.config == config
 
     def check(self, config: RunConfig, data_sha256: str) -> None:
         """Raise :class:`RunFolderError` unless the run has this configuration and data."""
@@ -201,7 +227,7 @@ class RunFolder:
     def finish(self, metrics: Row, pictures: Arrays) -> None:
         """Keep the run's numbers; afterwards it counts as finished."""
         arrays = {name: np.ascontiguousarray(array) for name, array in pictures.items()}
-        with _replacing(self.path / "pictures.safetensors") as temporary:
+        with replacing(self.path / "pictures.safetensors") as temporary:
             save_arrays(arrays, temporary)
         write_json(self.path / "metrics.json", metrics)
 
@@ -234,17 +260,8 @@ class RunFolder:
 
     def _save(self, name: str, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
         plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        with _replacing(self.path / name) as temporary:
+        with replacing(self.path / name) as temporary:
             save_file(plain, temporary, metadata)
-
-    def _json(self, name: str) -> Any:
-        path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunFolderError(f"{self.path} is not a finished run: it has no {name}.") from None
-        except (OSError, ValueError):
-            raise RunFolderError(f"{path} cannot be read; train the run again.") from None
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

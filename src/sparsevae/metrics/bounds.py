@@ -79,4 +79,4 @@ def _wiener(noisy: Images, column: str) -> Images:
         return noisy
     with np.errstate(divide="ignore", invalid="ignore"):
         rows = [wiener(image, (1, 3, 3), noise=sigma**2) for image in noisy.astype(np.float64)]
-    return np.nan_to_num(np.stack(rows))
+    return np.asarray(np.nan_to_num(np.stack(rows)))

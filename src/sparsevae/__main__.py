@@ -1,0 +1,5 @@
+"""``python -m sparsevae``."""
+
+from sparsevae.cli import main
+
+main()

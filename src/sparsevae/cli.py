@@ -1,0 +1,107 @@
+"""The command line; heavy libraries are imported by the commands that need them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsevae.errors import ConfigurationError, SparseVAEError
+
+app = typer.Typer(
+    help="Train, measure, see and use sparse latent codes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+KEPT_RESULTS = Path("results")
+
+
+def names(text: str | None) -> list[str] | None:
+    """A comma-separated option as a list."""
+    return None if text is None else [item.strip() for item in text.split(",")]
+
+
+def numbers(text: str | None, option: str) -> list[int] | None:
+    """A comma-separated option as a list of whole numbers.
+
+    Raises:
+        ConfigurationError: an item is not a whole number.
+    """
+    try:
+        return None if text is None else [int(item) for item in text.split(",")]
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} takes whole numbers with commas between them, not {text!r}."
+        ) from None
+
+
+@app.command()
+def study(
+    file: Annotated[Path | None, typer.Argument(help="YAML file with the same fields.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="mnist, fashion-mnist, mnist-5k, …")] = None,
+    models: Annotated[str | None, typer.Option(help="Such as ae,vae,vsc,vsc-wu.")] = None,
+    latents: Annotated[str | None, typer.Option(help="Latent sizes, such as 2,64.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="One run each, such as 0,1,2.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Overrides the recipe's.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Share of images a spike is on.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
+    split: Annotated[str | None, typer.Option(help="test or validation.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    jobs: Annotated[int | None, typer.Option(help="Runs at a time.", min=1)] = None,
+    reuse: Annotated[
+        list[Path] | None, typer.Option(help="Folder with finished runs; default: results.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
+) -> None:
+    """Train every model at every size and seed, measure them, and write a report."""
+    from sparsevae.config import StudyConfig, read_yaml
+    from sparsevae.progress import following
+    from sparsevae.study import run_study
+
+    given = {
+        "dataset": dataset,
+        "models": names(models),
+        "latents": numbers(latents, "--latents"),
+        "seeds": numbers(seeds, "--seeds"),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "alpha": alpha,
+        "recipe": recipe,
+        "limit": limit,
+        "split": split,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    config = StudyConfig.checked({**(read_yaml(file) if file else {}), **options})
+    kept = reuse if reuse is not None else [KEPT_RESULTS] if KEPT_RESULTS.is_dir() else []
+    with following() as listener:
+        page = run_study(config, out, device=device, jobs=jobs, reuse=kept, listener=listener)
+    typer.echo(f"Report: {page}")
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Folder of a study.")]) -> None:
+    """Write a study's table, figures and report again from its run folders alone."""
+    from sparsevae.study import write_report
+
+    typer.echo(f"Report: {write_report(folder)}")
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one sentence and exit status 2."""
+    try:
+        app()
+    except SparseVAEError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo(
+            "Stopped. Finished runs are kept; start the same command again and it goes on from "
+            "the last finished epoch.",
+            err=True,
+        )
+        sys.exit(130)

@@ -1,0 +1,145 @@
+"""Where the runs of a study are done: local worker processes, one thread each.
+
+Several single-thread processes train faster than one process with several threads, and a
+run's numbers then do not depend on how many cores there are.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from sparsevae import datasets
+from sparsevae.config import RunConfig
+from sparsevae.errors import RunFolderError
+
+REPORT_EVERY = 0.2  # seconds between two messages of a worker
+OnProgress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be done.
+
+    Attributes:
+        config: of the run.
+        folder: its run folder.
+        device: where it trains.
+    """
+
+    config: RunConfig
+    folder: Path
+    device: str
+
+
+@lru_cache(maxsize=1)
+def data_of(dataset: str, split: str, limit: int | None) -> datasets.Dataset:
+    """The images that a run trains on and is measured on.
+
+    Args:
+        dataset: a name that :func:`sparsevae.datasets.load` knows.
+        split: "validation" holds part of the training data out and measures on that.
+        limit: only the first so many images of training and of test data.
+    """
+    found = datasets.load(dataset, limit=limit)
+    return datasets.holdout(found) if split == "validation" else found
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_locally(tasks: list[Task], jobs: int, on_progress: OnProgress) -> Iterator[Task]:
+    """Do runs in up to ``jobs`` worker processes, and stop them all when interrupted.
+
+    Args:
+        tasks: runs, started in this order.
+        jobs: number of processes.
+        on_progress: called with a run's name and a number of images it has done since.
+
+    Yields:
+        Each task when it is finished.
+
+    Raises:
+        RunFolderError: a worker was killed from outside.
+        SparseVAEError: what a run raised.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    pool = ProcessPoolExecutor(
+        min(jobs, len(tasks)), context, initializer=_start_worker, initargs=(messages,)
+    )
+    try:
+        waiting = {pool.submit(_train, task): task for task in tasks}
+        while waiting:
+            done = [future for future in waiting if future.done()]
+            _forward(messages, on_progress)
+            for future in done:
+                future.result()
+                yield waiting.pop(future)
+    except BrokenProcessPool:
+        raise RunFolderError(
+            "A worker process was killed, perhaps for want of memory; start the same command "
+            "again with fewer --jobs and it goes on from the last epoch."
+        ) from None
+    finally:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _forward(messages: Any, on_progress: OnProgress) -> None:
+    """Pass on what workers have said, waiting a little for the first message."""
+    try:
+        on_progress(*messages.get(timeout=REPORT_EVERY))
+        while True:
+            on_progress(*messages.get_nowait())
+    except Empty:
+        return
+
+
+_messages: Any = None  # the queue to the parent; set once in a worker process
+
+
+def _start_worker(messages: Any) -> None:
+    """Set a fresh process up: one thread, interrupts left to the parent."""
+    global _messages
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    _messages = messages
+
+
+def _train(task: Task) -> None:
+    from sparsevae.fitting import train_run
+    from sparsevae.runs import RunFolder
+
+    config = task.config
+    dataset = data_of(config.dataset, config.split, config.limit)
+    done, last = 0, time.monotonic()
+
+    def progress(images: int) -> None:
+        nonlocal done, last
+        done += images
+        if time.monotonic() - last >= REPORT_EVERY:
+            _messages.put((config.name, done))
+            done, last = 0, time.monotonic()
+            parent = multiprocessing.parent_process()
+            if parent is not None and not parent.is_alive():
+                os._exit(1)  # nobody is left to hear of the result; the checkpoint stays
+
+    train_run(config, dataset, RunFolder(task.folder), device=task.device, progress=progress)
+    _messages.put((config.name, done))

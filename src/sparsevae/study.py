@@ -1,0 +1,230 @@
+"""A study: a grid of runs, each done once, and one report of them all.
+
+DIR/study.yaml        the resolved configuration; `sparsevae study DIR/study.yaml` repeats it
+DIR/study.json        the same with versions and the checksum of the data
+DIR/runs/NAME/        one run folder a run
+DIR/references.json   what any model must beat, from the data alone
+DIR/results.csv       one row a run
+DIR/figures/*.png, DIR/report.html
+"""
+
+import csv
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparsevae import datasets
+from sparsevae.config import RunConfig, StudyConfig
+from sparsevae.engines import Task, cores, data_of, run_locally
+from sparsevae.errors import RunFolderError
+from sparsevae.recipes import runs as runs_of
+from sparsevae.runs import (
+    RunFolder,
+    make_folder,
+    read_json,
+    replacing,
+    versions,
+    write_json,
+    write_text,
+)
+
+COLUMNS = (
+    "dataset",
+    "split",
+    "model",
+    "prior",
+    "alpha",
+    "latents",
+    "seed",
+    "recipe",
+    "epochs",
+    "parameters",
+    "negative_elbo",
+    "reconstruction",
+    "kl",
+    "sparsity_penalty",
+    "loss",
+    "mse",
+    "active_units",
+    "used_dimensions",
+    "active_per_image",
+    "selectivity",
+    "always_on",
+    "dead",
+    "exact_zeros",
+    "kernel",
+    "seconds",
+)
+KEPT = ("config.json", "history.json", "pictures.safetensors", "weights.safetensors")
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a study tells while it works; every field is called from the calling thread.
+
+    Attributes:
+        say: one line of text.
+        begin: names and sizes (images to train on) of the runs that are to be done.
+        progress: a run's name and the images it has done since the last call.
+        finished: a run's name and its metrics.
+    """
+
+    say: Callable[[str], None] = lambda line: None
+    begin: Callable[[dict[str, int]], None] = lambda runs: None
+    progress: Callable[[str, int], None] = lambda name, images: None
+    finished: Callable[[str, dict[str, Any]], None] = lambda name, metrics: None
+
+
+def settle_dataset(config: StudyConfig, listener: Listener) -> StudyConfig:
+    """The same study with its data set named; says so loudly when it is a stand-in."""
+    if config.dataset is not None:
+        return config
+    name, reason = datasets.default_name()
+    if reason:
+        listener.say(reason)
+    return config.model_copy(update={"dataset": name})
+
+
+def run_study(
+    config: StudyConfig,
+    out: Path,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    reuse: Iterable[Path] = (),
+    listener: Listener = Listener(),
+) -> Path:
+    """Do every run of a study that is not done yet, then write its table and report.
+
+    Args:
+        config: the grid.
+        out: folder of the study; a folder with finished runs of the same study goes on.
+        device: see :func:`sparsevae.training.device`.
+        jobs: runs at a time; as many as there are cores when None.
+        reuse: folders that are searched for finished runs of the same configuration.
+        listener: told what happens.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        SparseVAEError: a setting, the data, the device or a folder is not as it must be;
+            nothing has been trained then.
+    """
+    from sparsevae import training
+
+    config = settle_dataset(config, listener)
+    runs = runs_of(config, str(config.dataset))
+    where = str(training.device(device))
+    dataset = data_of(str(config.dataset), config.split, config.limit)
+    folders = {run.name: RunFolder(out / "runs" / run.name) for run in runs}
+    for run in runs:
+        if (folders[run.name].path / "config.json").exists():
+            folders[run.name].check(run, dataset.sha256)
+    make_folder(out)
+    _write_study(config, dataset, out)
+    _take_over(runs, folders, dataset.sha256, reuse, listener)
+    pending = [run for run in runs if not folders[run.name].finished]
+    listener.begin({run.name: run.epochs * len(dataset.train) for run in pending})
+    tasks = [Task(run, folders[run.name].path, where) for run in pending]
+    for task in run_locally(tasks, jobs or cores(), listener.progress) if tasks else ():
+        listener.finished(task.config.name, RunFolder(task.folder).metrics)
+    write_references(dataset, out, listener)
+    return write_report(out)
+
+
+def finished_runs(out: Path) -> list[RunFolder]:
+    """Finished runs of a study's folder, in the order of their names.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    found = [RunFolder(path) for path in sorted((out / "runs").glob("*")) if path.is_dir()]
+    finished = [run for run in found if run.finished]
+    if not finished:
+        raise RunFolderError(f"{out} holds no finished runs; name the folder of a study.")
+    return finished
+
+
+def write_report(out: Path) -> Path:
+    """Write results.csv, the figures and report.html from run folders alone.
+
+    Returns:
+        The path of the report.
+    """
+    from sparsevae import report
+
+    runs = finished_runs(out)
+    write_results(out / "results.csv", runs)
+    return report.build(out, runs, read_json(out / "references.json"))
+
+
+def write_results(path: Path, runs: Iterable[RunFolder]) -> None:
+    """One row a run: first the columns that every study has, then all further metrics."""
+    rows = [run.metrics for run in runs]
+    further = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*COLUMNS, *further])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_references(dataset: datasets.Dataset, out: Path, listener: Listener) -> None:
+    """Measure what any model must beat, once for each data set."""
+    from sparsevae import pictures
+    from sparsevae.measuring import unit
+    from sparsevae.metrics import bounds, images
+
+    path = out / "references.json"
+    if path.is_file() and read_json(path)["data_sha256"] == dataset.sha256:
+        return
+    listener.say("Measuring what any model must beat: mean image, PCA, filters.")
+    train, test = unit(dataset.train), unit(dataset.test)
+    examples = test[pictures.example_indices(dataset)]
+    noise = (pictures.SIGMAS, pictures.NOISE_SEED)
+    content = {
+        "dataset": dataset.name,
+        "note": dataset.note,
+        "data_sha256": dataset.sha256,
+        "images": {"train": len(train), "test": len(test)},
+        "collapse_floor": bounds.collapse_floor(train, test),
+        "perfect_score": bounds.perfect_score(test),
+        "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
+        "denoising": bounds.denoising_rows(train, test, *noise),
+        "denoising_examples": bounds.denoising_rows(train, examples, *noise),
+    }
+    write_json(path, content)
+
+
+def _write_study(config: StudyConfig, dataset: datasets.Dataset, out: Path) -> None:
+    settings = config.model_dump(mode="json", exclude_defaults=False)
+    content = {"config": settings, "data_sha256": dataset.sha256, "versions": versions()}
+    write_json(out / "study.json", content)
+    write_text(out / "study.yaml", yaml.safe_dump(settings, sort_keys=False))
+
+
+def _take_over(
+    runs: list[RunConfig],
+    folders: dict[str, RunFolder],
+    data_sha256: str,
+    reuse: Iterable[Path],
+    listener: Listener,
+) -> None:
+    """Copy finished runs of the same configuration and data from other folders."""
+    kept = [RunFolder(path.parent) for top in reuse for path in sorted(top.rglob("metrics.json"))]
+    for run in runs:
+        target = folders[run.name]
+        if target.finished:
+            continue
+        for other in kept:
+            if other.path != target.path and other.matches(run, data_sha256):
+                make_folder(target.path)
+                for name in (*KEPT, "metrics.json"):  # metrics last: they mark a finished run
+                    if (other.path / name).is_file():
+                        shutil.copy2(other.path / name, target.path / name)
+                listener.say(f"{run.name} is taken from {other.path}.")
+                break
