@@ -1,12 +1,13 @@
 """Fast exact operations for the CPU, with plain PyTorch beside them.
 
-Training small convolutional models on a CPU spends most of its time in general-purpose
-convolution code that suits few channels badly. The operations here compute the same numbers,
+Training small convolutional models on a CPU spends most of its time in general-purpose code
+that suits few channels and small matrices badly. The operations here compute the same numbers,
 forward and backward, with kernels compiled for the machine at their first call; without a C++
 compiler, on other devices and for other number types they are PyTorch's own.
 """
 
 from sparsevae.kernels.choice import kernel_name, use
 from sparsevae.kernels.convolution import strided_convolution, strided_transposed_convolution
+from sparsevae.kernels.linear import linear
 
-__all__ = ["kernel_name", "strided_convolution", "strided_transposed_convolution", "use"]
+__all__ = ["kernel_name", "linear", "strided_convolution", "strided_transposed_convolution", "use"]

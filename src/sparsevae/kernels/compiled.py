@@ -4,7 +4,6 @@ The library lies in the user's cache under a name made of everything that could 
 machine code, so a new compiler, processor or version of the source never meets an old file.
 """
 
-import ctypes
 import functools
 import hashlib
 import os
@@ -12,12 +11,16 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from ctypes import CDLL, Array, c_long, c_void_p
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-_SOURCES = ("strided.cpp", "matrices.hpp")
+_FOLDER = Path(__file__).parent
+_SOURCES = ("strided.cpp", "linear.cpp")
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-pthread", "-ffp-contract=fast")
 _X86_VARIANTS = {
     "AVX512": ("avx512", ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma")),
@@ -27,10 +30,22 @@ _SECONDS = 120.0  # a compiler that hangs must not hang the training
 
 
 class Native(NamedTuple):
-    """The loaded library and the name of its instruction set."""
+    """The loaded library and its name, which ends in the instruction set."""
 
     name: str
-    library: ctypes.CDLL
+    library: CDLL
+
+    def run(self, function: str, sizes: Sequence[int], *arguments: Tensor | bool | None) -> None:
+        """Call a function of the library; it uses as many threads as PyTorch may.
+
+        Args:
+            function: Its name without the prefix ``sparsevae_``.
+            sizes: The fields of its first argument, a structure of ``long``.
+            arguments: Dense float32 tensors, None for a null pointer, or flags.
+        """
+        addresses = [c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments]
+        threads = c_long(torch.get_num_threads())
+        getattr(self.library, f"sparsevae_{function}")(_longs(sizes), threads, *addresses)
 
 
 class Failure(NamedTuple):
@@ -67,25 +82,29 @@ def _variant() -> tuple[str, tuple[str, ...]]:
     return ("neon" if platform.machine() in ("arm64", "aarch64") else "generic"), ()
 
 
+def _longs(values: Sequence[int]) -> Array[c_long]:
+    return (c_long * len(values))(*values)
+
+
 def _last_line(error: subprocess.SubprocessError) -> str:
     lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
     return lines[-1]
 
 
-def _built(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
+def _built(compiler: str, flags: tuple[str, ...]) -> CDLL:
     path = _cache_folder() / f"kernels-{_key(compiler, flags)}.so"
     if path.exists():
-        return ctypes.CDLL(str(path))
+        return CDLL(str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=path.parent)
     except OSError:  # a read-only home: built for this process alone
         with tempfile.TemporaryDirectory() as private:
-            return ctypes.CDLL(str(_compile(compiler, flags, Path(private))))
+            return CDLL(str(_compile(compiler, flags, Path(private))))
     with folder:
         # The rename is atomic: another process sees the whole library or none.
         _compile(compiler, flags, Path(folder.name)).replace(path)
-    return ctypes.CDLL(str(path))
+    return CDLL(str(path))
 
 
 def _cache_folder() -> Path:
@@ -100,12 +119,12 @@ def _key(compiler: str, flags: tuple[str, ...]) -> str:
     status = binary.stat()  # stands for the version, without starting the compiler
     parts = [str(binary), str(status.st_size), str(status.st_mtime_ns), *flags]
     parts += [platform.machine(), platform.system()]
-    parts += [(Path(__file__).parent / source).read_text() for source in _SOURCES]
+    parts += [source.read_text() for source in sorted(_FOLDER.glob("*.[ch]pp"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def _compile(compiler: str, flags: tuple[str, ...], folder: Path) -> Path:
-    source, result = Path(__file__).parent / _SOURCES[0], folder / "kernels.so"
-    command = [compiler, *flags, str(source), "-o", str(result)]
+    sources, result = [str(_FOLDER / name) for name in _SOURCES], folder / "kernels.so"
+    command = [compiler, *flags, *sources, "-o", str(result)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
     return result

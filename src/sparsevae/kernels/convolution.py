@@ -4,7 +4,6 @@ Shapes: B images, C channels in, O channels out, (H, W) the large and (h, w) the
 h = ceil(H/2), w = ceil(W/2). Results are in channels-last memory order.
 """
 
-import ctypes
 from typing import Any
 
 import torch
@@ -63,25 +62,12 @@ def strided_transposed_convolution(
     return functional.relu(images) if relu else images
 
 
-class _Shape(ctypes.Structure):
-    """The sizes of one call: batch, large map (height, width, channels), small channels."""
-
-    _fields_ = [(name, ctypes.c_long) for name in ("batch", "height", "width", "large", "small")]
-
-
 def _channels_last(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def _empty(*shape: int) -> Tensor:
     return torch.empty(shape, memory_format=torch.channels_last)
-
-
-def _run(native: Native, name: str, shape: _Shape, *arguments: Tensor | bool | None) -> None:
-    """Call a kernel; a tensor goes as the address of its data, None as the null pointer."""
-    values = [ctypes.c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments]
-    threads = ctypes.c_long(torch.get_num_threads())
-    getattr(native.library, f"sparsevae_{name}")(ctypes.byref(shape), threads, *values)
 
 
 class _Convolution(torch.autograd.Function):
@@ -91,9 +77,9 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         images, weight, bias = _channels_last(images), weight.contiguous(), bias.contiguous()
         batch, channels, height, width = images.shape
-        shape = _Shape(batch, height, width, channels, len(bias))
+        shape = (batch, height, width, channels, len(bias))
         maps = _empty(batch, len(bias), (height + 1) // 2, (width + 1) // 2)
-        _run(native, "convolution", shape, images, weight, bias, relu, maps)
+        native.run("convolution", shape, images, weight, bias, relu, maps)
         ctx.native, ctx.shape = native, shape
         ctx.save_for_backward(images, weight, maps if relu else None)
         return maps
@@ -106,7 +92,7 @@ class _Convolution(torch.autograd.Function):
         weight_gradient, bias_gradient = torch.empty_like(weight), torch.empty(len(weight))
         arguments = (images, weight, maps, _channels_last(gradient))
         results = (large, weight_gradient, bias_gradient)
-        _run(ctx.native, "convolution_backward", ctx.shape, *arguments, *results)
+        ctx.native.run("convolution_backward", ctx.shape, *arguments, *results)
         return None, *results, None
 
 
@@ -122,9 +108,9 @@ class _TransposedConvolution(torch.autograd.Function):
         relu: bool,
     ) -> Tensor:
         maps, weight, bias = _channels_last(maps), weight.contiguous(), bias.contiguous()
-        shape = _Shape(len(maps), *size, len(bias), maps.shape[1])
+        shape = (len(maps), *size, len(bias), maps.shape[1])
         images = _empty(len(maps), len(bias), *size)
-        _run(native, "transposed_convolution", shape, maps, weight, bias, relu, images)
+        native.run("transposed_convolution", shape, maps, weight, bias, relu, images)
         ctx.native, ctx.shape = native, shape
         ctx.save_for_backward(maps, weight, images if relu else None)
         return images
@@ -137,5 +123,5 @@ class _TransposedConvolution(torch.autograd.Function):
         weight_gradient, bias_gradient = torch.empty_like(weight), torch.empty(weight.shape[1])
         arguments = (maps, weight, images, _channels_last(gradient))
         results = (small, weight_gradient, bias_gradient)
-        _run(ctx.native, "transposed_convolution_backward", ctx.shape, *arguments, *results)
+        ctx.native.run("transposed_convolution_backward", ctx.shape, *arguments, *results)
         return None, *results, None, None

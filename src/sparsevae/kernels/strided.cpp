@@ -3,26 +3,22 @@
 //
 // Four names carry the file. A convolution halves a *large* map (H, W, C) to a *small* one
 // (h, w, S), h = ceil(H / 2); a transposed convolution goes the other way. Both have a weight of
-// shape (S, C, 3, 3). *Columns* are the 3x3 patches of a large map, one row for each position of
-// the small map: (h w, 9 C), channels innermost. Everything is then a product of small matrices
-// that stay in the cache:
+// shape (S, C, 3, 3). A *patch* is the 3x3 neighbourhood of the large map that belongs to a
+// position of the small one; in a copy of the map with a border of zeros it is three runs of 3 C
+// floats. Everything is then a product of small matrices, image by image:
 //
-//     small    = columns(large) . W        forward of one, input gradient of the other
-//     large    = scatter(small . W^T)      the reverse
-//     gradient = columns(large)^T . small  of the weight
+//     small    = patches(large) . W        forward of one, input gradient of the other
+//     large    = overlap(small . W^T)      the reverse: patches laid over each other
+//     gradient = patches(large)^T . small  of the weight
 //
 // The batch is always cut into the same parts and partial sums are added in the same order, so
 // the result does not depend on the number of threads.
 
-#include <algorithm>
-#include <thread>
-#include <vector>
-
-#include "matrices.hpp"
+#include "product.hpp"
 
 namespace {
 
-// ---- maps, columns and weights -----------------------------------------------------------------
+constexpr long TAPS = 9, PARTS = 8;
 
 struct Shape {
     long batch, height, width, channels, small_channels;
@@ -32,114 +28,178 @@ struct Shape {
     long large_size() const { return height * width * channels; }
     long small_size() const { return positions() * small_channels; }
     long taps() const { return TAPS * channels; }
+    long border_stride() const { return (2 * columns() + 1) * channels; }
 };
 
-inline void copy(float* to, const float* from, long count) {
-    for (; count >= LANES; count -= LANES, to += LANES, from += LANES) store(to, load(from));
-    for (long i = 0; i < count; ++i) to[i] = from[i];
+inline const float* behind(const float* array, long offset) {
+    return array ? array + offset : nullptr;
 }
 
-inline void add(float* to, const float* from, long count) {
-    for (; count >= LANES; count -= LANES, to += LANES, from += LANES)
-        store(to, load(to) + load(from));
-    for (long i = 0; i < count; ++i) to[i] += from[i];
-}
+// ---- weights -----------------------------------------------------------------------------------
 
-// Calls visit(column, large, count) for each run of neighbouring taps that lies inside the map:
-// offset in the columns, offset in the large map, number of floats.
 template <class Visit>
-inline void each_run(const Shape& s, long stride, Visit visit) {
-    for (long i = 0; i < s.rows(); ++i)
-        for (long j = 0; j < s.columns(); ++j)
-            for (long tap = 0; tap < 3; ++tap) {
-                const long row = 2 * i - 1 + tap, first = std::max(2 * j - 1, 0L);
-                const long last = std::min(2 * j + 2, s.width);
-                if (row < 0 || row >= s.height) continue;
-                const long column = (i * s.columns() + j) * stride
-                    + (3 * tap + first - (2 * j - 1)) * s.channels;
-                visit(column, (row * s.width + first) * s.channels, (last - first) * s.channels);
-            }
-}
-
-// Taps outside the map are never written: they keep the zeros of the fresh matrix.
-void gather(const Shape& s, const float* large, Matrix& columns) {
-    float* to = columns.row(0);
-    each_run(s, columns.stride, [=](long column, long from, long count) {
-        copy(to + column, large + from, count);
-    });
-}
-
-void scatter(const Shape& s, const Matrix& columns, float* large) {
-    const float* from = columns.row(0);
-    each_run(s, columns.stride, [=](long column, long to, long count) {
-        add(large + to, from + column, count);
-    });
+inline void each_weight(const Shape& s, Visit visit) {
+    for (long o = 0, index = 0; o < s.small_channels; ++o)
+        for (long c = 0; c < s.channels; ++c)
+            for (long t = 0; t < TAPS; ++t) visit(o, t * s.channels + c, index++);
 }
 
 Matrix weight_by_tap(const Shape& s, const float* weight) {  // (9 C, S)
     Matrix packed(s.taps(), s.small_channels);
-    for (long o = 0; o < s.small_channels; ++o)
-        for (long c = 0; c < s.channels; ++c)
-            for (long t = 0; t < TAPS; ++t)
-                packed.row(t * s.channels + c)[o] = *weight++;
+    each_weight(s, [&](long o, long tap, long index) { packed.row(tap)[o] = weight[index]; });
     return packed;
 }
 
 Matrix weight_by_channel(const Shape& s, const float* weight) {  // (S, 9 C)
     Matrix packed(s.small_channels, s.taps());
-    for (long o = 0; o < s.small_channels; ++o)
-        for (long c = 0; c < s.channels; ++c)
-            for (long t = 0; t < TAPS; ++t)
-                packed.row(o)[t * s.channels + c] = *weight++;
+    each_weight(s, [&](long o, long tap, long index) { packed.row(o)[tap] = weight[index]; });
     return packed;
 }
 
-// ---- bias and ReLU -----------------------------------------------------------------------------
+// ---- one image ---------------------------------------------------------------------------------
 
-// Comparisons are written so that a NaN passes through, as it does in torch.
-inline float rectified(float value) { return value < 0 ? 0 : value; }
+// The room that one thread needs for an image, and the three products.
+struct Image {
+    const Shape s;
+    std::vector<float> bordered, without_relu;  // large map in a border of zeros; small map
+    std::vector<long> patch_at, position_at;    // where patches and positions start
+    Matrix small, patches;
 
-// output == nullptr: no ReLU followed, the gradient passes as it is.
-void masked_gradient(const float* gradient, const float* output, long count, float* to) {
-    if (!output) return copy(to, gradient, count);
-    for (long i = 0; i < count; ++i) to[i] = output[i] <= 0 ? 0 : gradient[i];
-}
+    explicit Image(const Shape& shape)
+        : s(shape), bordered((2 * s.rows() + 1) * s.border_stride()),
+          without_relu(s.small_size()), small(s.positions(), s.small_channels),
+          patches(s.positions(), s.taps()) {
+        for (long i = 0; i < s.rows(); ++i)
+            for (long j = 0; j < s.columns(); ++j) {
+                position_at.push_back((i * s.columns() + j) * s.small_channels);
+                patch_at.push_back(2 * i * s.border_stride() + 2 * j * s.channels);
+            }
+    }
 
-void add_rows(const float* values, long rows, long channels, float* sum) {
-    for (long r = 0; r < rows; ++r)
-        for (long c = 0; c < channels; ++c) sum[c] += values[r * channels + c];
-}
+    void set_large(const float* values, const float* output = nullptr) {
+        const long count = s.width * s.channels;
+        for (long row = 0; row < s.height; ++row)
+            masked(bordered.data() + (row + 1) * s.border_stride() + s.channels,
+                   values + row * count, behind(output, row * count), count);
+    }
+
+    const float* masked_small(const float* gradient, const float* output) {
+        if (!output) return gradient;
+        masked(without_relu.data(), gradient, output, s.small_size());
+        return without_relu.data();
+    }
+
+    template <class Finish>
+    void copy_small(float* map, Finish finish) const {
+        for (long m = 0; m < s.positions(); ++m) {
+            const float* sums = small.row(m);
+            fill(map + position_at[m], s.small_channels,
+                 [=](auto at) { return finish(at(sums), at); });
+        }
+    }
+
+    void small_from_large(const Matrix& by_tap) {
+        multiply<false, false>(s.positions(), s.small_channels,
+            {bordered.data(), patch_at.data(), 3, s.border_stride(), 3 * s.channels,
+             by_tap.row(0), by_tap.stride, small.row(0), small.stride});
+    }
+
+    void patches_from_small(const float* map, const Matrix& by_channel) {
+        multiply<false, false>(s.positions(), s.taps(),
+            {map, position_at.data(), 1, 0, s.small_channels, by_channel.row(0),
+             by_channel.stride, patches.row(0), patches.stride});
+    }
+
+    void add_weight_gradient(const float* map, Matrix& sum) {
+        if (small.stride != s.small_channels) {  // the right side of a product is padded
+            for (long m = 0; m < s.positions(); ++m)
+                copy(small.row(m), map + position_at[m], s.small_channels);
+            map = small.row(0);
+        }
+        for (long tap = 0; tap < 3; ++tap)
+            multiply<true, true>(3 * s.channels, s.small_channels,
+                {bordered.data() + tap * s.border_stride(), patch_at.data(), 1, 0, s.positions(),
+                 map, small.stride, sum.row(3 * tap * s.channels), sum.stride});
+    }
+
+    // Lays the patches over each other; finish(sum, at) adds what is to be added.
+    template <class Finish>
+    void overlap(float* large, Finish finish) const {
+        if (s.channels == 1) overlap_of<1>(large, finish);  // grey images: no loop over channels
+        else overlap_of<0>(large, finish);
+    }
+
+    // Each position owns a block of 2x2 pixels, which its own patch and those to the right and
+    // below reach.
+    template <long FIXED, class Finish>
+    void overlap_of(float* large, Finish finish) const {
+        const std::vector<float> nothing(patches.stride);
+        const long C = FIXED ? FIXED : s.channels, line = s.width * C;
+        for (long i = 0; i < s.rows(); ++i)
+            for (long j = 0; j < s.columns(); ++j) {
+                const bool right = j + 1 < s.columns(), below = i + 1 < s.rows();
+                const float* p = patches.row(i * s.columns() + j);
+                const float* r = right ? p + patches.stride : nothing.data();
+                const float* b = below ? p + s.columns() * patches.stride : nothing.data();
+                const float* d = right && below ? b + patches.stride : nothing.data();
+                float* to = large + 2 * i * line + 2 * j * C;
+                const bool odd_column = 2 * j + 1 < s.width, odd_row = 2 * i + 1 < s.height;
+                fill(to, C, [=](auto at) { return finish(at(p + 4 * C), at); });
+                if (odd_column)
+                    fill(to + C, C, [=](auto at) {
+                        return finish(at(p + 5 * C) + at(r + 3 * C), at);
+                    });
+                if (odd_row)
+                    fill(to + line, C, [=](auto at) {
+                        return finish(at(p + 7 * C) + at(b + C), at);
+                    });
+                if (odd_row && odd_column)
+                    fill(to + line + C, C, [=](auto at) {
+                        return finish(at(p + 8 * C) + at(r + 6 * C) + (at(b + 2 * C) + at(d)), at);
+                    });
+            }
+    }
+};
 
 // ---- the batch ---------------------------------------------------------------------------------
 
+// Calls work(image, n) for each image.
 template <class Work>
-void each_part(long batch, long threads, Work work) {
-    const auto every = [=](long first) {
-        for (long part = first; part < PARTS; part += threads)
-            work(part, batch * part / PARTS, batch * (part + 1) / PARTS);
-    };
-    std::vector<std::thread> others;
-    for (long t = 1; t < threads; ++t) others.emplace_back(every, t);
-    every(0);
-    for (auto& other : others) other.join();
+void each_image(const Shape& s, long threads, Work work) {
+    share(s.batch, threads, [&](long first, long last) {
+        Image image(s);
+        for (long n = first; n < last; ++n) work(image, n);
+    });
 }
 
-// One sum for each part of the batch: gradient of the weight by tap, and of the bias.
-struct Gradients {
-    std::vector<Matrix> weight, bias;
-    Gradients(const Shape& s, long outputs)
-        : weight(PARTS, Matrix(s.taps(), s.small_channels)), bias(PARTS, Matrix(1, outputs)) {}
+// Calls work(image, n, part) for each image; the part says where to add its gradients.
+template <class Work>
+void each_image_of_part(const Shape& s, long threads, Work work) {
+    share(PARTS, threads, [&](long first, long last) {
+        Image image(s);
+        for (long part = first; part < last; ++part)
+            for (long n = s.batch * part / PARTS; n < s.batch * (part + 1) / PARTS; ++n)
+                work(image, n, part);
+    });
+}
 
-    void write(const Shape& s, long outputs, float* weight_to, float* bias_to) {
+// One sum for each part of the batch.
+struct Gradients {
+    std::vector<Matrix> weight;
+    std::vector<BiasGradient> bias;
+    Gradients(const Shape& s, long outputs)
+        : weight(PARTS, Matrix(s.taps(), s.small_channels)), bias(PARTS, BiasGradient(outputs)) {}
+
+    void write(const Shape& s, float* weight_to, float* bias_to) {
+        Matrix& total = weight[0];
         for (long part = 1; part < PARTS; ++part) {
-            add(weight[0].row(0), weight[part].row(0), weight[0].values.size());
-            add(bias[0].row(0), bias[part].row(0), outputs);
+            add(total.row(0), weight[part].row(0), total.values.size());
+            add(bias[0].sums.data(), bias[part].sums.data(), bias[0].sums.size());
         }
-        copy(bias_to, bias[0].row(0), outputs);
-        for (long o = 0; o < s.small_channels; ++o)
-            for (long c = 0; c < s.channels; ++c)
-                for (long t = 0; t < TAPS; ++t)
-                    *weight_to++ = weight[0].row(t * s.channels + c)[o];
+        bias[0].write(bias_to);
+        each_weight(s, [&](long o, long tap, long index) {
+            weight_to[index] = total.row(tap)[o];
+        });
     }
 };
 
@@ -151,22 +211,17 @@ void sparsevae_convolution(const Shape* shape, long threads, const float* large,
                            const float* weight, const float* bias, bool relu, float* small) {
     const Shape s = *shape;
     const Matrix by_tap = weight_by_tap(s, weight);
-    each_part(s.batch, threads, [&](long, long first, long last) {
-        Matrix columns(s.positions(), s.taps()), sums(s.positions(), s.small_channels);
-        for (long n = first; n < last; ++n) {
-            gather(s, large + n * s.large_size(), columns);
-            multiply<false, false>(columns, by_tap, sums);
-            float* to = small + n * s.small_size();
-            for (long m = 0; m < s.positions(); ++m)
-                for (long o = 0; o < s.small_channels; ++o) {
-                    const float value = sums.row(m)[o] + bias[o];
-                    *to++ = relu ? rectified(value) : value;
-                }
-        }
+    each_image(s, threads, [&](Image& image, long n) {
+        image.set_large(large + n * s.large_size());
+        image.small_from_large(by_tap);
+        image.copy_small(small + n * s.small_size(), [=](auto sum, auto at) {
+            const auto value = sum + at(bias);
+            return relu ? rectified(value) : value;
+        });
     });
 }
 
-// `large_gradient` may be null: then it is not computed.
+// `output` is null if no ReLU followed; `large_gradient` may be null: then it is not computed.
 void sparsevae_convolution_backward(const Shape* shape, long threads, const float* large,
                                     const float* weight, const float* output,
                                     const float* gradient, float* large_gradient,
@@ -174,26 +229,17 @@ void sparsevae_convolution_backward(const Shape* shape, long threads, const floa
     const Shape s = *shape;
     const Matrix by_channel = weight_by_channel(s, weight);
     Gradients sums(s, s.small_channels);
-    each_part(s.batch, threads, [&](long part, long first, long last) {
-        Matrix columns(s.positions(), s.taps()), small(s.positions(), s.small_channels);
-        Matrix spread(s.positions(), s.taps());
-        for (long n = first; n < last; ++n) {
-            for (long m = 0; m < s.positions(); ++m) {
-                const long from = n * s.small_size() + m * s.small_channels;
-                masked_gradient(gradient + from, output ? output + from : nullptr,
-                                s.small_channels, small.row(m));
-            }
-            add_rows(small.row(0), s.positions(), small.stride, sums.bias[part].row(0));
-            gather(s, large + n * s.large_size(), columns);
-            multiply<true, true>(columns, small, sums.weight[part]);
-            if (!large_gradient) continue;
-            multiply<false, false>(small, by_channel, spread);
-            float* to = large_gradient + n * s.large_size();
-            std::fill(to, to + s.large_size(), 0.0f);
-            scatter(s, spread, to);
-        }
+    each_image_of_part(s, threads, [&](Image& image, long n, long part) {
+        const long at = n * s.small_size();
+        const float* small = image.masked_small(gradient + at, behind(output, at));
+        sums.bias[part].add_pixels(small, s.small_size());
+        image.set_large(large + n * s.large_size());
+        image.add_weight_gradient(small, sums.weight[part]);
+        if (!large_gradient) return;
+        image.patches_from_small(small, by_channel);
+        image.overlap(large_gradient + n * s.large_size(), [](auto sum, auto) { return sum; });
     });
-    sums.write(s, s.small_channels, weight_gradient, bias_gradient);
+    sums.write(s, weight_gradient, bias_gradient);
 }
 
 void sparsevae_transposed_convolution(const Shape* shape, long threads, const float* small,
@@ -201,23 +247,16 @@ void sparsevae_transposed_convolution(const Shape* shape, long threads, const fl
                                       float* large) {
     const Shape s = *shape;
     const Matrix by_channel = weight_by_channel(s, weight);
-    each_part(s.batch, threads, [&](long, long first, long last) {
-        Matrix spread(s.positions(), s.taps()), rows(s.positions(), s.small_channels);
-        for (long n = first; n < last; ++n) {
-            for (long m = 0; m < s.positions(); ++m)
-                copy(rows.row(m), small + n * s.small_size() + m * s.small_channels,
-                     s.small_channels);
-            multiply<false, false>(rows, by_channel, spread);
-            float* to = large + n * s.large_size();
-            for (long m = 0; m < s.large_size(); m += s.channels)
-                copy(to + m, bias, s.channels);
-            scatter(s, spread, to);
-            if (relu)
-                for (long i = 0; i < s.large_size(); ++i) to[i] = rectified(to[i]);
-        }
+    each_image(s, threads, [&](Image& image, long n) {
+        image.patches_from_small(small + n * s.small_size(), by_channel);
+        image.overlap(large + n * s.large_size(), [=](auto sum, auto at) {
+            const auto value = sum + at(bias);
+            return relu ? rectified(value) : value;
+        });
     });
 }
 
+// `output` is null if no ReLU followed; `small_gradient` may be null: then it is not computed.
 void sparsevae_transposed_convolution_backward(const Shape* shape, long threads,
                                                const float* small, const float* weight,
                                                const float* output, const float* gradient,
@@ -226,27 +265,17 @@ void sparsevae_transposed_convolution_backward(const Shape* shape, long threads,
     const Shape s = *shape;
     const Matrix by_tap = weight_by_tap(s, weight);
     Gradients sums(s, s.channels);
-    each_part(s.batch, threads, [&](long part, long first, long last) {
-        Matrix columns(s.positions(), s.taps()), rows(s.positions(), s.small_channels);
-        Matrix results(s.positions(), s.small_channels), large(1, s.large_size());
-        for (long n = first; n < last; ++n) {
-            const long from = n * s.large_size();
-            masked_gradient(gradient + from, output ? output + from : nullptr, s.large_size(),
-                            large.row(0));
-            add_rows(large.row(0), s.height * s.width, s.channels, sums.bias[part].row(0));
-            gather(s, large.row(0), columns);
-            for (long m = 0; m < s.positions(); ++m)
-                copy(rows.row(m), small + n * s.small_size() + m * s.small_channels,
-                     s.small_channels);
-            multiply<true, true>(columns, rows, sums.weight[part]);
-            if (!small_gradient) continue;
-            multiply<false, false>(columns, by_tap, results);
-            for (long m = 0; m < s.positions(); ++m)
-                copy(small_gradient + n * s.small_size() + m * s.small_channels, results.row(m),
-                     s.small_channels);
-        }
+    each_image_of_part(s, threads, [&](Image& image, long n, long part) {
+        const long at = n * s.large_size();
+        image.set_large(gradient + at, behind(output, at));
+        // The border is zero: it adds nothing.
+        sums.bias[part].add_pixels(image.bordered.data(), image.bordered.size());
+        image.add_weight_gradient(small + n * s.small_size(), sums.weight[part]);
+        if (!small_gradient) return;
+        image.small_from_large(by_tap);
+        image.copy_small(small_gradient + n * s.small_size(), [](auto sum, auto) { return sum; });
     });
-    sums.write(s, s.channels, weight_gradient, bias_gradient);
+    sums.write(s, weight_gradient, bias_gradient);
 }
 
 }  // extern "C"

@@ -1,0 +1,99 @@
+// Products of float32 matrices that stay in the cache, and the sharing of work among threads.
+
+#pragma once
+
+#include <thread>
+#include <vector>
+
+#include "vectors.hpp"
+
+namespace {
+
+struct Matrix {
+    std::vector<float> values;
+    long stride;  // a row is padded with zeros to whole vectors
+    Matrix(long rows, long columns)
+        : values(rows * whole_vectors(columns)), stride(whole_vectors(columns)) {}
+    float* row(long index) { return values.data() + index * stride; }
+    const float* row(long index) const { return values.data() + index * stride; }
+};
+
+// c (+)= a . b. The columns of b and c are padded to whole vectors. Row i of a starts at
+// a + offset[i]; it consists of `pieces` runs of `length` floats that lie `piece_stride` apart.
+// Transposed, c (+)= a^T . b: then k, not i, picks the row of a, and there is one piece.
+struct Product {
+    const float* a;
+    const long* offset;
+    long pieces, piece_stride, length;
+    const float* b;
+    long b_stride;
+    float* c;
+    long c_stride;
+};
+
+template <bool TRANSPOSED, bool ADD, long R, long V>
+inline void tile(const Product& p) {
+    Vector sum[R][V] = {};
+    const float *row[R], *b = p.b;
+    for (long r = 0; r < R; ++r) row[r] = TRANSPOSED ? p.a + r : p.a + p.offset[r];
+    for (long piece = 0; piece < p.pieces; ++piece) {
+        for (long k = 0; k < p.length; ++k, b += p.b_stride) {
+            const long at = TRANSPOSED ? p.offset[k] : piece * p.piece_stride + k;
+            Vector right[V];
+            for (long v = 0; v < V; ++v) right[v] = load(b + v * LANES);
+            for (long r = 0; r < R; ++r)
+                for (long v = 0; v < V; ++v) sum[r][v] += row[r][at] * right[v];
+        }
+    }
+    for (long r = 0; r < R; ++r)
+        for (long v = 0; v < V; ++v) {
+            float* to = p.c + r * p.c_stride + v * LANES;
+            store(to, ADD ? load(to) + sum[r][v] : sum[r][v]);
+        }
+}
+
+template <bool TRANSPOSED, bool ADD, long V, long R = TALL>
+inline void tile_of(long rows, const Product& p) {
+    if constexpr (R > 1)
+        if (rows < R) return tile_of<TRANSPOSED, ADD, V, R - 1>(rows, p);
+    tile<TRANSPOSED, ADD, R, V>(p);
+}
+
+// Rows are dealt out evenly: 49 rows are 7 tiles of 7, not 6 of 8 and a slow one of 1.
+template <bool TRANSPOSED, bool ADD, long V>
+void strip(long rows, Product p) {
+    for (long tiles = (rows + TALL - 1) / TALL; tiles > 0; --tiles) {
+        const long height = rows / tiles;
+        tile_of<TRANSPOSED, ADD, V>(height, p);
+        if (TRANSPOSED) p.a += height;
+        else p.offset += height;
+        p.c += height * p.c_stride;
+        rows -= height;
+    }
+}
+
+template <bool TRANSPOSED, bool ADD>
+void multiply(long rows, long columns, Product p) {
+    for (long left = whole_vectors(columns) / LANES; left > 0;) {
+        const long width = left / ((left + WIDE - 1) / WIDE);
+        if (width == 3) strip<TRANSPOSED, ADD, 3>(rows, p);
+        if (width == 2) strip<TRANSPOSED, ADD, 2>(rows, p);
+        if (width == 1) strip<TRANSPOSED, ADD, 1>(rows, p);
+        p.b += width * LANES;
+        p.c += width * LANES;
+        left -= width;
+    }
+}
+
+// Calls work(first, last) in each thread for its share of 0 ... count - 1.
+template <class Work>
+void share(long count, long threads, Work work) {
+    threads = std::max(1L, std::min(count, threads));
+    std::vector<std::thread> others;
+    for (long t = 1; t < threads; ++t)
+        others.emplace_back(work, count * t / threads, count * (t + 1) / threads);
+    work(0L, count / threads);
+    for (auto& other : others) other.join();
+}
+
+}  // namespace

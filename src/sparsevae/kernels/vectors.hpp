@@ -1,0 +1,77 @@
+// Vectors of floats, in the registers of whatever instruction set this is compiled for.
+
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+namespace {
+
+// LANES floats a vector; TALL x WIDE sums fill the registers of the instruction set.
+#if defined(__AVX512F__)
+constexpr long LANES = 16, TALL = 8, WIDE = 3;
+#elif defined(__AVX2__)
+constexpr long LANES = 8, TALL = 4, WIDE = 3;
+#elif defined(__aarch64__)
+constexpr long LANES = 4, TALL = 8, WIDE = 3;
+#else
+constexpr long LANES = 4, TALL = 4, WIDE = 3;
+#endif
+
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
+inline long whole_vectors(long floats) { return (floats + LANES - 1) / LANES * LANES; }
+
+// Sets to[i] = make(at) for all i < count, where at(array) is array[i]: a vector of neighbours at
+// most places, a single float at the end.
+template <class Make>
+inline void fill(float* to, long count, Make make) {
+    long i = 0;
+    for (; i + LANES <= count; i += LANES)
+        store(to + i, make([i](const float* array) { return load(array + i); }));
+    for (; i < count; ++i) to[i] = make([i](const float* array) { return array[i]; });
+}
+
+inline void copy(float* to, const float* from, long count) {
+    fill(to, count, [=](auto at) { return at(from); });
+}
+
+inline void add(float* to, const float* from, long count) {
+    fill(to, count, [=](auto at) { return at(to) + at(from); });
+}
+
+// Comparisons are written so that a NaN passes through, as it does in torch.
+template <class Value>
+inline Value rectified(Value value) { return value < 0 ? Value{} : value; }
+
+// The gradient before a ReLU. Without output no ReLU followed: the gradient stays as it is.
+inline void masked(float* to, const float* gradient, const float* output, long count) {
+    if (!output) return copy(to, gradient, count);
+    fill(to, count, [=](auto at) {
+        const auto value = at(gradient);
+        return at(output) <= 0 ? decltype(value){} : value;
+    });
+}
+
+// The gradient of a bias: the sum over all pixels. Pixels are added in groups of LANES, which
+// makes whole vectors of any number of channels; write() adds up the group.
+struct BiasGradient {
+    std::vector<float> sums;
+    long channels;
+    explicit BiasGradient(long channels) : sums(channels * LANES), channels(channels) {}
+
+    void add_pixels(const float* gradient, long floats) {
+        const long group = sums.size();
+        for (long i = 0; i < floats; i += group)
+            add(sums.data(), gradient + i, std::min(group, floats - i));
+    }
+    void write(float* to) const {
+        std::fill(to, to + channels, 0.0f);
+        for (long i = 0; i < LANES; ++i) add(to, sums.data() + i * channels, channels);
+    }
+};
+
+}  // namespace
