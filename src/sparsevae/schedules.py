@@ -6,7 +6,7 @@ schedule never makes an accelerator wait. Each schedule survives JSON.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -84,6 +84,12 @@ class OneCycle:
     peak: float
     turn: float = 0.3
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.turn < 1.0:
+            raise ConfigurationError(
+                f"One cycle needs 0 < turn < 1, for it must rise and fall; turn is {self.turn}."
+            )
+
     def __call__(self, progress: Progress) -> Progress:
         """The value at ``progress``."""
         rise = _clamp(progress / self.turn)
@@ -114,27 +120,36 @@ def from_json(value: "Mapping[str, Any] | float | Schedule") -> Schedule:
         Constant(value=2.0)
 
     Raises:
-        ConfigurationError: an unknown kind, or fields that the kind does not have.
+        ConfigurationError: an unknown kind, fields that the kind does not have or that are
+            left out, or a value that is not a finite number.
     """
     if isinstance(value, Schedule):
         return value
     if not isinstance(value, Mapping):
-        return Constant(float(value))
+        return Constant(_number(value))
     kind = KINDS.get(str(value.get("kind")))
     if kind is None:
         raise ConfigurationError(
             f"A schedule's kind is one of {', '.join(KINDS)}, not {value.get('kind')!r}."
         )
-    given = {name: entry for name, entry in value.items() if name != "kind"}
+    given = {name: _number(entry) for name, entry in value.items() if name != "kind"}
     known = {field.name for field in fields(kind)}
-    if not set(given) <= known:
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    if not needed <= set(given) <= known:
         raise ConfigurationError(
-            f"The schedule {value['kind']!r} takes {', '.join(sorted(known))}; got "
-            f"{', '.join(sorted(set(given) - known))}."
+            f"The schedule {value['kind']!r} takes {', '.join(sorted(known))} and needs "
+            f"{', '.join(sorted(needed))}; got {', '.join(sorted(given)) or 'none'}."
         )
+    return kind(**given)
+
+
+def _number(value: Any) -> float:
     try:
-        return kind(**given)
-    except TypeError as error:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
         raise ConfigurationError(
-            f"The schedule {value['kind']!r} is incomplete: {error}."
-        ) from None
+            f"A schedule is a finite number, or a kind with finite numbers; got {value!r}."
+        )
+    return found
