@@ -48,6 +48,7 @@ def study(
     learning_rate: Annotated[float | None, typer.Option(help="Overrides the recipe's.")] = None,
     alpha: Annotated[float | None, typer.Option(help="Share of images a spike is on.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, tf32 or bf16.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
     split: Annotated[str | None, typer.Option(help="test or validation.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
@@ -72,6 +73,7 @@ def study(
         "learning_rate": learning_rate,
         "alpha": alpha,
         "recipe": recipe,
+        "precision": precision,
         "limit": limit,
         "split": split,
     }

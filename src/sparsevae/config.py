@@ -17,6 +17,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
+Precision = Literal["float32", "tf32", "bf16"]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 C = TypeVar("C", bound="Checked")
 
@@ -53,6 +54,7 @@ class RunConfig(Checked):
         epochs: passes over the training data.
         batch_size: images a step.
         learning_rate: a schedule as JSON; a number is constant.
+        precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         channels: widths of the trunk.
         arguments: arguments of the model's class.
@@ -67,6 +69,7 @@ class RunConfig(Checked):
     epochs: Count = 25
     batch_size: Count = 256
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
+    precision: Precision = "float32"
     limit: Count | None = None
     channels: Widths = (16, 32, 256)
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
@@ -90,6 +93,7 @@ class StudyConfig(Checked):
         learning_rate: overrides the recipe's.
         alpha: overrides α = min(½, 8/J) for models that have it.
         recipe: a named set of defaults.
+        precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         split: what the runs are scored on.
         channels: widths of the trunk.
@@ -105,6 +109,7 @@ class StudyConfig(Checked):
     learning_rate: Positive | None = None
     alpha: Share | None = None
     recipe: str = "protocol"
+    precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
     channels: Widths = (16, 32, 256)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sparsevae import kernels, training
+from sparsevae import kernels, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
 from sparsevae.evaluation import evaluate
@@ -41,7 +41,7 @@ def new_model(config: RunConfig, images: Tensor) -> Model:
             config.latents,
             channels=config.channels,
             arguments=config.arguments,
-            examples=training.unit_interval(images[chosen]),
+            examples=steps.unit_interval(images[chosen]),
         )
 
 
@@ -79,6 +79,7 @@ def train_run(
             batch_size=config.batch_size,
             learning_rate=from_json(config.learning_rate),
             seed=config.seed,
+            precision=config.precision,
             start=len(history),
             on_batch=progress,
         )
@@ -95,7 +96,7 @@ def _restored(
 ) -> tuple[Model, torch.optim.Optimizer, list[dict[str, Any]]]:
     """The model and its optimiser as the last checkpoint left them, or new."""
     model = new_model(config, images).to(where)
-    optimiser = training.make_optimiser(model)
+    optimiser = steps.make_optimiser(model)
     tensors, history = folder.load_checkpoint()
     if history:
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}}
@@ -179,7 +180,7 @@ def fit(
     with torch.random.fork_rng():
         for _ in training.train(
             trained,
-            training.make_optimiser(trained),
+            steps.make_optimiser(trained),
             data.to(where),
             epochs=epochs,
             batch_size=batch_size,

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparsevae.config import Precision
 from sparsevae.errors import DeviceError
 from sparsevae.models import Model
 from sparsevae.schedules import Schedule
+from sparsevae.steps import TERMS, EagerStep, fastest
 
 EPOCHS_A_SEED = 2**20  # seeds of different runs never meet within this many epochs
 
@@ -38,19 +40,9 @@ def device(name: str = "auto") -> torch.device:
     return found
 
 
-def unit_interval(images: Tensor) -> Tensor:
-    """uint8 grey levels as float32 in [0, 1]; floats pass as they are."""
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
-
-
 def seed_epoch(seed: int, epoch: int) -> None:
     """Set torch's generators to the state that belongs to one epoch of one seed."""
     torch.manual_seed(seed * EPOCHS_A_SEED + epoch + 1)
-
-
-def make_optimiser(model: Model) -> torch.optim.Adam:
-    """Adam with its default moments, all parameters in one fused step; the loop sets the rate."""
-    return torch.optim.Adam(model.parameters(), lr=0.0, fused=True)
 
 
 def train(
@@ -62,46 +54,42 @@ def train(
     batch_size: int,
     learning_rate: Schedule,
     seed: int,
+    precision: Precision = "float32",
     start: int = 0,
     on_batch: Callable[[int], None] = lambda images: None,
 ) -> Iterator[dict[str, float]]:
     """Train epoch by epoch; the caller may save between two of them.
 
     Args:
-        model: on the device of ``images``.
-        optimiser: of :func:`make_optimiser`, perhaps with the state of a checkpoint.
-        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``.
+        model: on the device that trains it.
+        optimiser: of :func:`sparsevae.steps.make_optimiser`, perhaps with a checkpoint's state.
+        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
+            model's device, or on the host when they do not fit there.
         epochs: passes over the images in all.
         batch_size: images a step; the last step of an epoch takes what is left.
         learning_rate: as a function of progress.
         seed: of the order of images and of the noise.
+        precision: arithmetic of the loss.
         start: epochs already done.
         on_batch: called after every step with the number of images it took.
 
     Yields:
         After each epoch its mean terms in nats an image, and its seconds.
     """
-    count = len(images)
-    steps = -(-count // batch_size)
+    totals = torch.zeros(len(TERMS), device=next(model.parameters()).device)
+    eager = EagerStep(model, optimiser, images, learning_rate, precision, totals)
+    take_step = fastest(eager, batch_size)
+    steps = -(-len(images) // batch_size)
     last_step = max(1, epochs * steps - 1)
     for epoch in range(start, epochs):
         began = time.perf_counter()
         seed_epoch(seed, epoch)
-        order = torch.randperm(count, device=images.device)
-        totals = images.new_zeros(4, dtype=torch.float32)
-        for step, chosen in enumerate(torch.split(order, batch_size)):
-            progress = (epoch * steps + step) / last_step
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(progress)
-            terms = model.loss(unit_interval(images[chosen]), progress)
-            optimiser.zero_grad(set_to_none=True)
-            terms.objective.backward()
-            optimiser.step()
-            batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
-            totals += torch.stack([term.detach() for term in batch]) * len(chosen)
+        totals.zero_()
+        order = torch.randperm(len(images), device=images.device)
+        for step, chosen in enumerate(torch.split(order, batch_size), start=epoch * steps):
+            take_step(chosen, step / last_step)
             on_batch(len(chosen))
-        names = ("reconstruction", "kl", "penalty", "objective")
-        means = dict(zip(names, (totals / count).tolist(), strict=True))
+        means = dict(zip(TERMS, (totals / len(images)).tolist(), strict=True))
         yield {"epoch": epoch + 1, **means, "seconds": time.perf_counter() - began}
 
 

@@ -105,7 +105,7 @@ class Model(nn.Module, ABC):
 
     def likelihood(self, codes: Tensor) -> GreyBernoulli:
         """p(x|z) for codes of shape ``(B, J)``."""
-        return GreyBernoulli(self.decoder(codes))
+        return GreyBernoulli(self.decoder(codes).float())
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
