@@ -1,3 +1,53 @@
-"""Train, measure, see and use sparse latent codes."""
+"""Train, measure, see and use sparse latent codes.
+
+The public names are loaded when they are first used, so that ``import sparsevae`` is quick:
+
+* :func:`fit` trains a model in memory, :func:`load` takes one from a run folder;
+* :func:`evaluate` measures it; :class:`RunFolder` is a run on disk;
+* the modules :mod:`datasets`, :mod:`figures`, :mod:`metrics`, :mod:`models`, :mod:`plots`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsevae import datasets, figures, metrics, models, plots
+    from sparsevae.errors import SparseVAEError
+    from sparsevae.evaluation import evaluate
+    from sparsevae.fitting import fit
+    from sparsevae.runs import RunFolder, load
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "RunFolder",
+    "SparseVAEError",
+    "datasets",
+    "evaluate",
+    "figures",
+    "fit",
+    "load",
+    "metrics",
+    "models",
+    "plots",
+]
+
+_HOMES = {
+    "RunFolder": "runs",
+    "SparseVAEError": "errors",
+    "evaluate": "evaluation",
+    "fit": "fitting",
+    "load": "runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'sparsevae' has no attribute {name!r}")
+    if name in _HOMES:
+        return getattr(import_module(f"sparsevae.{_HOMES[name]}"), name)
+    return import_module(f"sparsevae.{name}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
