@@ -1,0 +1,244 @@
+"""Numbers and an Axes in, the same Axes out: the drawings that figures are made of.
+
+Nothing here loads data, knows of runs or keeps a state, so a drawing fits any figure.
+
+Shape legend: images (C, H, W) as uint8 grey levels or RGB, R rows and M columns of them;
+G positions on an axis of a grid; N codes; K classes; J latent dimensions.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+Array = npt.NDArray[Any]
+
+# Ten colours that stay apart for colour-blind eyes. Source: Petroff 2021, arXiv:2107.02270.
+COLOURS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+INK, MUTED, RULE = "#1f2933", "#6b7280", "#cfd4da"
+OFF = "#e76300"  # frames where a spike is off; seen on black and on white
+SMALL, TEXT, TITLE = 7.0, 8.0, 9.0  # points
+TICKS = 5
+DARK = 0.55  # of the range of a colour map: stronger cells carry white numbers
+
+
+def tidy(ax: Axes, title: str = "") -> Axes:
+    """Give an Axes the calm look that all figures share."""
+    ax.set_title(title, fontsize=TITLE, color=INK, loc="left")
+    ax.tick_params(labelsize=SMALL, colors=MUTED, labelcolor=INK, length=2.5, width=0.6)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set(fontsize=TEXT, color=INK)
+    for spine in ax.spines.values():
+        spine.set(color=RULE, linewidth=0.8)
+    return ax
+
+
+def tiles(images: Array) -> Array:
+    """Images side by side as one picture, every one of them upright.
+
+    Args:
+        images: shape ``(R, M, C, H, W)``; the first row is the top one.
+
+    Returns:
+        Shape ``(R·H, M·W, 3)`` for three channels, else ``(R·H, M·W)``, channels averaged.
+
+    Example:
+        >>> tiles(np.arange(8).reshape(1, 2, 1, 2, 2))
+        array([[0., 1., 4., 5.],
+               [2., 3., 6., 7.]])
+    """
+    rows, columns, channels, height, width = images.shape
+    joined = images.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    return joined if channels == 3 else np.asarray(joined.mean(2))
+
+
+def draw_tiles(ax: Axes, images: Array, bottom: float = 0.0) -> Axes:
+    """Draw images as tiles one unit wide and high, the last row standing on ``bottom``.
+
+    Args:
+        ax: to draw on.
+        images: shape ``(R, M, C, H, W)``.
+        bottom: in units of tiles.
+    """
+    rows, columns, _, height, width = images.shape
+    ax.imshow(
+        tiles(images),
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        extent=(0, columns, bottom, bottom + rows),
+        aspect=height / width,
+        interpolation="antialiased",
+    )
+    return ax
+
+
+def decoded_plane(ax: Axes, grid: Array, values: Array, dimensions: Sequence[int]) -> Axes:
+    """Draw the plane of two latent dimensions as one mosaic, the first to the right, the other up.
+
+    Args:
+        ax: to draw on.
+        grid: decoded images, shape ``(G, G, C, H, W)``; axis 0 moves the first dimension.
+        values: latent values along the two axes, shape ``(2, G)``; NaN is a spike switched off,
+            whose row or column is framed.
+        dimensions: numbers of the two.
+    """
+    size = len(grid)
+    draw_tiles(ax, grid.swapaxes(0, 1)[::-1])
+    tidy(ax)
+    for axis, places, dimension in zip((ax.xaxis, ax.yaxis), values, dimensions, strict=True):
+        _label_places(axis, places)
+        axis.set_label_text(f"value of dimension {dimension}")
+    for place in np.flatnonzero(np.isnan(values[0])):
+        _frame(ax, (float(place), 0), 1, size)
+    for place in np.flatnonzero(np.isnan(values[1])):
+        _frame(ax, (0, float(place)), size, 1)
+    return ax
+
+
+def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float) -> None:
+    ax.add_patch(
+        Rectangle(corner, width, height, fill=False, edgecolor=OFF, linewidth=1.4, clip_on=False)
+    )
+
+
+def _label_places(axis: Axis, values: Array) -> None:
+    """Ticks in the middle of some tiles: the value there, or "off" in the frame's colour."""
+    off, on = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
+    shown = on[np.unique(np.linspace(0, len(on) - 1, TICKS).round().astype(int))]
+    axis.set_ticks([*(off + 0.5), *(shown + 0.5)])
+    axis.set_ticklabels(["off"] * len(off) + [f"{value:.1f}" for value in values[shown]])
+    for label in axis.get_ticklabels()[: len(off)]:
+        label.set(color=OFF, fontweight="bold")
+
+
+def scatter_codes(
+    ax: Axes,
+    codes: Array,
+    labels: Array | None,
+    classes: Sequence[str],
+    dimensions: Sequence[int],
+) -> Axes:
+    """Draw codes in two dimensions, coloured by class.
+
+    Args:
+        ax: to draw on.
+        codes: shape ``(N, 2)``.
+        labels: class of every code, shape ``(N,)``; one colour when None.
+        classes: names in the order of the labels; from the eleventh on colours repeat.
+        dimensions: numbers of the two.
+    """
+    colours = [COLOURS[0]] if labels is None else [COLOURS[k % len(COLOURS)] for k in labels]
+    ax.axhline(0, color=RULE, linewidth=0.8, zorder=0)
+    ax.axvline(0, color=RULE, linewidth=0.8, zorder=0)
+    ax.scatter(codes[:, 0], codes[:, 1], s=6, c=colours, alpha=0.75, linewidths=0)
+    ax.set(xlabel=f"dimension {dimensions[0]}", ylabel=f"dimension {dimensions[1]}")
+    tidy(ax)
+    ax.set_box_aspect(1)
+    if labels is not None:
+        _class_legend(ax, classes)
+    return ax
+
+
+def _class_legend(ax: Axes, classes: Sequence[str]) -> None:
+    handles = [
+        Line2D([], [], linestyle="", marker="o", markersize=4, label=name, color=COLOURS[k % 10])
+        for k, name in enumerate(classes)
+    ]
+    ax.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        fontsize=SMALL,
+        frameon=False,
+        handletextpad=0.1,
+        borderaxespad=0.2,
+    )
+
+
+def heat_map(
+    ax: Axes,
+    values: Array,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    centred: bool,
+    digits: int | None = None,
+) -> Axes:
+    """Draw a table of numbers as colours.
+
+    Args:
+        ax: to draw on.
+        values: shape ``(K, J)``; NaN stays grey.
+        rows: names of the K rows, the first on top.
+        columns: names of the J columns.
+        centred: True for values of either sign, with 0 in the middle of the colours; False for
+            probabilities, whose colours go from 0 to 1.
+        digits: write the numbers into the cells, with so many decimals.
+    """
+    finite = values[np.isfinite(values)]
+    bound = max(float(np.abs(finite).max(initial=0.0)), 1e-6) if centred else 1.0
+    low, name = (-bound, "RdBu_r") if centred else (0.0, "Blues")
+    ax.imshow(values, aspect="auto", cmap=name, vmin=low, vmax=bound)
+    ax.set_facecolor(RULE)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    tidy(ax)
+    ax.tick_params(length=0)
+    if digits is not None:
+        for (k, j), value in np.ndenumerate(values):
+            strong = abs(value) > DARK * bound
+            text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+            colour = "white" if strong else INK
+            ax.text(j, k, text, ha="center", va="center", fontsize=SMALL - 0.5, color=colour)
+    return ax
+
+
+def mean_curve(
+    ax: Axes, x: Array, means: Array, spreads: Array, *, label: str, index: int
+) -> Axes:
+    """Draw one line of means with bars of one standard deviation.
+
+    Args:
+        ax: to draw on.
+        x: positions, shape ``(N,)``.
+        means: shape ``(N,)``.
+        spreads: standard deviations, shape ``(N,)``; a 0 draws no bar.
+        label: in the legend.
+        index: which colour and marker.
+    """
+    ax.errorbar(
+        x,
+        means,
+        yerr=np.where(spreads > 0, spreads, np.nan),
+        label=label,
+        color=model_colour(index),
+        marker=MARKERS[index % len(MARKERS)],
+        markersize=4,
+        linewidth=1.4,
+        capsize=2,
+    )
+    return ax
+
+
+def model_colour(index: int) -> str:
+    """The colour of the model at a place of the legend; the palest of the ten are left out."""
+    strong = (0, 6, 4, 5, 2, 8, 1)
+    return COLOURS[strong[index % len(strong)]]
