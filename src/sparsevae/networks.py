@@ -117,7 +117,7 @@ class FullTransposedConvolution(nn.Module):
         """Apply the layers; shapes as in the class."""
         height, width = self.size
         flat = features @ _flat(self.weight)  # (B, h·w·O)
-        maps = flat.view(len(flat), height, width, -1) + self.bias
+        maps = flat.view(len(flat), height, width, len(self.bias)) + self.bias
         return (maps.relu() if self.relu else maps).permute(0, 3, 1, 2)
 
 

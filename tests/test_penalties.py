@@ -1,0 +1,65 @@
+"""Laws of the sparsity penalty: torch's own divergence, its stated costs and its bias."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, kl_divergence
+
+from sparsevae.penalties import ActivityPenalty, activity_kl, bernoulli_kl
+
+
+def test_the_divergence_of_two_bernoullis_is_torchs_own():
+    rate = torch.linspace(0.01, 0.99, 25, dtype=torch.float64)[:, None].expand(-1, 7)
+    alpha = torch.linspace(0.02, 0.9, 7, dtype=torch.float64).expand(25, -1)
+    expected = kl_divergence(Bernoulli(rate), Bernoulli(alpha))
+    torch.testing.assert_close(bernoulli_kl(rate, alpha), expected)
+    torch.testing.assert_close(bernoulli_kl(rate, 0.02)[:, 0], expected[:, 0])
+
+
+def test_it_is_zero_at_the_target_and_finite_at_the_limits():
+    rate = torch.tensor([0.0, 0.1, 1.0], dtype=torch.float64)
+    expected = torch.tensor([-math.log(0.9), 0.0, -math.log(0.1)], dtype=torch.float64)
+    torch.testing.assert_close(bernoulli_kl(rate, 0.1), expected)
+
+
+def test_the_penalty_is_the_sum_over_dimensions_of_the_mean_over_images():
+    generator = torch.Generator().manual_seed(0)
+    gamma = torch.rand(40, 6, generator=generator, dtype=torch.float64)
+    expected = sum(bernoulli_kl(gamma[:, j].mean(), 0.2) for j in range(6))
+    torch.testing.assert_close(activity_kl(gamma, 0.2), expected)
+
+
+def test_always_on_and_always_off_cost_what_the_docstring_says():
+    for value, cost in ((1.0, -math.log(0.125)), (0.0, -math.log(0.875))):
+        found = activity_kl(torch.full((10, 3), value, dtype=torch.float64), 0.125)
+        assert float(found) == pytest.approx(3 * cost, rel=1e-4)
+
+
+def test_the_bias_of_a_batch_is_half_a_nat_a_dimension_and_image():
+    """Gates that are on or off, α of the time, have no cost but the J/(2B) of a small batch."""
+    latents, batch, trials = 50, 100, 200
+    generator = torch.Generator().manual_seed(0)
+    gates = torch.rand(trials, batch, latents, generator=generator, dtype=torch.float64) < 0.25
+    found = torch.stack([activity_kl(trial.double(), 0.25) for trial in gates]).mean()
+    assert float(found) == pytest.approx(latents / (2 * batch), rel=0.1)
+
+
+def test_repeating_the_batch_leaves_the_penalty():
+    gamma = torch.rand(8, 5, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(activity_kl(gamma.repeat(3, 1), 0.3), activity_kl(gamma, 0.3))
+
+
+def test_the_gradient_pulls_every_rate_towards_the_target():
+    gamma = torch.tensor([[0.9, 0.5, 0.05, 0.001]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(activity_kl(gamma, 0.125), gamma)
+    assert (gradient[0].sign() == torch.tensor([1.0, 1.0, -1.0, -1.0])).all()
+
+
+def test_the_penalty_is_put_on_whom_it_is_told():
+    posterior, prior = torch.rand(2, 10, 4, generator=torch.Generator().manual_seed(2))
+    on_posterior = ActivityPenalty("posterior", 0.2, 3.0)(posterior, prior)
+    torch.testing.assert_close(on_posterior, 3 * activity_kl(posterior, 0.2))
+    on_prior = ActivityPenalty("prior", 0.2, 3.0)(posterior, prior)
+    torch.testing.assert_close(on_prior, 3 * activity_kl(prior, 0.2))
+    assert float(ActivityPenalty("none", 0.2)(posterior, prior)) == 0.0
