@@ -4,6 +4,7 @@ The library lies in the user's cache under a name made of everything that could 
 machine code, so a new compiler, processor or version of the source never meets an old file.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -94,7 +95,8 @@ def _last_line(error: subprocess.SubprocessError) -> str:
 def _built(compiler: str, flags: tuple[str, ...]) -> CDLL:
     path = _cache_folder() / f"kernels-{_key(compiler, flags)}.so"
     if path.exists():
-        return CDLL(str(path))
+        with contextlib.suppress(OSError):  # a damaged file is built again
+            return CDLL(str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=path.parent)

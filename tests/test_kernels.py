@@ -1,0 +1,325 @@
+"""The compiled kernels compute what PyTorch computes, and step aside where they cannot run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from sparsevae import kernels
+from sparsevae.errors import ConfigurationError
+from sparsevae.kernels.compiled import Native, load
+
+needs_compiler = pytest.mark.skipif(
+    not isinstance(load(), Native), reason="there is no C++ compiler on this machine"
+)
+SIZES = [(28, 28), (14, 14), (7, 7), (8, 8), (5, 5), (13, 10), (1, 1), (2, 3), (1, 9)]
+CHANNELS = [(1, 16), (16, 32), (2, 3), (3, 1), (5, 5), (32, 16), (17, 33), (1, 1)]
+SHAPES = [(1 + 16 * (i % 2), *CHANNELS[i % len(CHANNELS)], *size) for i, size in enumerate(SIZES)]
+SHAPES += [(3, *channels, 6, 7) for channels in CHANNELS]
+
+
+def small(height, width):
+    return (height + 1) // 2, (width + 1) // 2
+
+
+def convolution_case(batch, channels, outputs, height, width, relu):
+    inputs = [
+        torch.randn(batch, channels, height, width),
+        torch.randn(outputs, channels, 3, 3) / (9 * channels) ** 0.5,
+        torch.randn(outputs),
+    ]
+    return inputs, lambda *tensors: kernels.strided_convolution(*tensors, relu=relu)
+
+
+def transposed_case(batch, channels, outputs, height, width, relu):
+    inputs = [
+        torch.randn(batch, outputs, *small(height, width)),
+        torch.randn(outputs, channels, 3, 3) / (2 * outputs) ** 0.5,
+        torch.randn(channels),
+    ]
+    size = (height, width)
+    return inputs, lambda *t: kernels.strided_transposed_convolution(*t, size, relu=relu)
+
+
+def linear_case(batch, inputs_count, outputs, height, width, relu):
+    features = inputs_count * height * width
+    inputs = [
+        torch.randn(batch, features),
+        torch.randn(outputs, features) / features**0.5,
+        torch.randn(outputs),
+    ]
+    return inputs, lambda *tensors: kernels.linear(*tensors, relu=relu)
+
+
+CASES = [convolution_case, transposed_case, linear_case]
+
+
+def value_and_gradients(inputs, function, upstream=None, kernel="native"):
+    """Result, and the gradients of sum(result * upstream), through one kind of kernel."""
+    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+    with kernels.use(kernel):
+        result = function(*leaves)
+        upstream = torch.ones_like(result) if upstream is None else upstream
+        result.backward(upstream.to(result.dtype))
+    return [result.detach(), *(leaf.grad for leaf in leaves)]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def poisoned():
+    """New tensors are full of NaN, so that whatever a kernel fails to write is seen."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_gradients_are_as_exact_as_those_of_torch(case, shape, relu):
+    inputs, function = case(*shape, relu)
+    exact = value_and_gradients([t.double() for t in inputs], function)
+    upstream = torch.randn_like(exact[0])
+    # A sum that is exactly on the edge of the ReLU may fall on either side: its gradient is cut.
+    upstream[exact[0].abs() < 1e-5] = 0
+    exact = value_and_gradients([t.double() for t in inputs], function, upstream)
+    eager = value_and_gradients(inputs, function, upstream, "plain")
+    ours = value_and_gradients(inputs, function, upstream)
+    for target, plain, native in zip(exact, eager, ours, strict=True):
+        assert native.shape == target.shape
+        allowed = 2 * (plain - target).abs().max() + 1e-6 * (1 + target.abs().max())
+        assert (native - target).abs().max() <= allowed
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_memory_layout_of_the_inputs_does_not_matter(case):
+    inputs, function = case(3, 4, 6, 7, 8, True)
+    plain = value_and_gradients(inputs, function)
+    for change in (
+        lambda t: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t,
+        lambda t: torch.stack([t, t], dim=-1)[..., 0],
+        lambda t: t.transpose(0, 1).contiguous().transpose(0, 1) if t.dim() > 1 else t,
+    ):
+        moved = [change(t).detach() for t in inputs]
+        for leaf in moved:
+            leaf.requires_grad_()
+        with kernels.use("native"):
+            result = function(*moved)
+            result.sum().backward()
+        for expected, found in zip(plain, [result, *(t.grad for t in moved)], strict=True):
+            assert torch.equal(expected, found)
+
+
+@needs_compiler
+def test_maps_are_returned_in_channels_last_order():
+    for case in (convolution_case, transposed_case):
+        inputs, function = case(2, 3, 4, 6, 6, True)
+        assert function(*inputs).is_contiguous(memory_format=torch.channels_last)
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_same_bits_every_time_and_for_any_number_of_threads(case):
+    inputs, function = case(37, 3, 20, 11, 9, True)
+    before = torch.get_num_threads()
+    runs = []
+    try:
+        for threads in (1, 1, 2, 3, 16):
+            torch.set_num_threads(threads)
+            runs.append(value_and_gradients(inputs, function))
+    finally:
+        torch.set_num_threads(before)
+    for run in runs[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(runs[0], run, strict=True))
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_inputs_and_incoming_gradient_are_left_alone(case):
+    inputs, function = case(2, 3, 4, 6, 5, True)
+    upstream = torch.randn_like(function(*inputs))
+    copies = [t.clone() for t in (*inputs, upstream)]
+    leaves = [t.requires_grad_() for t in inputs]
+    with kernels.use("native"):
+        function(*leaves).backward(upstream)
+    assert all(torch.equal(a, b) for a, b in zip(copies, (*inputs, upstream), strict=True))
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_only_the_gradients_that_are_asked_for_are_computed(case):
+    inputs, function = case(2, 3, 4, 6, 5, True)
+    wanted = value_and_gradients(inputs, function)
+    weight, bias = (t.clone().requires_grad_() for t in inputs[1:])
+    with kernels.use("native"):
+        function(inputs[0], weight, bias).sum().backward()
+    assert inputs[0].grad is None
+    assert torch.equal(weight.grad, wanted[2])
+    assert torch.equal(bias.grad, wanted[3])
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
+    inputs, function = case(0, 3, 4, 6, 5, True)
+    result, _, weight, bias = value_and_gradients(inputs, function)
+    assert result.shape[0] == 0
+    assert not weight.any()
+    assert not bias.any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_not_a_number_stays_visible(case):
+    inputs, function = case(2, 3, 4, 6, 5, True)
+    inputs[0].view(-1)[0] = float("nan")
+    with kernels.use("native"):
+        assert function(*inputs).isnan().any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_other_number_types_take_the_plain_path(case):
+    inputs, function = case(2, 3, 4, 6, 5, True)
+    inputs = [t.double().requires_grad_() for t in inputs]
+    with kernels.use("native"):
+        result = function(*inputs)
+        assert result.dtype == torch.float64
+        assert torch.autograd.gradcheck(function, inputs)
+
+
+def test_other_kernel_sizes_take_the_plain_path():
+    images, weight, bias = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 5, 5), torch.randn(4)
+    found = kernels.strided_convolution(images, weight, bias, relu=False)
+    assert torch.equal(found, functional.conv2d(images, weight, bias, stride=2, padding=1))
+
+
+@needs_compiler
+def test_an_export_sees_the_operations_of_torch():
+    class Halve(torch.nn.Module):
+        def forward(self, images, weight, bias):
+            return kernels.strided_convolution(images, weight, bias, relu=True)
+
+    inputs, function = convolution_case(2, 1, 4, 6, 6, True)
+    exported = torch.export.export(Halve(), tuple(inputs))
+    assert "conv2d" in str(exported.graph)
+    with kernels.use("plain"):
+        assert torch.equal(exported.module()(*inputs), function(*inputs))
+
+
+@needs_compiler
+def test_name_says_what_runs():
+    with kernels.use("native"):
+        assert kernels.kernel_name() == load().name
+        assert kernels.kernel_name("cuda") == "plain"
+        with kernels.use("plain"):
+            assert kernels.kernel_name() == "plain"
+        assert kernels.kernel_name().startswith("native-")
+
+
+def test_unknown_names_are_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError, match="choose one of auto, native, plain"):
+        kernels.use("fast").__enter__()
+
+
+def python(code, **environment):
+    """Start another interpreter with these environment variables."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("SPARSEVAE_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from sparsevae import kernels\n{code}"],
+        env=keep | {"OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def output(process):
+    text, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return text.strip()
+
+
+NAME = "print(kernels.kernel_name())"
+
+
+def test_a_broken_compiler_falls_back_and_says_so(tmp_path):
+    assert output(python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
+    assert output(python(NAME, CXX="no-such-compiler", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
+    assert list(tmp_path.rglob("*.so")) == []
+
+
+def test_insisting_on_kernels_that_cannot_be_built_is_one_clear_error(tmp_path):
+    process = python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path), SPARSEVAE_KERNEL="native")
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert "ConfigurationError: The kernel 'native' was asked for" in errors
+    assert "install a C++ compiler" in errors
+
+
+def test_the_environment_variable_chooses_and_is_checked():
+    assert output(python(NAME, SPARSEVAE_KERNEL="plain")) == "plain"
+    errors = python(NAME, SPARSEVAE_KERNEL="fats").communicate(timeout=120)[1]
+    assert "SPARSEVAE_KERNEL names the kernel 'fats'" in errors
+
+
+@needs_compiler
+def test_importing_compiles_nothing(tmp_path):
+    output(python("pass", SPARSEVAE_CACHE=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_compiler
+def test_processes_that_compile_at_the_same_time_share_one_library(tmp_path):
+    starts = [python(NAME, SPARSEVAE_CACHE=str(tmp_path)) for _ in range(2)]
+    assert {output(process) for process in starts} == {load().name}
+    assert [path.suffix for path in (tmp_path / "kernels").iterdir()] == [".so"]
+
+
+@needs_compiler
+def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert output(python(NAME, SPARSEVAE_CACHE=str(blocked))) == load().name
+
+
+@needs_compiler
+def test_a_damaged_library_is_built_again(tmp_path):
+    output(python(NAME, SPARSEVAE_CACHE=str(tmp_path)))
+    (library,) = Path(tmp_path).rglob("*.so")
+    library.write_bytes(b"damaged")
+    assert output(python(NAME, SPARSEVAE_CACHE=str(tmp_path))) == load().name
+
+
+@needs_compiler
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+def test_the_variants_for_older_processors_compute_the_same(tmp_path, capability):
+    code = (
+        "import torch\n"
+        "torch.manual_seed(0)\n"
+        "images, weight = torch.randn(3, 5, 7, 8), torch.randn(6, 5, 3, 3)\n"
+        "bias = torch.randn(6)\n"
+        "values = []\n"
+        "for name in ('native', 'plain'):\n"
+        "    leaf = weight.clone().requires_grad_()\n"
+        "    with kernels.use(name):\n"
+        "        maps = kernels.strided_convolution(images, leaf, bias, relu=True)\n"
+        "        maps.square().sum().backward()\n"
+        "    values.append((maps, leaf.grad))\n"
+        "assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(*values))\n"
+        "print(kernels.kernel_name())\n"
+    )
+    names = {"default": ("native-generic", "native-neon"), "avx2": ("native-avx2", "native-neon")}
+    process = python(code, SPARSEVAE_CACHE=str(tmp_path), ATEN_CPU_CAPABILITY=capability)
+    assert output(process) in names[capability]
