@@ -217,6 +217,7 @@ def test_the_encoders_warm_up_warms_the_components(x):
     assert torch.equal(prior.components(cold).loc, torch.zeros(INPUTS, LATENTS).double())
 
 
+@torch.no_grad()
 def test_perplexity_counts_the_pseudo_inputs_in_use():
     prior = mixture()
     prior.log_odds.data = torch.zeros(INPUTS).double()

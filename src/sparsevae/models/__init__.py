@@ -3,8 +3,9 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
@@ -14,7 +15,19 @@ from sparsevae.models.vae import VAE
 from sparsevae.models.vsc import VSC
 from sparsevae.networks import Shape
 
-__all__ = ["MODELS", "VAE", "VSC", "AutoEncoder", "Model", "Posterior", "Row", "Terms", "build"]
+__all__ = [
+    "MODELS",
+    "VAE",
+    "VSC",
+    "AutoEncoder",
+    "Model",
+    "Posterior",
+    "Row",
+    "Terms",
+    "build",
+    "check_arguments",
+    "row",
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,23 @@ def build(
         examples: images in [0, 1] that a prior with pseudo-inputs may start from.
 
     Raises:
-        ConfigurationError: an unknown model, or an argument that it does not take.
+        ConfigurationError: an unknown model, an argument that it does not take, or a value of
+            another type.
+    """
+    found = row(name)
+    check_arguments(name, arguments)
+    settings = {**found.arguments, **arguments}
+    if "examples" in inspect.signature(found.model).parameters:
+        settings["examples"] = examples
+    return found.model(shape, latents, channels=channels, **settings)
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Compare a model's arguments with the signature of its class, names and types.
+
+    Raises:
+        ConfigurationError: an unknown model, an argument that it does not take, or a value of
+            another type.
     """
     found = row(name)
     unknown = sorted(set(arguments) - set(found.accepts()))
@@ -79,7 +108,13 @@ def build(
             f"The model {name!r} does not take {', '.join(unknown)}; it takes "
             f"{', '.join(found.accepts()) or 'no arguments'}."
         )
-    settings = {**found.arguments, **arguments}
-    if "examples" in inspect.signature(found.model).parameters:
-        settings["examples"] = examples
-    return found.model(shape, latents, channels=channels, **settings)
+    types = get_type_hints(found.model.__init__)
+    for argument, value in arguments.items():
+        try:
+            TypeAdapter(types[argument]).validate_python(value, strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ConfigurationError(
+                f"The model {name!r} does not take {argument} = {value!r}: "
+                f"{reason[0].lower()}{reason[1:]}."
+            ) from None

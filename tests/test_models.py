@@ -1,0 +1,365 @@
+"""Laws over the table of models: every row, and every prior where it takes one."""
+
+import inspect
+import json
+from dataclasses import dataclass, field
+from typing import get_args
+
+import pytest
+import torch
+from torch.distributions import Distribution
+
+from sparsevae.distributions import SpikeAndSlab
+from sparsevae.errors import ConfigurationError
+from sparsevae.models import MODELS, Terms, build
+from sparsevae.penalties import Penalised
+from sparsevae.priors import SparsePrior
+from sparsevae.schedules import Ramp
+
+SHAPES = [(1, 12, 10), (7,)]
+LATENTS, BATCH, CHANNELS = 5, 6, (3, 4, 16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table with arguments, or without any."""
+
+    name: str
+    arguments: dict = field(default_factory=dict)
+
+    def __str__(self):
+        return "-".join([self.name, *map(str, self.arguments.values())])
+
+    def build(self, shape=SHAPES[0], seed=0):
+        torch.manual_seed(seed)
+        return build(
+            self.name,
+            shape,
+            LATENTS,
+            channels=CHANNELS,
+            arguments=self.arguments,
+            examples=images(shape, 60, seed=99),
+        )
+
+
+def cases():
+    for name, row in MODELS.items():
+        yield Case(name)
+        if "prior" in row.accepts():
+            for prior in get_args(SparsePrior):
+                for penalty in get_args(Penalised):
+                    yield Case(name, {"prior": prior, "penalty": penalty})
+
+
+CASES = list(cases())
+ROWS = [Case(name) for name in MODELS]
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+each_row = pytest.mark.parametrize("case", ROWS, ids=str)
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def images(shape=SHAPES[0], count=BATCH, seed=1):
+    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def drawn(model, x, seed=2, progress=1.0):
+    torch.manual_seed(seed)
+    return model.loss(x, progress)
+
+
+# ------------------------------------------------------------------ shapes
+
+
+@each_shape
+@each_case
+def test_shapes(case, shape):
+    model, x = case.build(shape), images(shape)
+    posterior = model.posterior(x)
+    assert isinstance(posterior, Distribution)
+    assert posterior.batch_shape == posterior.rsample().shape == (BATCH, LATENTS)
+    codes = model.encode(x)
+    assert codes.shape == (BATCH, LATENTS)
+    assert model.decode(codes).shape == model.reconstruct(x).shape == (BATCH, *shape)
+    assert model.likelihood(codes).log_prob(x).shape == (BATCH,)
+    assert (model.shape, model.latents) == (shape, LATENTS)
+
+
+@each_case
+def test_decoded_images_lie_in_the_unit_interval_and_carry_no_gradient(case):
+    model, x = case.build(), images()
+    for found in (model.encode(x), model.reconstruct(x)):
+        assert not found.requires_grad
+    restored = model.reconstruct(x)
+    assert ((restored > 0) & (restored < 1)).all()
+
+
+# ------------------------------------------------------------------ loss
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.12, 1.0])
+@each_case
+def test_terms_are_finite_and_one_an_image(case, progress):
+    terms = drawn(case.build(), images(), progress=progress)
+    assert isinstance(terms, Terms)
+    assert terms.reconstruction.shape == terms.kl.shape == (BATCH,)
+    assert terms.penalty.shape == terms.objective.shape == ()
+    for term in (terms.reconstruction, terms.kl, terms.penalty, terms.objective):
+        assert term.isfinite().all()
+    assert (terms.reconstruction > 0).all()
+    assert (terms.kl >= 0).all()
+    assert terms.penalty >= 0
+
+
+@each_case
+def test_the_objective_is_the_weighted_sum_of_its_terms(case):
+    model = case.build()
+    terms = drawn(model, images())
+    expected = terms.reconstruction.mean() + terms.kl_weight * terms.kl.mean() + terms.penalty
+    torch.testing.assert_close(terms.objective, expected)
+
+
+@each_case
+def test_nats_an_image_do_not_depend_on_the_size_of_the_batch(case):
+    model, x = case.build(), images()
+    once, twice = drawn(model, x), drawn(model, x.repeat(2, *[1] * (x.dim() - 1)))
+    torch.testing.assert_close(twice.kl[:BATCH], once.kl)
+    torch.testing.assert_close(twice.kl[BATCH:], once.kl)
+    torch.testing.assert_close(twice.penalty, once.penalty)
+
+
+@each_case
+def test_the_reconstruction_is_the_score_of_the_decoded_draw(case):
+    """With the same noise, −log p(x|z) of the posterior's own draw."""
+    model, x = case.build(), images()
+    terms = drawn(model, x)
+    torch.manual_seed(2)
+    z = model.posterior(x).rsample()
+    torch.testing.assert_close(-model.likelihood(z).log_prob(x), terms.reconstruction)
+
+
+@each_shape
+@each_case
+def test_every_weight_gets_a_gradient(case, shape):
+    """Every tensor; and in the encoder's head every output of every latent dimension."""
+    model = case.build(shape)
+    for step in range(4):
+        drawn(model, images(shape, 32, seed=step), seed=step).objective.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert (parameter.grad != 0).any(), name
+    assert (model.encoder.head.bias.grad != 0).all()
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5])
+@pytest.mark.parametrize("prior", get_args(SparsePrior))
+def test_spikes_learn_while_slabs_are_unit_noise(prior, progress):
+    """At λ = 0 only the choice of dimensions is informed by the image, and it gets a gradient."""
+    arguments = {"prior": prior, "warm_up": {"kind": "ramp", "start": 0.25, "end": 0.75}}
+    model = Case("vsc-wu", arguments).build()
+    drawn(model, images(count=64), progress=progress).objective.backward()
+    logits, loc, log_variance = model.encoder.head.bias.grad.chunk(3)
+    assert (logits != 0).all()
+    assert (loc != 0).all() == (progress > 0)
+    assert (log_variance != 0).all() == (progress > 0)
+
+
+# ------------------------------------------------------------------ the same again
+
+
+@each_case
+def test_a_seed_fixes_weights_and_loss(case):
+    x = images()
+    first, again, other = case.build(), case.build(), case.build(seed=1)
+    assert torch.equal(drawn(first, x).objective, drawn(again, x).objective)
+    assert not torch.equal(drawn(first, x).objective, drawn(other, x).objective)
+
+
+@each_case
+def test_codes_do_not_depend_on_the_noise(case):
+    model, x = case.build(), images()
+    torch.manual_seed(0)
+    first = model.encode(x)
+    torch.manual_seed(1)
+    assert torch.equal(model.encode(x), first)
+    torch.testing.assert_close(model.encode(x[2:3]), first[2:3])
+
+
+@each_case
+def test_the_state_carries_the_whole_model(case):
+    x = images()
+    trained, fresh = case.build(seed=0), case.build(seed=1)
+    optimiser = torch.optim.Adam(trained.parameters(), lr=0.01)
+    for step in range(3):
+        optimiser.zero_grad()
+        drawn(trained, x, seed=step).objective.backward()
+        optimiser.step()
+    fresh.load_state_dict(trained.state_dict())
+    assert torch.equal(drawn(fresh, x).objective, drawn(trained, x).objective)
+    assert torch.equal(fresh.reconstruct(x), trained.reconstruct(x))
+
+
+@each_case
+def test_arguments_survive_json(case):
+    through = Case(case.name, json.loads(json.dumps(case.arguments)))
+    x = images()
+    assert torch.equal(drawn(through.build(), x).objective, drawn(case.build(), x).objective)
+    table = MODELS[case.name].arguments
+    assert json.loads(json.dumps(table)) == table
+
+
+@each_row
+def test_a_few_steps_lower_the_loss(case):
+    model, x = case.build(), images(count=32)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    before = float(drawn(model, x).objective.detach())
+    for step in range(30):
+        optimiser.zero_grad()
+        drawn(model, x, seed=step).objective.backward()
+        optimiser.step()
+    assert float(drawn(model, x).objective.detach()) < before
+
+
+# ------------------------------------------------------------------ gates and bounds
+
+
+@each_case
+def test_codes_of_gated_models_hold_exact_zeros_and_others_none(case):
+    model, x = case.build(), images(count=50)
+    posterior, codes = model.posterior(x), model.encode(x)
+    gated = isinstance(posterior, SpikeAndSlab)
+    assert (codes == 0).any().item() == gated
+    if gated:
+        assert torch.equal(codes != 0, posterior.spike_probability > 0.5)
+        assert (posterior.rsample() == 0).any()
+
+
+@each_row
+def test_a_model_without_a_prior_has_no_bound(case):
+    model = case.build()
+    assert model.has_bound == (case.name != "ae")
+    if not model.has_bound:
+        assert torch.equal(drawn(model, images()).kl, torch.zeros(BATCH))
+
+
+@each_case
+def test_parameter_counts_add_up(case):
+    model = case.build()
+    counts = model.parameter_counts()
+    assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
+    assert counts["prior"] == sum(p.numel() for p in model.prior.parameters())
+
+
+@each_shape
+def test_all_models_share_one_trunk(shape):
+    counts = {name: Case(name).build(shape).parameter_counts() for name in MODELS}
+    assert len({row["trunk"] for row in counts.values()}) == 1
+    heads = {name: row["head"] / counts["ae"]["head"] for name, row in counts.items()}
+    assert heads == {"ae": 1, "vae": 2, "vsc": 3, "vsc-wu": 3}
+
+
+def test_warm_up_is_a_row_of_arguments():
+    """At progress 1 VSC-WU is VSC with the same weights; at progress 0 it is not."""
+    plain, warmed = Case("vsc").build(), Case("vsc-wu").build()
+    assert type(plain) is type(warmed)
+    warmed.load_state_dict(plain.state_dict())
+    x = images()
+    end = [drawn(model, x, progress=1.0).objective for model in (plain, warmed)]
+    torch.testing.assert_close(end[0], end[1])
+    start = [drawn(model, x, progress=0.0).objective for model in (plain, warmed)]
+    assert not torch.equal(start[0], start[1])
+
+
+def test_beta_weighs_the_divergence_and_nothing_else():
+    x = images()
+    one = drawn(Case("vae").build(), x)
+    four = drawn(Case("vae", {"beta": 4.0}).build(), x)
+    torch.testing.assert_close((four.reconstruction, four.kl), (one.reconstruction, one.kl))
+    torch.testing.assert_close(four.objective - one.objective, 3 * one.kl.mean())
+
+
+def test_the_weight_of_the_divergence_follows_its_schedule():
+    arguments = {"kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}
+    model = Case("vsc", arguments).build()
+    assert model.kl_weight == Ramp(0.0, 0.5)
+    for progress, weight in ((0.0, 0.0), (0.25, 0.5), (1.0, 1.0)):
+        assert drawn(model, images(), progress=progress).kl_weight == weight
+
+
+def test_alpha_sets_the_prior_and_has_a_default_for_every_size():
+    for latents, alpha in ((5, 0.5), (64, 0.125)):
+        model = build("vsc", (7,), latents, channels=(4,), arguments={"prior": "fixed"})
+        torch.testing.assert_close(model.prior.logits.sigmoid(), torch.full((latents,), alpha))
+    model = Case("vsc", {"prior": "fixed", "alpha": 0.03}).build()
+    torch.testing.assert_close(model.prior.logits.sigmoid(), torch.full((LATENTS,), 0.03))
+
+
+def test_pseudo_inputs_start_from_the_examples():
+    model = Case("vsc", {"prior": "mixture", "pseudo_inputs": 9}).build()
+    assert torch.equal(model.prior.pseudo_inputs, images(count=60, seed=99)[:9])
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+def refused(**changes):
+    settings = {"name": "vsc", "shape": (7,), "latents": 3, "arguments": {}} | changes
+    with pytest.raises(ConfigurationError) as caught:
+        build(
+            settings.pop("name"),
+            settings.pop("shape"),
+            settings.pop("latents"),
+            channels=(4,),
+            **settings,
+        )
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_an_unknown_model_is_refused_with_the_known_names():
+    message = refused(name="gan")
+    assert "'gan'" in message
+    assert all(name in message for name in MODELS)
+
+
+@each_row
+def test_an_unknown_argument_is_refused_with_the_known_ones(case):
+    message = refused(name=case.name, arguments={"depth": 3})
+    assert "depth" in message
+    assert all(name in message for name in MODELS[case.name].accepts())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"prior": "cauchy"}, "cauchy"),
+        ({"penalty": "everything"}, "everything"),
+        ({"estimator": "magic"}, "magic"),
+        ({"alpha": 0}, "alpha"),
+        ({"alpha": "small"}, "alpha"),
+        ({"warm_up": {"kind": "ramp", "start": 0.9, "end": 0.1}}, "0.9"),
+        ({"warm_up": "slow"}, "slow"),
+        ({"kl_weight": None}, "None"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_refused_in_one_sentence(arguments, named):
+    assert named in refused(arguments=arguments)
+
+
+def test_a_wrong_weight_of_the_divergence_is_refused_in_one_sentence():
+    assert "strong" in refused(name="vae", arguments={"beta": "strong"})
+
+
+def test_a_wrong_shape_is_refused_in_one_sentence():
+    assert "(28, 28)" in refused(shape=(28, 28))
+
+
+def test_every_argument_has_a_default():
+    for row in MODELS.values():
+        parameters = inspect.signature(row.model).parameters
+        assert all(
+            parameters[name].default is not inspect.Parameter.empty for name in row.accepts()
+        )
