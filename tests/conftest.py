@@ -1,0 +1,131 @@
+"""What all tests share: a closed environment, markers for what a machine may lack, a tiny run.
+
+Tests see one thread, a cache of their own and no network. A test that needs something from
+outside says so with a marker: it is skipped by name where that is missing. Compiler and browser
+must be there when CI=true.
+"""
+
+import errno
+import os
+import shutil
+import socket
+import tempfile
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from sparsevae import datasets
+from sparsevae.config import StudyConfig
+from sparsevae.datasets import cache, mnist
+from sparsevae.fitting import train_run
+from sparsevae.recipes import runs
+from sparsevae.runs import RunFolder
+
+NOWHERE = "http://127.0.0.1:9"
+ENVIRONMENT = {
+    "SPARSEVAE_MIRRORS": NOWHERE,  # also in subprocesses, which the guard does not reach
+    "NO_PROXY": "*",
+    "NO_COLOR": "1",
+    "COLUMNS": "100",  # help texts break their lines alike everywhere
+    "MPLBACKEND": "agg",
+}
+
+
+def has_mnist():
+    folders = cache.data_folders()
+    inside = [folder / name for folder in folders for name in (".", *mnist.MNIST.subfolders)]
+    return all(cache.copies(inside, file.name) for file in mnist.MNIST.files)
+
+
+def has_any(*programs):
+    return any(map(shutil.which, programs))
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a test needs and a machine may lack."""
+
+    met: bool
+    reason: str
+    in_ci: bool
+
+
+NEEDS = {
+    "needs_mnist": Need(has_mnist(), "SPARSEVAE_DATA names no folder with MNIST", in_ci=False),
+    "needs_compiler": Need(
+        has_any(os.environ.get("CXX", "c++"), "g++", "clang++"),
+        "there is no C++ compiler",
+        in_ci=True,
+    ),
+    "needs_browser": Need(
+        has_any("chromium", "chromium-browser", "google-chrome"),
+        "there is no Chromium",
+        in_ci=True,
+    ),
+}
+
+
+def pytest_configure(config):
+    for name, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}: skipped where {need.reason}")
+    torch.set_num_threads(1)
+    environment = pytest.MonkeyPatch()
+    config.add_cleanup(environment.undo)
+    for name, value in ENVIRONMENT.items():
+        environment.setenv(name, value)
+    environment.delenv("FORCE_COLOR", raising=False)
+    if not hasattr(config, "workerinput"):  # the workers inherit it and share one cache
+        folder = tempfile.TemporaryDirectory(prefix="sparsevae-tests-")
+        config.add_cleanup(folder.cleanup)
+        environment.setenv("SPARSEVAE_CACHE", folder.name)
+    close_network(environment)
+
+
+def pytest_runtest_setup(item):
+    for name, need in NEEDS.items():
+        if need.met or item.get_closest_marker(name) is None:
+            continue
+        if need.in_ci and os.environ.get("CI") == "true":
+            pytest.fail(f"{need.reason}, and CI must have it", pytrace=False)
+        pytest.skip(need.reason)
+
+
+def close_network(patch):
+    """Refuse every connection that leaves the machine."""
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def connect_inside(self, address):
+        if self.family != socket.AF_UNIX and not is_local(address[0]):
+            raise OSError(errno.ENETUNREACH, f"tests have no network: {address[0]}")
+        return connect(self, address)
+
+    def resolve_inside(host, *rest, **options):
+        if host is not None and not is_local(host):
+            raise socket.gaierror(socket.EAI_NONAME, f"tests have no network: {host}")
+        return resolve(host, *rest, **options)
+
+    patch.setattr(socket.socket, "connect", connect_inside)
+    patch.setattr(socket, "getaddrinfo", resolve_inside)
+
+
+def is_local(host):
+    name = host.decode() if isinstance(host, bytes) else host
+    return name in ("localhost", "::1", "0.0.0.0", "") or name.startswith("127.")
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset():
+    """300 training and 100 test images of real digits."""
+    few = datasets.load("mnist-5k", limit=300)
+    return replace(few, test=few.test.take(slice(100)), sha256="")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_dataset, tmp_path_factory):
+    """The finished run folder of a VSC with 4 latents, trained for one epoch; do not change it."""
+    study = StudyConfig(models=("vsc",), latents=(4,), epochs=1, batch_size=64)
+    (config,) = runs(study, tiny_dataset.name)
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / config.name)
+    train_run(config, tiny_dataset, folder, device="cpu")
+    return folder

@@ -1,0 +1,215 @@
+"""The shape of the package: who imports whom, how long things are, what the public names are."""
+
+import ast
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import sparsevae
+
+PACKAGE = Path(sparsevae.__file__).parent
+
+# A module imports only from rows above its own, and from its own row where that makes no cycle.
+LAYERS = (
+    ("errors",),
+    ("datasets", "kernels", "distributions", "likelihoods", "schedules", "metrics", "plots"),
+    ("penalties", "networks", "config", "priors"),
+    ("models",),
+    ("measuring", "pictures", "evaluation", "doctor"),
+    ("steps", "training", "runs", "recipes", "fitting", "grids"),
+    (
+        *("figures", "report", "engines", "study", "progress", "claims", "reproduce"),
+        *("estimator", "export", "explorer"),
+    ),
+    ("cli",),
+    ("__main__",),
+)
+ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
+PUBLIC = [
+    *("RunFolder", "SparseVAEError", "__version__", "evaluate", "fit", "load"),
+    *("datasets", "figures", "metrics", "models", "plots"),
+]
+NAMELESS = {"utils", "util", "common", "helpers", "misc"}
+MODULE_LINES, FUNCTION_LINES = 300, 50
+
+
+def dotted(path):
+    parts = ("sparsevae", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+def for_annotations_only(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def executed(node):
+    """Every node that runs at some time: all but the blocks for type checkers."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not for_annotations_only(child):
+            yield from executed(child)
+
+
+def targets(node):
+    """The dotted names that one node imports; of a package's name, the package itself."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: write the whole name of the module"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in MODULES else node.module
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant))
+
+
+def imported(tree):
+    """The package's own modules that a tree imports, also inside functions."""
+    found = {target for node in executed(tree) for target in targets(node)}
+    return found & set(MODULES)
+
+
+# The package itself stands below everything: modules take its version, and it imports lazily.
+GRAPH = {
+    name: imported(tree) - {"sparsevae", name}
+    for name, tree in TREES.items()
+    if name != "sparsevae"
+}
+
+
+def row(name):
+    return ROW_OF[name.split(".")[1]]
+
+
+def test_every_module_has_a_row():
+    parts = {name.split(".")[1] for name in GRAPH}
+    assert parts - set(ROW_OF) == set(), "give it the highest row of LAYERS that holds"
+    assert len(ROW_OF) == sum(map(len, LAYERS)), "a name stands in two rows"
+
+
+@pytest.mark.parametrize("name", GRAPH)
+def test_imports_point_up_the_list_of_layers(name):
+    assert not {target for target in GRAPH[name] if row(target) > row(name)}
+
+
+def test_the_design_names_the_same_layers():
+    text = (Path(__file__).parents[1] / "DESIGN.md").read_text(encoding="utf-8")
+    block = re.findall(r"^    (\S.*)", text.split("## Layers", 1)[1].split("\n## ", 1)[0], re.M)
+    names = [line.split("   ")[0].replace("/", "").split() for line in block]
+    design = {name: number for number, row_names in enumerate(names) for name in row_names}
+    parts = {name: name.split(".")[1] for name in GRAPH}
+    assert set(design) == set(parts.values()) - {"__main__"}
+    edges = [(parts[name], parts[target]) for name in GRAPH for target in GRAPH[name]]
+    assert [edge for edge in edges if design.get(edge[0], 99) < design[edge[1]]] == []
+
+
+def test_no_import_cycle():
+    state = {}
+
+    def visit(name, path):
+        cycle = " -> ".join([*path[path.index(name) :], name]) if name in path else ""
+        assert not cycle, cycle
+        if name not in state:
+            state[name] = [visit(target, [*path, name]) for target in sorted(GRAPH[name])]
+
+    for name in GRAPH:
+        visit(name, [])
+    assert set(state) == set(GRAPH)
+
+
+def test_the_checks_see_every_kind_of_import():
+    source = (
+        "def f():\n    import sparsevae.models\n    from sparsevae import cli\n"
+        "from sparsevae.datasets import load, idx\n"
+        "import_module('sparsevae.runs')\n"
+        "if TYPE_CHECKING:\n    import sparsevae.config\n"
+    )
+    names = ("cli", "datasets", "datasets.idx", "models", "runs")
+    assert imported(ast.parse(source)) == {f"sparsevae.{name}" for name in names}
+
+
+@pytest.mark.parametrize("name", GRAPH)
+def test_modules_take_only_the_version_from_the_package_itself(name):
+    taken = set()
+    for node in executed(TREES[name]):
+        if isinstance(node, ast.ImportFrom) and node.module == "sparsevae":
+            taken |= {a.name for a in node.names if f"sparsevae.{a.name}" not in MODULES}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "sparsevae":
+            taken.add(node.attr)
+    assert taken <= {"__version__"}
+
+
+def test_every_row_uses_the_one_above():
+    for above, below in pairwise(LAYERS):
+        members = [name for name in GRAPH if name.split(".")[1] in below]
+        used = {target.split(".")[1] for name in members for target in GRAPH[name]}
+        assert used & set(above), f"{below} could move up: it uses nothing of {above}"
+
+
+@each_module
+def test_a_module_says_what_it_is_and_fits_one_sitting(name):
+    assert ast.get_docstring(TREES[name]), "write a docstring: one sentence for the whole module"
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MODULE_LINES
+    assert name.split(".")[-1] not in NAMELESS
+
+
+@each_module
+def test_functions_fit_the_eye(name):
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    long = []
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, functions):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            long += [f"{node.name}: {lines} lines"] if lines > FUNCTION_LINES else []
+    assert not long
+
+
+def test_data_files_are_packaged():
+    text = (PACKAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^sparsevae = (\[.+\])$", text, re.M)
+    packaged = {path for pattern in ast.literal_eval(listed) for path in PACKAGE.glob(pattern)}
+    files = {path for path in PACKAGE.rglob("*.*") if path.is_file()}
+    code = {path for path in files if path.suffix in (".py", ".pyc")}
+    assert files - code == packaged
+
+
+def test_public_names():
+    assert sorted(dir(sparsevae)) == sorted(PUBLIC)
+    for name in PUBLIC:
+        assert getattr(sparsevae, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'fits'"):
+        sparsevae.fits  # noqa: B018
+
+
+def loaded_after(statement):
+    """Names of the modules loaded in a new process that runs one statement."""
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit as end:\n    assert not end.code"
+    printed = "\nprint('loaded', *sorted(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code + printed], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = loaded_after("import sparsevae")
+    assert "sparsevae" in loaded
+    assert not loaded & {"torch", "matplotlib", "sklearn", "jinja2", "scipy", "mlxtend"}
+
+
+def test_help_loads_nothing_heavy():
+    loaded = loaded_after(
+        "from sparsevae import cli; sys.argv = ['sparsevae', '--help']; cli.main()"
+    )
+    assert "sparsevae.cli" in loaded
+    assert not loaded & {"torch", "matplotlib", "sklearn", "ray", "scipy", "mlxtend"}

@@ -1,0 +1,145 @@
+"""What the documents show works: code and commands run, links lead somewhere.
+
+A document is read from top to bottom in one empty folder: its ``python`` blocks share their
+names, and of its ``console``, ``bash`` and ``sh`` blocks the lines that call ``sparsevae`` run
+through the real command line. Whatever trains is given few epochs and images (``FEWER``); a
+Python block must be small by itself. A block right after ``<!-- not run: reason -->`` is only
+read.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EXAMPLES = sorted(ROOT.glob("examples/*.py"))
+COMMAND = Path(sys.executable).with_name("sparsevae")
+SHELLS = ("console", "bash", "sh")
+FEWER = {
+    "study": ("--epochs", "1", "--limit", "300"),
+    "fit": ("--epochs", "1"),
+}  # appended, so that they outdo the line's own options
+SECONDS = 300
+
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<reason>.+?) -->\n\s*)?"
+    r"^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:|#)([^)#\s]+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block that is to be run, and the line it starts on."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(markdown):
+    """The blocks of a document that are to be run, from top to bottom."""
+    for match in BLOCK.finditer(markdown):
+        if match["language"] in ("python", *SHELLS) and match["reason"] is None:
+            indent = len(match["indent"])
+            text = "\n".join(line[indent:] for line in match["text"].splitlines())
+            yield Block(match["language"], text, markdown[: match.start("text")].count("\n") + 1)
+
+
+def commands(text):
+    """Arguments of the calls of sparsevae in a shell block, made small."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        if words and words[0] == "sparsevae":
+            yield [*words[1:], *FEWER.get(words[1] if len(words) > 1 else "", ())]
+
+
+def run(arguments, cwd):
+    """Run a program in a folder; its output stands in the failure if it fails."""
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    result = subprocess.run(
+        [str(argument) for argument in arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert result.returncode == 0, f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
+    return result.stdout
+
+
+def names_of(paths):
+    return [path.relative_to(ROOT).as_posix() for path in paths]
+
+
+WITH_BLOCKS = [path for path in DOCUMENTS if list(blocks(path.read_text(encoding="utf-8")))]
+
+
+@pytest.mark.parametrize("path", WITH_BLOCKS, ids=names_of(WITH_BLOCKS))
+def test_a_document_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shared = {"__name__": "__main__"}
+    for block in blocks(path.read_text(encoding="utf-8")):
+        if block.language == "python":
+            padded = (
+                "\n" * (block.line - 1) + block.text
+            )  # a traceback then shows the document's lines
+            exec(compile(padded, path, "exec"), shared)
+        else:
+            for arguments in commands(block.text):
+                run([COMMAND, *arguments], tmp_path)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=names_of(EXAMPLES))
+def test_an_example_runs(path, tmp_path):
+    run([sys.executable, path, "--epochs", "1", "--limit", "2000"], tmp_path)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names_of(DOCUMENTS))
+def test_links_lead_to_files(path):
+    links = LINK.findall(path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_project_has_its_documents():
+    wanted = {"README.md", "DESIGN.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+    assert wanted - set(names_of(DOCUMENTS)) == set()
+
+
+def test_the_readme_shows_how_to_start():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {block.language for block in blocks(text)} & set(SHELLS)
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = set(re.findall(r"\bmake (\w+)$", text, re.MULTILINE))
+    assert {"demo", "test"} <= shown <= targets
+
+
+def test_decision_records_are_numbered_and_listed():
+    folder = ROOT / "docs/decisions"
+    records = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [name[:4] for name in records] == [f"{i + 1:04d}" for i in range(len(records))]
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((\d[^)]+)\)", index) == records
+
+
+def test_blocks_are_found_and_made_small():
+    text = (
+        "```python\nx = 1\n```\n\n- item\n\n  ```console\n  $ sparsevae study a.yaml \\\n"
+        "      --epochs 9\n  Report: a\n  ```\n"
+        "<!-- not run: a server -->\n```bash\nsparsevae x\n```\n```yaml\na: 1\n```\n"
+    )
+    first, second = blocks(text)
+    assert (first.language, first.text, first.line) == ("python", "x = 1", 2)
+    assert list(commands(second.text)) == [
+        ["study", "a.yaml", "--epochs", "9", "--epochs", "1", "--limit", "300"]
+    ]
