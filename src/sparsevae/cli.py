@@ -93,6 +93,34 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder of a study.")]) -
     typer.echo(f"Report: {write_report(folder)}")
 
 
+@app.command()
+def figures(
+    folder: Annotated[Path, typer.Argument(help="A run folder, or the folder of a study.")],
+    dimensions: Annotated[str | None, typer.Option(help="Two that the grid moves: 3,7.")] = None,
+    image: Annotated[
+        str | None, typer.Option(help="What the others stay at: an example's number, or mean.")
+    ] = None,
+) -> None:
+    """Draw the pictures of finished runs again, as PNG and SVG, perhaps of other dimensions."""
+    from sparsevae.study import draw, finished_runs
+
+    moved = numbers(dimensions, "--dimensions")
+    if moved is not None and len(moved) != 2:
+        raise ConfigurationError(
+            f"--dimensions takes two numbers, such as 3,7, not {dimensions!r}."
+        )
+    if image not in (None, "mean") and not str(image).isdigit():
+        raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
+    for run in finished_runs(folder):
+        if moved is not None or image is not None:
+            from sparsevae.grids import move_grid
+
+            base = None if image == "mean" else int(image or 0)
+            move_grid(run, (moved[0], moved[1]) if moved else None, base)
+        for path in draw(run):
+            typer.echo(path)
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit status 2."""
     try:

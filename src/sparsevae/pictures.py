@@ -5,7 +5,10 @@ Keys of the arrays (J latent dimensions, K classes, G grid positions an axis, im
     grid               (G, G, C, H, W) uint8  decoded grid; axis 0 moves dimension 1
     grid_dimensions    (2,)   which two dimensions move
     grid_values        (2, G) their values; NaN stands for the spike switched off
-    scatter            (N, 2) test codes in those two dimensions;  scatter_labels (N,)
+    axis_values        (J, G) values of a grid's axis in every dimension
+    base_codes         (M + 1, J) codes of the examples and, last, of the mean test image
+    scatter_codes      (N, J) codes of the first test images
+    scatter            (N, 2) the same in the two dimensions of the grid;  scatter_labels (N,)
     class_code         (K, J) mean code a class, likewise class_gamma and class_mean (γμ)
     examples           (M, C, H, W) uint8  clean test images;  example_indices (M,)
     noisy, restored    (S, M, C, H, W) uint8  at each of S noise levels, the first is clean
@@ -52,39 +55,40 @@ def most_used(rises: Floats) -> tuple[int, int]:
     return first, second
 
 
-def grid_values(found: Measured, dimension: int) -> Floats:
-    """Values one axis of the grid takes: between quantiles of the codes that are on.
+def axis_values(found: Measured) -> Floats:
+    """Values that a grid's axis takes in each dimension, shape ``(J, G)``.
 
-    For a gated dimension the first value is NaN, which stands for its spike switched off.
+    They run between quantiles of the codes that are on. For gated dimensions the first value
+    is NaN, which stands for the spike switched off.
     """
-    on = found.gamma[:, dimension] > 0.5
-    slab = found.loc[on, dimension] if on.any() else found.loc[:, dimension]
-    low, high = np.quantile(slab, [GRID_SHARE, 1 - GRID_SHARE])
-    steps = np.linspace(low, high, GRID - found.gated)
-    return np.concatenate([[np.nan] * found.gated, steps]).astype(np.float32)
+    axes = np.full((found.code.shape[1], GRID), np.nan, dtype=np.float32)
+    for axis, loc, gamma in zip(axes, found.loc.T, found.gamma.T, strict=True):
+        slab = loc[gamma > 0.5] if (gamma > 0.5).any() else loc
+        low, high = np.quantile(slab, [GRID_SHARE, 1 - GRID_SHARE])
+        axis[int(found.gated) :] = np.linspace(low, high, GRID - found.gated)
+    return axes
 
 
 def decoded_grid(
-    model: Model, found: Measured, base: Floats, dimensions: tuple[int, int]
+    model: Model, axes: Floats, base: Floats, dimensions: tuple[int, int]
 ) -> dict[str, Array]:
     """Decode the plane of two dimensions, the others as in ``base``.
 
     Args:
-        model: the model that ``found`` was measured with.
-        found: gives the range of the two axes.
+        model: decodes.
+        axes: of :func:`axis_values`, shape ``(J, G)``.
         base: a code, shape ``(J,)``.
         dimensions: which two move.
     """
-    axes = np.stack([grid_values(found, dimension) for dimension in dimensions])
-    size = axes.shape[1]
-    codes = np.tile(base, (size, size, 1)).astype(np.float32)
-    codes[:, :, dimensions[0]] = np.nan_to_num(axes[0])[:, None]
-    codes[:, :, dimensions[1]] = np.nan_to_num(axes[1])[None, :]
-    decoded = batched(model.decode, codes.reshape(size * size, -1), model)
+    first, second = axes[list(dimensions)]
+    codes = np.tile(base, (len(first), len(second), 1)).astype(np.float32)
+    codes[:, :, dimensions[0]] = np.nan_to_num(first)[:, None]
+    codes[:, :, dimensions[1]] = np.nan_to_num(second)[None, :]
+    decoded = batched(model.decode, codes.reshape(-1, len(base)), model)
     return {
-        "grid": grey(decoded).reshape(size, size, *model.shape),
+        "grid": grey(decoded).reshape(len(first), len(second), *model.shape),
         "grid_dimensions": np.array(dimensions),
-        "grid_values": axes,
+        "grid_values": np.stack([first, second]),
     }
 
 
@@ -135,10 +139,15 @@ def gather(
     """
     labels, chosen = dataset.test.labels, example_indices(dataset)
     dimensions = most_used(rises)
+    bases = np.concatenate([x[chosen], x.mean(0, keepdims=True)])
+    codes, axes = batched(model.encode, bases, model), axis_values(found)
     arrays: dict[str, Array] = {
-        **decoded_grid(model, found, found.code[chosen[0]], dimensions),
+        **decoded_grid(model, axes, codes[0], dimensions),
         **restorations(model, x[chosen]),
-        "scatter": found.code[:SCATTERED, dimensions],
+        "axis_values": axes,
+        "base_codes": codes,
+        "scatter_codes": found.code[:SCATTERED],
+        "scatter": found.code[:SCATTERED, list(dimensions)],
         "examples": grey(x[chosen]),
         "example_indices": chosen,
         "rises": rises,

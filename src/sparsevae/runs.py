@@ -226,10 +226,14 @@ class RunFolder:
 
     def finish(self, metrics: Row, pictures: Arrays) -> None:
         """Keep the run's numbers; afterwards it counts as finished."""
+        self.keep_pictures(pictures)
+        write_json(self.path / "metrics.json", metrics)
+
+    def keep_pictures(self, pictures: Arrays) -> None:
+        """Keep the numbers behind the pictures, in place of those that are there."""
         arrays = {name: np.ascontiguousarray(array) for name, array in pictures.items()}
         with replacing(self.path / "pictures.safetensors") as temporary:
             save_arrays(arrays, temporary)
-        write_json(self.path / "metrics.json", metrics)
 
     def load(self, device: torch.device | str = "cpu") -> Model:
         """The trained model, in evaluation mode.

@@ -138,16 +138,35 @@ def run_study(
 
 
 def finished_runs(out: Path) -> list[RunFolder]:
-    """Finished runs of a study's folder, in the order of their names.
+    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
 
     Raises:
         RunFolderError: there is none.
     """
-    found = [RunFolder(path) for path in sorted((out / "runs").glob("*")) if path.is_dir()]
+    paths = [out, *sorted((out / "runs").glob("*"))]
+    found = [RunFolder(path) for path in paths if path.is_dir()]
     finished = [run for run in found if run.finished]
     if not finished:
         raise RunFolderError(f"{out} holds no finished runs; name the folder of a study.")
     return finished
+
+
+def draw(run: RunFolder) -> list[Path]:
+    """Draw the three pictures of a run into its folder, as PNG and as SVG.
+
+    Returns:
+        The files, none where the run keeps no pictures.
+    """
+    from sparsevae import figures
+
+    if not run.pictures:
+        return []
+    kinds = (figures.latent_space, figures.activated_dimensions, figures.reconstructions)
+    return [
+        figures.save(kind(run), run.path / "figures" / f"{kind.__name__}.{ending}")
+        for kind in kinds
+        for ending in ("png", "svg")
+    ]
 
 
 def write_report(out: Path) -> Path:

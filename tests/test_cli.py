@@ -1,0 +1,131 @@
+"""The command line: right uses work, wrong ones get one sentence and exit status 2."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sparsevae import cli
+
+BASE = ["study", "--dataset", "digits", "--models", "ae", "--latents", "2", "--epochs", "1"]
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit status, standard output and standard error of the command in this process."""
+    monkeypatch.setattr(sys, "argv", ["sparsevae", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    said = capsys.readouterr()
+    return exit_.value.code or 0, said.out, said.err
+
+
+def test_a_study_from_options_and_its_report_again(monkeypatch, capsys, tmp_path):
+    out = tmp_path / "study"
+    status, said, _ = run(monkeypatch, capsys, *BASE, "--limit", 200, "--out", out)
+    assert status == 0
+    assert f"Report: {out / 'report.html'}" in said
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    status, _, _ = run(monkeypatch, capsys, "report", out)
+    assert status == 0
+    assert len((out / "report.html").read_bytes()) == pytest.approx(len(page), rel=0.01)
+
+
+def test_options_go_before_the_file(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("dataset: digits\nmodels: [vae]\nlatents: [2]\nepochs: 7\nlimit: 200\n")
+    status, _, said = run(
+        monkeypatch, capsys, "study", path, "--epochs", "1", "--out", tmp_path / "out"
+    )
+    assert status == 0, said
+    runs = [folder.name for folder in (tmp_path / "out" / "runs").iterdir()]
+    assert runs == ["digits-vae-2-seed0"]
+    stored = (tmp_path / "out" / "study.yaml").read_text()
+    assert "epochs: 1\n" in stored
+
+
+WRONG = {
+    "unknown model": (["--models", "gan"], "no model 'gan'"),
+    "unknown data set": (["--dataset", "imagenet"], "no data set 'imagenet'"),
+    "no latents": (["--latents", "0"], "'latents' does not take 0"),
+    "negative seed": (["--seeds", "-1"], "'seeds' does not take -1"),
+    "latents in words": (["--latents", "two"], "whole numbers"),
+    "no epochs": (["--epochs", "0"], "'epochs' does not take 0"),
+    "no batch": (["--batch-size", "0"], "'batch_size' does not take 0"),
+    "negative rate": (["--learning-rate", "-0.1"], "'learning_rate' does not take -0.1"),
+    "alpha of one": (["--alpha", "1"], "'alpha' does not take 1"),
+    "alpha of zero": (["--alpha", "0"], "'alpha' does not take 0"),
+    "no images": (["--limit", "0"], "'limit' does not take 0"),
+    "unknown recipe": (["--recipe", "soup"], "no recipe 'soup'"),
+    "unknown split": (["--split", "train"], "'split' does not take 'train'"),
+    "unknown precision": (["--precision", "int3"], "'precision' does not take 'int3'"),
+    "missing CUDA": (["--device", "cuda:77"], "is not on this machine"),
+    "unknown device": (["--device", "toaster"], "is not on this machine"),
+    "missing file": (["absent.yaml"], "Cannot read absent.yaml"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(case, monkeypatch, capsys, tmp_path):
+    arguments, expected = WRONG[case]
+    status, out, said = run(monkeypatch, capsys, *BASE, "--out", tmp_path / "new", *arguments)
+    assert status == 2
+    assert expected in said
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1
+    assert out == ""
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_output_folder_that_is_a_file(monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    status, _, said = run(monkeypatch, capsys, *BASE, "--limit", 100, "--out", tmp_path / "file")
+    assert status == 2
+    assert "it is a file" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_an_output_folder_that_is_not_writable(monkeypatch, capsys, tmp_path):
+    tmp_path.chmod(0o500)
+    status, _, said = run(monkeypatch, capsys, *BASE, "--limit", 100, "--out", tmp_path / "new")
+    assert status == 2
+    assert "Cannot write" in said
+
+
+def test_damaged_idx_files(monkeypatch, capsys, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03\0\0\xea\x60")
+    monkeypatch.setenv("SPARSEVAE_DATA", str(tmp_path))
+    status, _, said = run(
+        monkeypatch, capsys, *BASE, "--dataset", "mnist", "--out", tmp_path / "new"
+    )
+    assert status == 2
+    assert "train-images-idx3-ubyte" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_network_for_a_named_data_set(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SPARSEVAE_DATA", str(tmp_path))
+    monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path / "cache"))
+    status, _, said = run(
+        monkeypatch, capsys, *BASE, "--dataset", "mnist", "--out", tmp_path / "new"
+    )
+    assert status == 2
+    assert "SPARSEVAE_DATA=FOLDER" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_help_is_quick_because_heavy_libraries_wait():
+    code = (
+        "import sys; sys.argv = ['sparsevae', '--help']\n"
+        "from sparsevae.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'matplotlib', 'sklearn', 'ray', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "study" in done.stdout

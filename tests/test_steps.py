@@ -1,0 +1,63 @@
+"""Training steps: schedules as tensors give what schedules as numbers give; precision."""
+
+import pytest
+import torch
+
+from sparsevae import models, steps
+from sparsevae.errors import ConfigurationError
+from sparsevae.schedules import OneCycle
+
+
+def one_step(tiny_dataset, progress, precision="float32"):
+    """Weights, sums of terms and learning rate after one step of a warmed-up VSC."""
+    torch.manual_seed(0)
+    arguments = {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.9}}
+    model = models.build("vsc", (1, 28, 28), 5, channels=(4, 8, 16), arguments=arguments)
+    optimiser, totals = steps.make_optimiser(model), torch.zeros(len(steps.TERMS))
+    images = torch.from_numpy(tiny_dataset.train.images)
+    step = steps.EagerStep(model, optimiser, images, OneCycle(2e-3), precision, totals)
+    steps.fastest(step, 32)(torch.arange(32), progress)
+    weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    return weights, totals, float(optimiser.param_groups[0]["lr"])
+
+
+def test_progress_as_a_tensor_gives_the_same_step(tiny_dataset):
+    number, tensor = (one_step(tiny_dataset, value) for value in (0.5, torch.tensor(0.5)))
+    torch.testing.assert_close(tensor[0], number[0])
+    torch.testing.assert_close(tensor[1], number[1])
+    assert tensor[2] == pytest.approx(number[2])
+
+
+def test_bfloat16_is_near_float32_and_not_the_same(tiny_dataset):
+    full, half = (one_step(tiny_dataset, 0.5, name)[1] for name in ("float32", "bf16"))
+    assert not torch.equal(full, half)
+    torch.testing.assert_close(half, full, rtol=0.02, atol=0.5)
+
+
+def test_tf32_needs_a_cuda_device(tiny_dataset):
+    with pytest.raises(ConfigurationError, match="CUDA"):
+        one_step(tiny_dataset, 0.5, "tf32")
+
+
+def test_pixels_become_floats_in_the_unit_interval():
+    grey = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    torch.testing.assert_close(steps.unit_interval(grey), torch.tensor([0.0, 0.2, 1.0]))
+    already = torch.tensor([0.25])
+    assert steps.unit_interval(already) is already
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_captured_step_follows_the_eager_one(tiny_dataset):
+    from sparsevae.schedules import Constant
+    from sparsevae.training import train
+
+    def losses(capture):
+        torch.manual_seed(0)
+        model = models.build("vae", (1, 28, 28), 5, channels=(4, 8, 16), arguments={}).cuda()
+        images = torch.from_numpy(tiny_dataset.train.images)
+        images = images.cuda() if capture else images  # a step on host images is not captured
+        optimiser = steps.make_optimiser(model)
+        settings = {"epochs": 4, "batch_size": 50, "learning_rate": Constant(1e-3), "seed": 0}
+        return [row["objective"] for row in train(model, optimiser, images, **settings)]
+
+    assert losses(capture=True) == pytest.approx(losses(capture=False), rel=0.05)

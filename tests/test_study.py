@@ -1,0 +1,243 @@
+"""A study: done once, taken up again, taken over, and reported from run folders alone."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from sparsevae import datasets, study
+from sparsevae.config import StudyConfig, read_yaml
+from sparsevae.errors import ConfigurationError, DeviceError, OutputError, RunFolderError
+from sparsevae.runs import RunFolder
+
+SMALL = {
+    "dataset": "mnist-5k",
+    "models": ["ae", "vsc"],
+    "latents": [2],
+    "epochs": 4,
+    "batch_size": 50,
+    "limit": 400,
+}
+COMMAND = [sys.executable, "-m", "sparsevae", "study", "--dataset", "mnist-5k", "--limit", "400"]
+OPTIONS = ["--models", "ae,vsc", "--latents", "2", "--epochs", "4", "--batch-size", "50"]
+
+
+def command(out, *further):
+    return [*COMMAND, *OPTIONS, "--jobs", "1", "--out", str(out), *further]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a small finished study, what it said, and its report."""
+    out, said = tmp_path_factory.mktemp("study"), []
+    seen = {}
+    listener = study.Listener(
+        say=said.append,
+        progress=lambda name, images: seen.update({name: seen.get(name, 0) + images}),
+    )
+    page = study.run_study(StudyConfig.checked(SMALL), out, jobs=2, listener=listener)
+    return out, page, seen
+
+
+def weights(out):
+    return {path.parent.name: path.read_bytes() for path in out.glob("runs/*/weights.safetensors")}
+
+
+def test_a_study_writes_all_that_it_promises(finished):
+    out, page, seen = finished
+    assert page == out / "report.html"
+    assert page.stat().st_size > 10_000
+    for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
+        kept = {path.name for path in (out / "runs" / run).iterdir()}
+        assert kept == {
+            "config.json",
+            "checkpoint.safetensors",
+            "weights.safetensors",
+            "history.json",
+            "pictures.safetensors",
+            "metrics.json",
+        }
+        assert seen[run] == 4 * 400
+    assert len(list((out / "figures").glob("*.png"))) >= 6
+
+
+def test_the_table_has_a_row_a_run_and_the_promised_columns(finished):
+    with (finished[0] / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows] == ["ae", "vsc"]
+    assert tuple(rows[0])[: len(study.COLUMNS)] == study.COLUMNS
+    ae, vsc = rows
+    assert ae["negative_elbo"] == "" == ae["active_units"]
+    assert float(vsc["negative_elbo"]) == pytest.approx(
+        float(vsc["reconstruction"]) + float(vsc["kl"]), rel=1e-6
+    )
+    assert float(vsc["alpha"]) == 0.5
+    assert vsc["split"] == "test"
+    assert vsc["prior"] == "fixed"
+
+
+def test_the_resolved_configuration_repeats_the_study(finished):
+    out = finished[0]
+    stored = json.loads((out / "study.json").read_text())
+    assert StudyConfig.checked(read_yaml(out / "study.yaml")) == StudyConfig.checked(SMALL)
+    assert stored["data_sha256"] == datasets.load("mnist-5k", limit=400).sha256
+    assert {"torch", "sparsevae", "python"} <= set(stored["versions"])
+
+
+def test_finished_runs_are_not_trained_again(finished):
+    before = weights(finished[0])
+    pending = []
+    study.run_study(
+        StudyConfig.checked(SMALL),
+        finished[0],
+        listener=study.Listener(begin=lambda runs: pending.append(runs)),
+    )
+    assert pending == [{}]
+    assert weights(finished[0]) == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    other = StudyConfig.checked({**SMALL, "epochs": 5})
+    with pytest.raises(RunFolderError, match="epochs 4, not 5"):
+        study.run_study(other, finished[0])
+
+
+def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
+    kept = tmp_path / "results" / "some-study"
+    shutil.copytree(finished[0], kept)
+    for heavy in kept.rglob("*.safetensors"):
+        heavy.unlink()
+    said, pending, out = [], [], tmp_path / "new"
+    study.run_study(
+        StudyConfig.checked(SMALL),
+        out,
+        reuse=[tmp_path / "results"],
+        listener=study.Listener(say=said.append, begin=pending.append),
+    )
+    assert pending == [{}]
+    assert sum("is taken from" in line for line in said) == 2
+    with (out / "results.csv").open() as new, (finished[0] / "results.csv").open() as old:
+        assert new.read() == old.read()
+
+
+def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
+    pending = []
+    study.run_study(
+        StudyConfig.checked({**SMALL, "models": ["ae"], "epochs": 1}),
+        tmp_path / "new",
+        reuse=[finished[0]],
+        listener=study.Listener(begin=pending.append),
+    )
+    assert pending == [{"mnist-5k-ae-2-seed0": 400}]
+
+
+def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finished, tmp_path):
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(out), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    checkpoint = out / "runs" / "mnist-5k-vsc-2-seed0" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    assert not RunFolder(checkpoint.parent).finished
+    study.run_study(StudyConfig.checked(SMALL), out, jobs=1)
+    assert weights(out) == weights(finished[0])
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
+    out = tmp_path / "interrupted"
+    process = subprocess.Popen(
+        command(out, "--epochs", "400"),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    checkpoint = out / "runs" / "mnist-5k-ae-2-seed0" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "start the same command again" in said
+    assert "Traceback" not in said
+    assert checkpoint.exists()
+
+
+def test_a_missing_data_set_is_replaced_loudly_and_a_named_one_never(monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets, "default_name", lambda: ("mnist-5k", "MNIST is not here."))
+    said = []
+    settled = study.settle_dataset(StudyConfig(models=("ae",)), study.Listener(say=said.append))
+    assert settled.dataset == "mnist-5k"
+    assert said == ["MNIST is not here."]
+    named = StudyConfig(models=("ae",), dataset="mnist")
+    assert study.settle_dataset(named, study.Listener(say=said.append)) is named
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"models": ["ae", "nothing"]}, ConfigurationError),
+        ({"recipe": "nothing"}, ConfigurationError),
+        ({"arguments": {"vsc": {"nothing": 1}}}, ConfigurationError),
+        ({"arguments": {"vae": {"beta": 4}}}, ConfigurationError),
+        ({"seeds": [0, 0]}, ConfigurationError),
+    ],
+)
+def test_what_cannot_run_leaves_nothing_behind(changes, error, tmp_path):
+    out = tmp_path / "new"
+    with pytest.raises(error):
+        study.run_study(StudyConfig.checked({**SMALL, **changes}), out)
+    assert not out.exists()
+
+
+def test_a_device_that_is_not_there_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DeviceError, match="--device"):
+        study.run_study(StudyConfig.checked(SMALL), tmp_path / "new", device="cuda:77")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="it is a file"):
+        study.run_study(StudyConfig.checked(SMALL), tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_validation_runs_never_see_the_test_set():
+    from sparsevae.engines import data_of
+
+    whole, held = data_of("mnist-5k", "test", 600), data_of("mnist-5k", "validation", 600)
+    assert len(held.train) + len(held.test) == len(whole.train)
+    seen = {image.tobytes() for image in whole.test.images}
+    assert not any(image.tobytes() in seen for image in held.test.images)
+
+
+def test_a_report_of_nothing_is_refused(tmp_path):
+    with pytest.raises(RunFolderError, match="no finished runs"):
+        study.write_report(tmp_path)
+
+
+def test_yaml_that_is_not_a_configuration_is_refused(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("epochs: [1, 2\n")
+    with pytest.raises(ConfigurationError, match=r"line \d"):
+        read_yaml(path)
+    path.write_text("- 1\n")
+    with pytest.raises(ConfigurationError, match="fields and values"):
+        read_yaml(path)
+    path.write_text(yaml.safe_dump({"epoch": 3}))
+    with pytest.raises(ConfigurationError, match="no setting 'epoch'"):
+        StudyConfig.checked(read_yaml(path))
