@@ -35,19 +35,34 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, MUTED, RULE = "#1f2933", "#6b7280", "#cfd4da"
 OFF = "#e76300"  # frames where a spike is off; seen on black and on white
 SMALL, TEXT, TITLE = 7.0, 8.0, 9.0  # points
-TICKS = 5
-DARK = 0.55  # of the range of a colour map: stronger cells carry white numbers
+TICK_STEP = 3  # tiles from one label to the next
+DARK = 0.62  # of the range of a colour map: stronger cells carry white numbers
 
 
-def tidy(ax: Axes, title: str = "") -> Axes:
+def tidy(ax: Axes) -> Axes:
     """Give an Axes the calm look that all figures share."""
-    ax.set_title(title, fontsize=TITLE, color=INK, loc="left")
-    ax.tick_params(labelsize=SMALL, colors=MUTED, labelcolor=INK, length=2.5, width=0.6)
+    ax.tick_params(labelsize=SMALL, color=RULE, labelcolor=INK, length=2.5, width=0.8)
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set(fontsize=TEXT, color=INK)
     for spine in ax.spines.values():
         spine.set(color=RULE, linewidth=0.8)
     return ax
+
+
+def headed(ax: Axes, title: str) -> Axes:
+    """Put a title over an Axes, on its left."""
+    ax.set_title(title, fontsize=TITLE, color=INK, loc="left")
+    return ax
+
+
+def written(value: float, digits: int) -> str:
+    """A number for an axis or a cell: a true minus sign, and none before a zero.
+
+    Example:
+        >>> written(-1.25, 1), written(-0.04, 1)
+        ('−1.2', '0.0')
+    """
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def tiles(images: Array) -> Array:
@@ -69,13 +84,14 @@ def tiles(images: Array) -> Array:
     return joined if channels == 3 else np.asarray(joined.mean(2))
 
 
-def draw_tiles(ax: Axes, images: Array, bottom: float = 0.0) -> Axes:
+def draw_tiles(ax: Axes, images: Array, bottom: float = 0.0, *, smooth: bool = True) -> Axes:
     """Draw images as tiles one unit wide and high, the last row standing on ``bottom``.
 
     Args:
         ax: to draw on.
         images: shape ``(R, M, C, H, W)``.
         bottom: in units of tiles.
+        smooth: False keeps pixels square, for images that are drawn well above their size.
     """
     rows, columns, _, height, width = images.shape
     ax.imshow(
@@ -85,7 +101,7 @@ def draw_tiles(ax: Axes, images: Array, bottom: float = 0.0) -> Axes:
         vmax=255,
         extent=(0, columns, bottom, bottom + rows),
         aspect=height / width,
-        interpolation="antialiased",
+        interpolation="antialiased" if smooth else "nearest",
     )
     return ax
 
@@ -122,9 +138,10 @@ def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float) -
 def _label_places(axis: Axis, values: Array) -> None:
     """Ticks in the middle of some tiles: the value there, or "off" in the frame's colour."""
     off, on = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
-    shown = on[np.unique(np.linspace(0, len(on) - 1, TICKS).round().astype(int))]
+    shown = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
+    digits = 1 if np.ptp(values[on]) > 1 else 2
     axis.set_ticks([*(off + 0.5), *(shown + 0.5)])
-    axis.set_ticklabels(["off"] * len(off) + [f"{value:.1f}" for value in values[shown]])
+    axis.set_ticklabels(["off"] * len(off) + [written(value, digits) for value in values[shown]])
     for label in axis.get_ticklabels()[: len(off)]:
         label.set(color=OFF, fontweight="bold")
 
@@ -205,7 +222,7 @@ def heat_map(
     if digits is not None:
         for (k, j), value in np.ndenumerate(values):
             strong = abs(value) > DARK * bound
-            text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+            text = written(value, digits) if np.isfinite(value) else ""
             colour = "white" if strong else INK
             ax.text(j, k, text, ha="center", va="center", fontsize=SMALL - 0.5, color=colour)
     return ax
@@ -224,21 +241,14 @@ def mean_curve(
         label: in the legend.
         index: which colour and marker.
     """
-    ax.errorbar(
-        x,
-        means,
-        yerr=np.where(spreads > 0, spreads, np.nan),
-        label=label,
-        color=model_colour(index),
-        marker=MARKERS[index % len(MARKERS)],
-        markersize=4,
-        linewidth=1.4,
-        capsize=2,
-    )
+    colour, marker = model_colour(index), MARKERS[index % len(MARKERS)]
+    ax.plot(x, means, label=label, color=colour, marker=marker, markersize=4.5, linewidth=1.4)
+    bars = np.where(spreads > 0, spreads, np.nan)
+    ax.errorbar(x, means, yerr=bars, fmt="none", ecolor=colour, elinewidth=1, capsize=2.5)
     return ax
 
 
 def model_colour(index: int) -> str:
     """The colour of the model at a place of the legend; the palest of the ten are left out."""
-    strong = (0, 6, 4, 5, 2, 8, 1)
+    strong = (4, 0, 1, 2, 8, 5, 6)
     return COLOURS[strong[index % len(strong)]]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from sparsevae import plots
 from sparsevae.figures.grouping import by_model_and_size, in_order, mean_and_deviation, model_title
@@ -39,6 +40,8 @@ TRIVIAL = {
 def training_curves(runs: Iterable[RunFolder]) -> Sheet:
     """The terms of the loss over the epochs: one row of panels a latent size, one line a run.
 
+    A term that is 0 throughout is not drawn.
+
     Args:
         runs: finished runs.
 
@@ -48,8 +51,9 @@ def training_curves(runs: Iterable[RunFolder]) -> Sheet:
     found = [(run.config, run.history) for run in runs]
     sizes = sorted({config.latents for config, _ in found})
     models = in_order(config.model for config, _ in found)
+    terms = [term for term in TERMS if any(_present(history, term) for _, history in found)]
     sheet = Sheet(WIDTH, 2.2 * len(sizes) + 0.5)
-    axes = sheet.subplots(len(sizes), len(TERMS), squeeze=False, sharex=True)
+    axes = sheet.subplots(len(sizes), len(terms), squeeze=False, sharex=True)
     for config, history in found:
         style: dict[str, Any] = {
             "color": plots.model_colour(models.index(config.model)),
@@ -57,16 +61,22 @@ def training_curves(runs: Iterable[RunFolder]) -> Sheet:
             "linewidth": 1.2,
         }
         epochs = [row["epoch"] for row in history]
-        for ax, term in zip(axes[sizes.index(config.latents)], TERMS, strict=True):
-            ax.plot(epochs, [row[term] for row in history], **style)
+        for ax, term in zip(axes[sizes.index(config.latents)], terms, strict=True):
+            if _present(history, term):
+                ax.plot(epochs, [row[term] for row in history], **style)
     for size, line in zip(sizes, axes, strict=True):
-        for ax, title in zip(line, TERMS.values(), strict=True):
-            plots.tidy(ax, f"{title}, J = {size}")
+        for ax, term in zip(line, terms, strict=True):
+            plots.headed(plots.tidy(ax), f"{TERMS[term]}, J = {size}")
         line[0].set_ylabel("nats per image")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     _legend(sheet, axes.flat)
     return sheet
+
+
+def _present(history: Iterable[Row], term: str) -> bool:
+    """Whether a model's loss has a term; where it has none, 0 is written."""
+    return any(row[term] != 0 for row in history)
 
 
 def quality_against_latents(rows: Sequence[Row]) -> Sheet:
@@ -88,7 +98,7 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
         ax.set_xlabel("latent dimensions J")
-        plots.tidy(ax, title)
+        plots.headed(plots.tidy(ax), title)
     _legend(sheet, axes)
     return sheet
 
@@ -112,7 +122,10 @@ def quality_against_noise(rows: Sequence[Row], references: Mapping[str, Any]) ->
             _draw(ax, points, model, index)
         _trivial_lines(ax, references.get("denoising", {}))
         ax.set(yscale="log", xlabel="noise σ", xticks=list(names))
-        plots.tidy(ax, f"J = {size}")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+        plots.headed(plots.tidy(ax), f"J = {size}")
     axes[0].set_ylabel("MSE ×1000 per pixel")
     _legend(sheet, axes)
     return sheet
@@ -142,12 +155,11 @@ def _trivial_lines(ax: Axes, table: Mapping[str, Mapping[str, float]]) -> None:
 
 def _legend(sheet: Sheet, axes: Iterable[Axes]) -> None:
     """One legend for all panels, every name in it once."""
-    entries = [ax.get_legend_handles_labels() for ax in axes]
-    named = {
-        name: handle
-        for handles, names in entries
-        for handle, name in zip(handles, names, strict=True)
-    }
+    entries = sorted((ax.get_legend_handles_labels() for ax in axes), key=lambda e: -len(e[1]))
+    named: dict[Any, Any] = {}
+    for handles, names in entries:
+        for name, handle in zip(names, handles, strict=True):
+            named.setdefault(name, handle)
     sheet.legend(
         named.values(),
         named.keys(),

@@ -25,6 +25,8 @@ WIDTH = 7.2  # inches
 NARROW = 5  # dimensions: up to here panels stand side by side
 WRITTEN = 16  # dimensions: up to here the numbers are written into a heat map
 SHOWN = 64  # dimensions of a heat map at most
+TILE = 0.35  # inches that an image of a reconstruction is wide; 28 pixels double exactly
+LEFT, RIGHT, TOP = 0.95, 1.6, 0.5  # inches beside and above the reconstructions
 TRIVIAL = "PCA-50"  # what a denoiser has to beat
 PANELS = {
     "class_code": "mean code",
@@ -58,11 +60,11 @@ def latent_space(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
     sheet = Sheet(WIDTH, 3.65, heading(run))
     left, right = sheet.subplots(1, 2)
     plots.decoded_plane(left, arrays["grid"], arrays["grid_values"], dimensions)
-    plots.tidy(left, "decoded grid")
+    plots.headed(left, "decoded grid")
     names = _names(arrays, classes)
     labels = arrays.get("scatter_labels")
     plots.scatter_codes(right, arrays["scatter"], labels, names, dimensions)
-    plots.tidy(right, f"codes of {len(arrays['scatter']):,} test images")
+    plots.headed(right, f"codes of {len(arrays['scatter']):,} {run.config.split} images")
     return sheet
 
 
@@ -96,9 +98,7 @@ def activated_dimensions(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
     axes = sheet.subplots(*shape, squeeze=False).flat
     for ax, name in zip(axes, panels, strict=True):
         _profile(ax, name, arrays, chosen, _names(arrays, classes))
-        sheet.colorbar(ax.images[-1], ax=ax, pad=0.01, aspect=14).ax.tick_params(
-            labelsize=plots.SMALL, width=0.5, length=2, color=plots.MUTED
-        )
+        plots.tidy(sheet.colorbar(ax.images[-1], ax=ax, pad=0.01, aspect=14).ax)
     return sheet
 
 
@@ -137,15 +137,23 @@ def reconstructions(run: RunFolder, references: References | None = None) -> She
         RunFolderError: the run keeps no pictures.
     """
     strips = _strips(_kept(run), references or {})
-    sheet = Sheet(WIDTH, 0.42 * len(strips) + 1.1, heading(run))
-    ax = sheet.subplots()
-    bottom, width = 0.0, strips[0].images.shape[0]
-    for strip in strips:
-        bottom -= 1.3 if strip.apart else 1.0
-        plots.draw_tiles(ax, strip.images[None], bottom)
-        _write(ax, width, bottom + 0.5, strip)
-    ax.set(xlim=(0, width), ylim=(bottom, 0))
-    ax.set_axis_off()
+    bottoms = -np.cumsum([1.3 if strip.apart else 1.0 for strip in strips])
+    count, _, height, width = strips[0].images.shape
+    wide, high = TILE * count, -TILE * height / width * float(bottoms[-1])
+    sheet = Sheet(wide + LEFT + RIGHT, high + TOP, heading(run))
+    sheet.set_layout_engine("none")  # it would not leave the tiles their size
+    paper_width, paper_height = sheet.get_size_inches()
+    ax = sheet.add_axes(
+        (LEFT / paper_width, 0.1 / paper_height, wide / paper_width, high / paper_height)
+    )
+    for bottom, strip in zip(bottoms, strips, strict=True):
+        plots.draw_tiles(ax, strip.images[None], bottom, smooth=False)
+        _write_numbers(ax, bottom + 0.5, strip)
+    plots.tidy(ax)
+    ax.set(xlim=(0, count), ylim=(bottoms[-1], 0), xticks=[])
+    ax.set_yticks(bottoms + 0.5, [strip.name for strip in strips])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return sheet
 
 
@@ -160,7 +168,7 @@ class Strip(NamedTuple):
 
 def _strips(arrays: Mapping[str, Array], references: References) -> list[Strip]:
     trivial = references.get("denoising_examples", {}).get(TRIVIAL, {})
-    columns = ("MSE\n×1000", "PSNR\ndB", f"{TRIVIAL}\nMSE" if trivial else "")
+    columns = ("MSE\n×1000", "PSNR\ndB", f"{TRIVIAL}\n×1000" if trivial else "")
     strips = [Strip("original", arrays["examples"], columns)]
     for s, sigma in enumerate(arrays["sigmas"].tolist()):
         if sigma > 0:
@@ -177,19 +185,12 @@ def _scores(error: float, trivial: float | None = None) -> tuple[str, ...]:
     return scores if trivial is None else (*scores, f"{1000 * trivial:.1f}")
 
 
-def _write(ax: Axes, width: int, middle: float, strip: Strip) -> None:
-    """The name of a row on its left, its numbers in columns on its right."""
+def _write_numbers(ax: Axes, middle: float, strip: Strip) -> None:
+    """The numbers of a row in columns on its right; the first row carries their names."""
     style: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": plots.SMALL}
-    ax.text(-0.2, middle, strip.name, color=plots.INK, **style)
-    heads = strip.name == "original"
     for place, number in enumerate(strip.numbers):
-        ax.text(
-            width + 1.0 + 1.25 * place,
-            middle,
-            number,
-            color=plots.MUTED if heads else plots.INK,
-            **style,
-        )
+        right = len(strip.images) + 1.2 + 1.4 * place
+        ax.text(right, middle, number, color=plots.INK, **style)
 
 
 def _profile(
@@ -201,7 +202,7 @@ def _profile(
     columns = [str(j) for j in chosen]
     values = arrays[name][:, chosen]
     plots.heat_map(ax, values, classes, columns, centred=not probability, digits=digits)
-    plots.tidy(ax, PANELS[name])
+    plots.headed(ax, PANELS[name])
     used = used_mask(arrays["rises"])
     ax.set_xlabel("dimension" if len(chosen) == total else f"the {len(chosen)} of {total}")
     for label, j in zip(ax.get_xticklabels(), chosen, strict=True):
