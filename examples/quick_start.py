@@ -1,6 +1,6 @@
 """Train a sparse model on digits, look at its codes, and draw which dimensions mean what.
 
-    python examples/quick_start.py --epochs 25 --out vsc
+Use: python examples/quick_start.py --epochs 25 --out vsc
 """
 
 import argparse

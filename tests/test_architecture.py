@@ -30,7 +30,7 @@ LAYERS = (
 )
 ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 PUBLIC = [
-    *("RunFolder", "SparseVAEError", "__version__", "evaluate", "fit", "load"),
+    *("RunFolder", "SparseVAEError", "__version__", "encode", "evaluate", "fit", "load"),
     *("datasets", "figures", "metrics", "models", "plots"),
 ]
 NAMELESS = {"utils", "util", "common", "helpers", "misc"}

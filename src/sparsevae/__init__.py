@@ -3,7 +3,7 @@
 The public names are loaded when they are first used, so that ``import sparsevae`` is quick:
 
 * :func:`fit` trains a model in memory, :func:`load` takes one from a run folder;
-* :func:`evaluate` measures it; :class:`RunFolder` is a run on disk;
+* :func:`encode` gives its codes and :func:`evaluate` measures it; :class:`RunFolder` is a run on disk;
 * the modules :mod:`datasets`, :mod:`figures`, :mod:`metrics`, :mod:`models`, :mod:`plots`.
 """
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparsevae.errors import SparseVAEError
     from sparsevae.evaluation import evaluate
     from sparsevae.fitting import fit
+    from sparsevae.measuring import encode
     from sparsevae.runs import RunFolder, load
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "RunFolder",
     "SparseVAEError",
     "datasets",
+    "encode",
     "evaluate",
     "figures",
     "fit",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     "RunFolder": "runs",
     "SparseVAEError": "errors",
+    "encode": "measuring",
     "evaluate": "evaluation",
     "fit": "fitting",
     "load": "runs",

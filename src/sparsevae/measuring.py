@@ -76,6 +76,20 @@ def batched(function: Callable[[Tensor], Tensor], rows: Array, model: Model) -> 
     return np.concatenate(parts)
 
 
+def encode(model: Model, images: Array) -> Floats:
+    """The deterministic codes of images, a batch at a time.
+
+    Args:
+        model: on any device, in evaluation mode.
+        images: uint8 grey levels or floats in [0, 1], shape ``(N, *shape)``.
+
+    Returns:
+        Shape ``(N, J)``; entries of dimensions that are off are exactly 0.
+    """
+    x = images.astype(np.float32)
+    return batched(model.encode, x / np.float32(255) if images.dtype == np.uint8 else x, model)
+
+
 @torch.no_grad()
 def measure(model: Model, x: Floats, seed: int = 0) -> Measured:
     """Encode and score images with the full model (progress 1), one draw an image.
