@@ -3,7 +3,8 @@
 The public names are loaded when they are first used, so that ``import sparsevae`` is quick:
 
 * :func:`fit` trains a model in memory, :func:`load` takes one from a run folder;
-* :func:`encode` gives its codes and :func:`evaluate` measures it; :class:`RunFolder` is a run on disk;
+* :func:`encode` gives its codes, :func:`evaluate` measures it;
+* :class:`RunFolder` is a run on disk;
 * the modules :mod:`datasets`, :mod:`figures`, :mod:`metrics`, :mod:`models`, :mod:`plots`.
 """
 
