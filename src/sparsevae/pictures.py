@@ -15,7 +15,7 @@ Keys of the arrays (J latent dimensions, K classes, G grid positions an axis, im
     sigmas             (S,)
     restored_mse       (S,) MSE per pixel to the clean image over the M examples;  noisy_mse (S,)
     rises              (J,) nats that the reconstruction loses without a dimension
-    kl_dimensions      (J,) where a closed form a dimension exists;  gamma_mean (J,)
+    gamma_mean         (J,) mean spike probability;  gated (1,) whether there are spikes
 """
 
 from typing import Any
@@ -152,7 +152,7 @@ def gather(
         "example_indices": chosen,
         "rises": rises,
         "gamma_mean": found.gamma.mean(0),
-        "gated": np.array(found.gated),
+        "gated": np.array([found.gated]),
     }
     if labels is not None:
         arrays.update(class_profiles(found, labels, len(dataset.classes)))
