@@ -16,7 +16,10 @@ PACKAGE = Path(sparsevae.__file__).parent
 # A module imports only from rows above its own, and from its own row where that makes no cycle.
 LAYERS = (
     ("errors",),
-    ("datasets", "kernels", "distributions", "likelihoods", "schedules", "metrics", "plots"),
+    (
+        *("datasets", "kernels", "distributions", "likelihoods", "scaling", "schedules"),
+        *("metrics", "plots"),
+    ),
     ("penalties", "networks", "config", "priors"),
     ("models",),
     ("measuring", "pictures", "evaluation", "doctor"),

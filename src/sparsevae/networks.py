@@ -151,24 +151,32 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The encoder's mirror image: (B, J) → (B, *shape), raw numbers for a likelihood.
+    """The encoder's mirror image: (B, J) → (B, k·C, H, W) or (B, k·D), raw numbers.
 
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         latents: J.
         channels: widths of the encoder's trunk, in the encoder's order.
+        outputs: k, numbers an element that the likelihood takes.
     """
 
-    def __init__(self, shape: Shape, latents: int, channels: Sequence[int] = CHANNELS) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        latents: int,
+        channels: Sequence[int] = CHANNELS,
+        outputs: int = 1,
+    ) -> None:
         super().__init__()
+        last_width = outputs * shape[0]
         if len(shape) == 1:
             widths, layers = [latents, *reversed(channels)], list[nn.Module]()
             for before, after in pairwise(widths):
                 layers += [nn.Linear(before, after), nn.ReLU()]
-            layers.append(nn.Linear(widths[-1], shape[0]))
+            layers.append(nn.Linear(widths[-1], last_width))
         else:
             maps = sizes(shape)[::-1]
-            widths = [shape[0], *stage_channels(channels, len(maps) - 1)][::-1]
+            widths = [last_width, *stage_channels(channels, len(maps) - 1)][::-1]
             layers = [nn.Linear(latents, widths[0]), nn.ReLU()]
             inner = len(maps) > 1
             layers.append(FullTransposedConvolution(widths[0], widths[1], maps[0], relu=inner))
