@@ -17,7 +17,8 @@ from torch.distributions import Distribution, Normal, constraints
 from torch.distributions.kl import register_kl
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
-Estimator = Literal["straight-through", "concrete"]
+Estimator = Literal["straight-through", "concrete", "reinmax", "sloped"]
+WarmUpForm = Literal["variance", "log-variance"]
 
 
 class Point(Distribution):
@@ -102,41 +103,58 @@ class SpikeAndSlab(Distribution):
         """1[γ > ½]·μ with exact zeros, shape ``(B, J)``."""
         return torch.where(self.logits > 0, self.loc, torch.zeros_like(self.loc))
 
-    def warmed(self, warm_up: Tensor | float) -> "SpikeAndSlab":
+    def warmed(self, warm_up: Tensor | float, form: WarmUpForm = "variance") -> "SpikeAndSlab":
         """The same spikes on the slab N(λμ, λs² + 1 − λ); λ = 0 is unit noise, λ = 1 itself.
 
         Args:
             warm_up: λ in [0, 1].
+            form: "log-variance" takes N(λμ, s^2λ) instead, as the published code does.
         """
         if isinstance(warm_up, float) and warm_up == 1.0:
             return self
+        if form == "log-variance":
+            return SpikeAndSlab(self.logits, warm_up * self.loc, self.scale**warm_up)
         scale = torch.sqrt(warm_up * self.scale**2 + (1 - warm_up))
         return SpikeAndSlab(self.logits, warm_up * self.loc, scale)
 
     def draw(
-        self, temperature: float = 0.5, estimator: Estimator = "straight-through"
+        self, temperature: Tensor | float = 0.5, estimator: Estimator = "straight-through"
     ) -> tuple[Tensor, Tensor]:
         """Draw codes and the mask that says which dimensions are on.
 
         The mask is 1[l + logit η > 0] with η uniform: exactly 0 or 1, a draw of
-        Bernoulli(γ). Its gradient goes through σ((l + logit η)/τ), the binary concrete
-        relaxation (Maddison et al. 2017, appendix B; Jang et al. 2017). With the estimator
-        ``"concrete"`` that relaxed value itself is the mask.
+        Bernoulli(γ). How its gradient reaches l is the estimator's choice:
+
+        - "straight-through": through σ((l + logit η)/τ), the binary concrete relaxation
+          (Maddison et al. 2017, appendix B; Jang et al. 2017);
+        - "reinmax": as ½|m − γ| at the drawn m, which is exact for a loss that is quadratic
+          in the mask (Liu et al. 2023, "Bridging Discrete and Backpropagation");
+        - "concrete": the relaxed value itself is the mask;
+        - "sloped": the mask is σ((η + γ − 1)/τ), the relaxation of Tonolini et al. 2019 with
+          their slope c = 1/τ.
 
         Args:
-            temperature: τ > 0.
+            temperature: τ > 0; "reinmax" has none.
             estimator: how the gradient passes the spike.
 
         Returns:
             Codes ``mask · (μ + s ε)`` and the mask, both ``(B, J)``.
         """
+        mask = self._mask(temperature, estimator)
+        return mask * (self.loc + self.scale * torch.randn_like(self.loc)), mask
+
+    def _mask(self, temperature: Tensor | float, estimator: Estimator) -> Tensor:
         uniform = torch.rand_like(self.logits).clamp(CLAMP, 1 - CLAMP)
+        if estimator == "sloped":
+            return torch.sigmoid((uniform + self.spike_probability - 1) / temperature)
         noisy = self.logits + torch.logit(uniform)
         soft = torch.sigmoid(noisy / temperature)
-        mask = soft
-        if estimator == "straight-through":
-            mask = (noisy > 0).to(soft.dtype) + (soft - soft.detach())
-        return mask * (self.loc + self.scale * torch.randn_like(self.loc)), mask
+        if estimator == "concrete":
+            return soft
+        hard = (noisy > 0).to(soft.dtype)
+        if estimator == "reinmax":
+            soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
+        return hard + (soft - soft.detach())
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw codes of shape ``sample_shape + (B, J)`` with straight-through spikes."""

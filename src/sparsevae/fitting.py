@@ -12,7 +12,7 @@ from sparsevae import kernels, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
 from sparsevae.evaluation import evaluate
-from sparsevae.models import Model, build
+from sparsevae.models import VSC, Model, build
 from sparsevae.recipes import recipe
 from sparsevae.runs import RunFolder
 from sparsevae.schedules import from_json
@@ -122,7 +122,7 @@ def _identity(
     return {
         **{name: getattr(config, name) for name in columns},
         "prior": model.prior.name,
-        "alpha": config.arguments.get("alpha"),
+        "alpha": float(model.penalty.alpha) if isinstance(model, VSC) else None,
         "parameters": sum(model.parameter_counts().values()),
         "kernel": kernels.kernel_name(where.type),
         "seconds": sum(row["seconds"] for row in history),

@@ -3,12 +3,15 @@
 Shape legend: B images in a batch, J latent dimensions.
 """
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Penalised = Literal["none", "posterior", "prior"]
+Penalised = Literal["none", "posterior", "prior", "scalar"]
+DUAL_RATE = 0.01  # a step moves log-odds by at most this, so 100 steps by a factor e
+DUAL_RANGE = (-12.0, 2.0)  # log-odds of α
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -40,18 +43,55 @@ def activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
     return bernoulli_kl(spike_probability.mean(0).clamp(1e-6, 1 - 1e-6), alpha).sum()
 
 
+def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
+    """J·KL(Bernoulli(γ̄) ‖ Bernoulli(α)), γ̄ the mean over dimensions, averaged over images.
+
+    The published form. It asks for α·J open gates an image and does not mind if they are
+    the same ones for every image.
+
+    Args:
+        spike_probability: γ, shape ``(B, J)``.
+        alpha: the share of dimensions that should be on.
+
+    Returns:
+        A 0-d tensor, nats.
+    """
+    rate = spike_probability.mean(1).clamp(1e-6, 1 - 1e-6)
+    return spike_probability.shape[1] * bernoulli_kl(rate, alpha).mean()
+
+
 class ActivityPenalty(nn.Module):
     """ρ·Σ_j KL(γ̄_j ‖ α), on the posterior's spikes, on the prior's, or on none.
 
+    With a target, α is not given but found. Up to a constant the penalty is
+    Σ_j [ν γ̄_j − H(γ̄_j)], H the entropy and ν = −log(α/(1−α)): the multiplier of the
+    constraint Σ_j γ̄_j = target. :meth:`update` is a gradient step on that dual variable.
+
     Args:
-        on: whose spike probabilities are averaged; "none" gives 0.
-        alpha: α in (0, 1).
+        on: whose spike probabilities are averaged; "none" gives 0, "scalar" the published
+            form on the prior's (:func:`scalar_activity_kl`).
+        alpha: α in (0, 1), or where it starts.
         weight: ρ.
+        target_active: how many dimensions should be on an image; None keeps α.
     """
 
-    def __init__(self, on: Penalised = "none", alpha: float = 0.5, weight: float = 1.0) -> None:
+    log_odds: Tensor
+
+    def __init__(
+        self,
+        on: Penalised = "none",
+        alpha: float = 0.5,
+        weight: float = 1.0,
+        target_active: float | None = None,
+    ) -> None:
         super().__init__()
-        self.on, self.alpha, self.weight = on, alpha, weight
+        self.on, self.weight, self.target_active = on, weight, target_active
+        self.register_buffer("log_odds", torch.tensor(math.log(alpha / (1 - alpha))))
+
+    @property
+    def alpha(self) -> Tensor:
+        """α, 0-d."""
+        return torch.sigmoid(self.log_odds)
 
     def forward(self, posterior: Tensor, prior: Tensor) -> Tensor:
         """The penalty in nats, 0-d.
@@ -62,5 +102,18 @@ class ActivityPenalty(nn.Module):
         """
         if self.on == "none":
             return posterior.new_zeros(())
+        if self.on == "scalar":
+            return self.weight * scalar_activity_kl(prior, self.alpha)
         spikes = posterior if self.on == "posterior" else prior
         return self.weight * activity_kl(spikes, self.alpha)
+
+    @torch.no_grad()
+    def update(self, active: Tensor) -> None:
+        """Raise α while fewer dimensions are on than the target asks for, and lower it else.
+
+        Args:
+            active: mean over images of Σ_j γ_j of the posterior, 0-d.
+        """
+        if self.target_active is not None:
+            error = (1 - active / self.target_active).clamp(-1.0, 1.0)
+            self.log_odds.add_(DUAL_RATE * error).clamp_(*DUAL_RANGE)

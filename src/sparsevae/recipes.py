@@ -6,8 +6,8 @@ from typing import Any
 
 from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.errors import ConfigurationError
-from sparsevae.models import row
-from sparsevae.priors import default_alpha
+from sparsevae.models import check_arguments, row
+from sparsevae.priors import TARGET_ACTIVE, default_alpha
 
 JSON = Mapping[str, Any]
 
@@ -20,14 +20,38 @@ class Recipe:
         about: one sentence for a reader of the report.
         learning_rate: a schedule as JSON, or a constant number.
         arguments: arguments of the models' classes, by model name.
+        keeps_alpha: whether α stays at min(½, target/J) when the study does not give one;
+            else a penalty looks for the α that reaches the target.
     """
 
     about: str
     learning_rate: JSON | float
     arguments: Mapping[str, JSON] = field(default_factory=dict)
+    keeps_alpha: bool = True
 
+
+SPARSE: JSON = {"prior": "mixture", "penalty": "prior", "estimator": "reinmax"}
+PUBLISHED: JSON = {
+    "prior": "published",
+    "penalty": "scalar",
+    "estimator": "sloped",
+    "temperature": 0.02,
+    "warm_up_form": "published",
+}
+PUBLISHED_WARM_UP = {"kind": "ramp", "start": 0.21, "end": 0.28}
 
 RECIPES: dict[str, Recipe] = {
+    "default": Recipe(
+        "Adam, one cycle up to 2e-3; VSC with a mixture prior, α found for a target activity.",
+        {"kind": "one-cycle", "peak": 2e-3},
+        {"vsc": SPARSE, "vsc-wu": SPARSE},
+        keeps_alpha=False,
+    ),
+    "vsc-published": Recipe(
+        "Adam at 1e-3; VSC as its authors' code has it: soft spikes, a prior that depends on x.",
+        1e-3,
+        {"vsc": PUBLISHED, "vsc-wu": {**PUBLISHED, "warm_up": PUBLISHED_WARM_UP}},
+    ),
     "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),
 }
 
@@ -82,16 +106,14 @@ def runs(study: StudyConfig, dataset: str) -> list[RunConfig]:
 
 
 def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> dict[str, Any]:
-    """Arguments of one run: the recipe's, then the study's, with α filled in."""
+    """Arguments of one run: the recipe's, then the study's; α where no penalty looks for it."""
     table = row(model)
     arguments = {**chosen.arguments.get(model, {}), **study.arguments.get(model, {})}
     if "alpha" in table.accepts():
-        alpha = default_alpha(latents) if study.alpha is None else study.alpha
-        arguments.setdefault("alpha", alpha)
-    unknown = sorted(set(arguments) - set(table.accepts()))
-    if unknown:
-        raise ConfigurationError(
-            f"The model {model!r} does not take {', '.join(unknown)}; it takes "
-            f"{', '.join(table.accepts()) or 'no arguments'}."
-        )
+        if study.alpha is not None:
+            arguments.setdefault("alpha", study.alpha)
+        elif chosen.keeps_alpha:
+            target = arguments.get("target_active", TARGET_ACTIVE)
+            arguments.setdefault("alpha", default_alpha(latents, target))
+    check_arguments(model, arguments)
     return {**table.arguments, **arguments}

@@ -22,7 +22,7 @@ from sparsevae.networks import (
     count_parameters,
 )
 from sparsevae.penalties import ActivityPenalty
-from sparsevae.priors import NoPrior, Prior
+from sparsevae.priors import Prior
 from sparsevae.schedules import Constant, Progress, Schedule
 
 Posterior = Point | Gaussian | SpikeAndSlab
@@ -37,12 +37,14 @@ class Terms:
         kl: KL(q(z|x) ‖ p(z)), shape ``(B,)``.
         penalty: what is optimised beside the bound, 0-d.
         kl_weight: the weight of ``kl`` in the objective (β).
+        active: mean over images of Σ_j γ_j, 0-d; None for a model without spikes.
     """
 
     reconstruction: Tensor
     kl: Tensor
     penalty: Tensor
     kl_weight: Progress = 1.0
+    active: Tensor | None = None
 
     @property
     def objective(self) -> Tensor:
@@ -101,7 +103,12 @@ class Model(nn.Module, ABC):
     @property
     def has_bound(self) -> bool:
         """Whether reconstruction + kl bounds −log p(x); not so without a prior."""
-        return not isinstance(self.prior, NoPrior)
+        return self.prior.bounds
+
+    def update_duals(self, terms: Terms) -> None:
+        """Move what holds the activity at its target; the loop calls it once a step."""
+        if terms.active is not None:
+            self.penalty.update(terms.active)
 
     def likelihood(self, codes: Tensor) -> GreyBernoulli:
         """p(x|z) for codes of shape ``(B, J)``."""

@@ -1,9 +1,8 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from sparsevae import priors
@@ -26,15 +25,18 @@ class VSC(Model):
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         channels: widths of the trunk.
-        prior: "fixed", "learned" or "mixture" (of pseudo-inputs).
-        alpha: α, the share of images for which a dimension should be on.
-        temperature: τ of the relaxation that carries the spikes' gradient.
-        estimator: "straight-through" (exact zeros) or "concrete" (relaxed spikes).
-        warm_up: λ as a function of progress t.
-        kl_weight: w as a function of progress.
-        penalty: ρ is put on the "posterior", on the "prior", or on "none".
+        prior: "fixed", "learned", "mixture" of pseudo-inputs, or a mixture weighted by a
+            "classifier" or as "published".
+        alpha: α, the share of images for which a dimension should be on; None looks for the
+            value that holds Σ_j γ_j at ``target_active`` (at most J/2).
+        temperature: τ of the spikes' relaxation, over progress t.
+        estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
+        warm_up: λ over progress t.
+        warm_up_form: "published" interpolates the log-variance, and in the draw alone.
+        kl_weight: w over progress t.
+        penalty: what ρ is on: "posterior", "prior", "scalar" (as published) or "none".
         penalty_weight: ρ.
-        pseudo_inputs: U, for the mixture.
+        pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from.
     """
 
@@ -46,30 +48,32 @@ class VSC(Model):
         channels: Sequence[int] = CHANNELS,
         prior: priors.SparsePrior = "fixed",
         alpha: float | None = None,
-        temperature: float = 0.5,
+        target_active: float = priors.TARGET_ACTIVE,
+        temperature: Scheduled = 0.5,
         estimator: Estimator = "straight-through",
         warm_up: Scheduled = 1.0,
+        warm_up_form: Literal["variance", "published"] = "variance",
         kl_weight: Scheduled = 1.0,
         penalty: Penalised = "none",
         penalty_weight: float = 1.0,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
     ) -> None:
-        alpha = priors.default_alpha(latents) if alpha is None else alpha
-        starts = (
-            torch.rand(pseudo_inputs, *shape) if examples is None else examples[:pseudo_inputs]
-        )
-        warm_up = from_json(warm_up)
+        rate = priors.default_alpha(latents, target_active) if alpha is None else alpha
+        starts = priors.start_images(examples, pseudo_inputs, shape)
         super().__init__(
             shape,
             latents,
             outputs=3,
             channels=channels,
-            prior=priors.sparse(prior, latents, alpha, warm_up, starts),
-            penalty=ActivityPenalty(penalty, alpha, penalty_weight),
+            prior=priors.sparse(prior, latents, rate, from_json(warm_up), starts),
+            penalty=ActivityPenalty(
+                penalty, rate, penalty_weight, rate * latents if alpha is None else None
+            ),
             kl_weight=from_json(kl_weight),
         )
-        self.warm_up, self.temperature, self.estimator = warm_up, temperature, estimator
+        self.warm_up, self.temperature = from_json(warm_up), from_json(temperature)
+        self.estimator, self.published = estimator, warm_up_form == "published"
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
         """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``."""
@@ -79,9 +83,12 @@ class VSC(Model):
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
         """−log p(x|z) + w·KL(q_λ ‖ p) + ρ·Σ_j KL(γ̄_j ‖ α)."""
-        q = self.posterior(x, progress)
-        z, _ = q.draw(self.temperature, self.estimator)
+        known: Progress = 1.0 if self.published else progress  # whose λ the divergence has
+        q = self.posterior(x, known)
+        drawn = q.warmed(self.warm_up(progress), "log-variance") if self.published else q
+        z, _ = drawn.draw(self.temperature(progress), self.estimator)
         reconstruction = -self.likelihood(z).log_prob(x)
-        kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, progress), progress)
+        kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, known), known)
         penalty = self.penalty(q.spike_probability, expected)
-        return Terms(reconstruction, kl, penalty, self.kl_weight(progress))
+        active = q.spike_probability.detach().sum(1).mean()
+        return Terms(reconstruction, kl, penalty, self.kl_weight(progress), active)

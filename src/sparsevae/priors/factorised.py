@@ -1,0 +1,67 @@
+"""Spike-and-slab priors with independent dimensions: fixed once and for all, or learned.
+
+Shape legend: B images in a batch, J latent dimensions.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import kl_divergence
+
+from sparsevae.distributions import SpikeAndSlab
+from sparsevae.priors.base import Divergence, Encode, Prior
+from sparsevae.schedules import Constant, Progress, Schedule
+
+
+class FixedSpikeAndSlab(Prior):
+    """p(z) = Π_j [α N(0, 1) + (1−α) δ₀] (Tonolini et al., first version of the paper).
+
+    Args:
+        latents: J.
+        alpha: α in (0, 1), the probability that a dimension is on.
+    """
+
+    name = "fixed"
+    logits: Tensor
+
+    def __init__(self, latents: int, alpha: float) -> None:
+        super().__init__()
+        self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
+
+    def kl(
+        self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Σ_j KL(q_j ‖ p_j); warm-up leaves this prior as it is, for its slab is N(0, 1)."""
+        zero = torch.zeros_like(self.logits)
+        prior = SpikeAndSlab(self.logits, zero, torch.ones_like(zero))
+        expected = prior.spike_probability.expand(len(x), -1)
+        return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
+
+
+class LearnedSpikeAndSlab(Prior):
+    """p(z) = Π_j [γ_j N(μ_j, s_j²) + (1−γ_j) δ₀] with one trained triple per dimension.
+
+    Args:
+        latents: J.
+        alpha: where every γ_j starts, in (0, 1).
+        warm_up: λ as a function of progress; it acts on this slab as on the posterior's.
+    """
+
+    name = "learned"
+
+    def __init__(self, latents: int, alpha: float, warm_up: Schedule = Constant(1.0)) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.full((latents,), math.log(alpha / (1 - alpha))))
+        self.loc = nn.Parameter(torch.zeros(latents))
+        self.log_scale = nn.Parameter(torch.zeros(latents))
+        self.warm_up = warm_up
+
+    def kl(
+        self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Σ_j KL(q_j ‖ p_j) in closed form."""
+        prior = SpikeAndSlab(self.logits, self.loc, self.log_scale.exp())
+        prior = prior.warmed(self.warm_up(progress))
+        expected = prior.spike_probability.expand(len(x), -1)
+        return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
