@@ -18,7 +18,7 @@ LAYERS = (
     ("errors",),
     (
         *("datasets", "kernels", "distributions", "likelihoods", "scaling", "schedules"),
-        *("metrics", "plots"),
+        *("storage", "metrics", "plots"),
     ),
     ("penalties", "networks", "config", "priors"),
     ("models",),

@@ -11,93 +11,25 @@ Every file is written under another name and then renamed: none is ever half the
 """
 
 import json
-import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import torch
-from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import save_file
 from torch import Tensor
 
 import sparsevae
 from sparsevae.config import RunConfig
-from sparsevae.errors import OutputError, RunFolderError
+from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.models import Model, build
+from sparsevae.storage import make_folder, read_json, read_tensors, write_json, write_tensors
 
 Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, renamed to ``path`` when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON in one step; NaN is refused.
-
-    Raises:
-        OutputError: the folder is not writable or the disk is full.
-    """
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text in one step.
-
-    Raises:
-        OutputError: the folder is not writable or the disk is full.
-    """
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run or a study.
-
-    Raises:
-        RunFolderError: it is absent or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.") from None
-    except (OSError, ValueError):
-        raise RunFolderError(f"{path} cannot be read; remove it and start again.") from None
-
-
-def make_folder(path: Path) -> Path:
-    """Create a folder and check that it can be written to.
-
-    Raises:
-        OutputError: it is a file, or is not writable.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".writable.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        why = "it is a file" if path.is_file() else error.strerror
-        raise OutputError(f"Cannot write to the folder {path}: {why}.") from None
-    return path
 
 
 def versions() -> dict[str, str]:
@@ -136,17 +68,20 @@ class RunFolder:
     @property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        return RunConfig.checked(read_json(self.path / "config.json")["config"])
+        try:
+            return RunConfig.checked(self._entry("config", dict))
+        except ConfigurationError as error:
+            raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
 
     @property
     def data_sha256(self) -> str:
         """Checksum of the data the run was trained on."""
-        return str(read_json(self.path / "config.json")["data_sha256"])
+        return str(self._entry("data_sha256", str))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image or vector."""
-        return tuple(read_json(self.path / "config.json")["shape"])
+        return tuple(self._entry("shape", list))
 
     @property
     def metrics(self) -> Row:
@@ -156,13 +91,14 @@ class RunFolder:
     @property
     def history(self) -> list[Row]:
         """One row an epoch."""
-        return list(read_json(self.path / "history.json"))
+        return list(read_json(self.path / "history.json", list))
 
     @property
     def pictures(self) -> Arrays:
         """The numbers behind the pictures; empty where they were not kept."""
         path = self.path / "pictures.safetensors"
-        return load_arrays(path) if path.is_file() else {}
+        tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     def start(self, config: RunConfig, data_sha256: str, shape: tuple[int, ...]) -> None:
         """Create the folder for a configuration, or check that it belongs to it.
@@ -205,7 +141,9 @@ class RunFolder:
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], history: list[Row]) -> None:
         """Keep what is needed to go on after the last epoch in ``history``."""
-        self._save("checkpoint.safetensors", tensors, {"history": json.dumps(history)})
+        write_tensors(
+            self.path / "checkpoint.safetensors", tensors, {"history": json.dumps(history)}
+        )
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], list[Row]]:
         """Tensors and history of the last checkpoint; empty when there is none.
@@ -217,11 +155,14 @@ class RunFolder:
         if not path.is_file():
             return {}, []
         tensors, metadata = read_tensors(path)
-        return tensors, json.loads(metadata["history"])
+        try:
+            return tensors, json.loads(metadata["history"])
+        except (KeyError, ValueError):
+            raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
 
     def save_weights(self, model: Model, history: list[Row]) -> None:
         """Keep the trained model and its history."""
-        self._save("weights.safetensors", model.state_dict(), {})
+        write_tensors(self.path / "weights.safetensors", model.state_dict(), {})
         write_json(self.path / "history.json", history)
 
     def finish(self, metrics: Row, pictures: Arrays) -> None:
@@ -231,9 +172,8 @@ class RunFolder:
 
     def keep_pictures(self, pictures: Arrays) -> None:
         """Keep the numbers behind the pictures, in place of those that are there."""
-        arrays = {name: np.ascontiguousarray(array) for name, array in pictures.items()}
-        with replacing(self.path / "pictures.safetensors") as temporary:
-            save_arrays(arrays, temporary)
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
+        write_tensors(self.path / "pictures.safetensors", tensors, {})
 
     def load(self, device: torch.device | str = "cpu") -> Model:
         """The trained model, in evaluation mode.
@@ -246,13 +186,14 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} keeps no weights: train the run again to use its model."
             )
-        model = build(
-            config.model,
-            self.shape,
-            config.latents,
-            channels=config.channels,
-            arguments=config.arguments,
-        )
+        with torch.random.fork_rng():  # the first weights are drawn, and then replaced
+            model = build(
+                config.model,
+                self.shape,
+                config.latents,
+                channels=config.channels,
+                arguments=config.arguments,
+            )
         tensors, _ = read_tensors(self.path / "weights.safetensors")
         try:
             model.load_state_dict(tensors)
@@ -262,27 +203,12 @@ class RunFolder:
             ) from None
         return model.eval().to(device)
 
-    def _save(self, name: str, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-        with replacing(self.path / name) as temporary:
-            save_file(plain, temporary, metadata)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises:
-        RunFolderError: the file is damaged.
-    """
-    try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            tensors = {
-                name: opened.get_tensor(name)
-                for name in opened.keys()  # noqa: SIM118 (not a mapping)
-            }
-            return tensors, dict(opened.metadata() or {})
-    except (OSError, safetensors.SafetensorError):
-        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+    def _entry(self, name: str, kind: type) -> Any:
+        path = self.path / "config.json"
+        found = read_json(path).get(name)
+        if not isinstance(found, kind):
+            raise RunFolderError(f"{path} has no proper {name!r}; remove it and start again.")
+        return found
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Model:

@@ -22,15 +22,8 @@ from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.engines import Task, cores, data_of, run_locally
 from sparsevae.errors import RunFolderError
 from sparsevae.recipes import runs as runs_of
-from sparsevae.runs import (
-    RunFolder,
-    make_folder,
-    read_json,
-    replacing,
-    versions,
-    write_json,
-    write_text,
-)
+from sparsevae.runs import RunFolder, versions
+from sparsevae.storage import make_folder, read_json, replacing, write_json, write_text
 
 COLUMNS = (
     "dataset",

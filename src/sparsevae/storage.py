@@ -1,0 +1,116 @@
+"""Files that are there whole or not at all: JSON, text and tensors.
+
+Each is written under another name and then renamed, so a crash leaves the old file.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sparsevae.errors import OutputError, RunFolderError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, renamed to ``path`` when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"Cannot write {path}: {reason}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON in one step; NaN is refused.
+
+    Raises:
+        OutputError: the folder is not writable or the disk is full.
+    """
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in one step.
+
+    Raises:
+        OutputError: the folder is not writable or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a JSON file of a run or a study.
+
+    Args:
+        path: the file.
+        kind: what it must hold, a mapping or a list.
+
+    Raises:
+        RunFolderError: it is absent, damaged, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.") from None
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, kind):
+        raise RunFolderError(f"{path} cannot be read; remove it and start again.")
+    return found
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder and check that it can be written to.
+
+    Raises:
+        OutputError: it is a file, or is not writable.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        why = "it is a file" if path.is_file() else error.strerror
+        raise OutputError(f"Cannot write to the folder {path}: {why}.") from None
+    return path
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors as safetensors in one step, in plain memory order.
+
+    Raises:
+        OutputError: the folder is not writable or the disk is full.
+    """
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            tensors = {
+                name: opened.get_tensor(name)
+                for name in opened.keys()  # noqa: SIM118 (not a mapping)
+            }
+            return tensors, dict(opened.metadata() or {})
+    except (OSError, safetensors.SafetensorError):
+        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
