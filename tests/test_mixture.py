@@ -1,0 +1,181 @@
+"""The weights of a mixture's components, and the dual variable that holds the activity."""
+
+import pytest
+import torch
+from torch.distributions import kl_divergence
+
+from sparsevae import priors
+from sparsevae.distributions import SpikeAndSlab
+from sparsevae.models import build
+from sparsevae.penalties import ActivityPenalty, activity_kl, bernoulli_kl
+from sparsevae.priors.mixture import PseudoInputMixture
+
+BATCH, LATENTS, INPUTS, PIXELS = 9, 4, 5, 12
+
+
+def encoder(x):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(PIXELS, 3 * LATENTS, generator=generator).double()
+    logits, loc, log_variance = (x @ weight).chunk(3, -1)
+    return SpikeAndSlab(logits, loc, (0.5 * log_variance).exp())
+
+
+@pytest.fixture
+def x():
+    return torch.rand(BATCH, PIXELS, generator=torch.Generator().manual_seed(1)).double()
+
+
+def mixture(weights):
+    generator = torch.Generator().manual_seed(2)
+    starts = torch.rand(INPUTS, PIXELS, generator=generator).double()
+    prior = PseudoInputMixture(starts, weights).double()
+    if weights != "exact":
+        prior.classifier.weight.data.normal_(generator=generator)
+    if weights != "published":
+        prior.log_odds.data.normal_(generator=generator)
+    return prior
+
+
+def divergences(q, components):
+    """KL of every posterior from every component, one dimension at a time, (B, U)."""
+
+    def spread(d, shape):
+        return SpikeAndSlab(*(p.view(*shape, LATENTS) for p in (d.logits, d.loc, d.scale)))
+
+    return kl_divergence(spread(q, (-1, 1)), spread(components, (1, -1))).sum(-1)
+
+
+# ------------------------------------------------------------------ weights
+
+
+@torch.no_grad()
+def test_the_classifier_gives_the_variational_bound(x):
+    prior = mixture("classifier")
+    w = torch.softmax(prior.classifier(x), 1)
+    each = divergences(encoder(x), encoder(prior.pseudo_inputs))
+    expected = (w * (each + w.log() - prior.log_weights)).sum(1)
+    torch.testing.assert_close(prior.kl(encoder(x), x, encoder, 1.0).kl, expected)
+
+
+@torch.no_grad()
+def test_exact_weights_are_tighter_than_any_classifier(x):
+    loose = mixture("classifier")
+    tight = PseudoInputMixture(loose.pseudo_inputs.data).double()
+    tight.log_odds.data = loose.log_odds.data
+    q = encoder(x)
+    assert (tight.kl(q, x, encoder, 1.0).kl <= loose.kl(q, x, encoder, 1.0).kl).all()
+
+
+@torch.no_grad()
+def test_an_undecided_classifier_starts_with_equal_weights(x):
+    prior = PseudoInputMixture(torch.rand(INPUTS, PIXELS).double(), "classifier").double()
+    spikes = prior.kl(encoder(x), x, encoder, 1.0).spike_probability
+    mean = encoder(prior.pseudo_inputs).spike_probability.mean(0)
+    torch.testing.assert_close(spikes, mean.expand(BATCH, -1))
+
+
+@torch.no_grad()
+def test_published_weights_are_the_published_formula(x):
+    """Σ_u S(60(w_u − ½))·KL_u with the pseudo-inputs' spikes σ(10(γ − ½)), written out."""
+    prior = mixture("published")
+    found = encoder(prior.pseudo_inputs)
+    logits = 10 * (found.spike_probability - 0.5)
+    each = divergences(encoder(x), SpikeAndSlab(logits, found.loc, found.scale))
+    w = torch.sigmoid(60 * (torch.softmax(prior.classifier(x), 1) - 0.5))
+    torch.testing.assert_close(prior.kl(encoder(x), x, encoder, 1.0).kl, (w * each).sum(1))
+
+
+@torch.no_grad()
+def test_published_spikes_have_a_floor():
+    prior = mixture("published")
+
+    def closed(u):
+        dark = torch.full((len(u), LATENTS), -40.0).double()
+        return SpikeAndSlab(dark, torch.zeros_like(dark), torch.ones_like(dark))
+
+    floor = prior.components(closed).spike_probability
+    torch.testing.assert_close(floor, torch.full_like(floor, 0.0066928509))
+
+
+@torch.no_grad()
+def test_the_published_form_is_no_bound_and_says_so(x):
+    """A classifier that always names the right component hides the cost of naming it."""
+    prior = mixture("published")
+    starts = prior.pseudo_inputs.data
+    prior.classifier.weight.data = 200 * starts  # the nearest component, by squared distance
+    prior.classifier.bias.data = -100 * (starts**2).sum(1)
+    exact = PseudoInputMixture(starts).double()
+    published = prior.kl(prior.components(encoder), starts, encoder, 1.0).kl
+    honest = exact.kl(encoder(starts), starts, encoder, 1.0).kl
+    assert not prior.bounds
+    assert exact.bounds
+    assert float(published.mean()) < float(honest.mean())
+
+
+# ------------------------------------------------------------------ penalty and its target
+
+
+def test_the_scalar_penalty_cannot_tell_an_open_gate_from_a_selective_one():
+    always = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    selective = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    scalar, each = ActivityPenalty("scalar", 0.5), ActivityPenalty("prior", 0.5)
+    assert scalar(always, always) == scalar(selective, selective)
+    assert each(selective, selective) < 1e-5
+    assert each(always, always) > 1.0
+
+
+def test_the_scalar_penalty_is_the_mean_over_images():
+    gamma = torch.rand(6, 4, generator=torch.Generator().manual_seed(3)).double()
+    expected = sum(4 * bernoulli_kl(row.mean(), 0.2) for row in gamma) / 6
+    torch.testing.assert_close(ActivityPenalty("scalar", 0.2).double()(gamma, gamma), expected)
+
+
+def test_the_dual_variable_is_the_multiplier_of_the_activity():
+    """d penalty / d γ̄ falls by exactly the rise of log-odds(α): ν enters as ν·Σγ̄."""
+    gamma = torch.full((3, 4), 0.3, dtype=torch.float64, requires_grad=True)
+    slopes = []
+    for log_odds in (-2.0, -1.0):
+        alpha = torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))
+        (slope,) = torch.autograd.grad(activity_kl(gamma, alpha), gamma)
+        slopes.append(3 * slope)  # γ̄ is a mean over 3 images
+    torch.testing.assert_close(slopes[0] - slopes[1], torch.ones(3, 4).double())
+
+
+def test_alpha_rises_below_the_target_falls_above_it_and_rests_on_it():
+    penalty = ActivityPenalty("prior", 0.25, target_active=8.0)
+    before = float(penalty.alpha)
+    penalty.update(torch.tensor(8.0))
+    assert float(penalty.alpha) == before
+    penalty.update(torch.tensor(2.0))
+    assert float(penalty.alpha) > before
+    for _ in range(3):
+        penalty.update(torch.tensor(30.0))
+    assert float(penalty.alpha) < before
+
+
+def test_an_explicit_alpha_stays():
+    def vsc(**arguments):
+        settings = {"prior": "mixture", "penalty": "prior", **arguments}
+        return build("vsc", (7,), 12, channels=(8,), arguments=settings)
+
+    for arguments, moves in (({"alpha": 0.1}, False), ({}, True), ({"target_active": 3.0}, True)):
+        model = vsc(**arguments)
+        before = float(model.penalty.alpha)
+        model.update_duals(model.loss(torch.rand(20, 7)))
+        assert (float(model.penalty.alpha) != before) == moves
+
+
+def test_the_target_is_at_most_half_of_the_dimensions():
+    model = build("vsc", (7,), 2, channels=(8,), arguments={"penalty": "prior"})
+    assert model.penalty.target_active == 1.0
+    assert priors.default_alpha(2) == 0.5
+
+
+def test_the_dual_variable_is_saved_with_the_weights():
+    settings = {"prior": "mixture", "penalty": "prior"}
+    first, second = (build("vsc", (7,), 12, channels=(8,), arguments=settings) for _ in range(2))
+    for _ in range(5):
+        first.update_duals(first.loss(torch.rand(20, 7)))
+    assert float(first.penalty.alpha) != float(second.penalty.alpha)
+    second.load_state_dict(first.state_dict())
+    assert float(first.penalty.alpha) == float(second.penalty.alpha)
