@@ -63,6 +63,7 @@ class Model(nn.Module, ABC):
         channels: widths of the trunk.
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: weight of the divergence in the objective, a function of progress.
+        input_noise: the largest standard deviation of :meth:`shown`.
 
     Raises:
         ConfigurationError: ``shape`` is not one of the two forms.
@@ -78,12 +79,13 @@ class Model(nn.Module, ABC):
         channels: Sequence[int] = CHANNELS,
         penalty: ActivityPenalty | None = None,
         kl_weight: Schedule = Constant(1.0),
+        input_noise: float = 0.0,
     ) -> None:
         super().__init__()
         check_shape(shape)
         self.shape, self.latents = tuple(shape), latents
         self.prior, self.penalty = prior, penalty or ActivityPenalty()
-        self.kl_weight = kl_weight
+        self.kl_weight, self.input_noise = kl_weight, input_noise
         self.encoder = Encoder(shape, outputs * latents, channels)
         self.decoder = Decoder(shape, latents, channels)
 
@@ -99,6 +101,17 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
         """The terms of the loss for a batch, z drawn once an image."""
+
+    def shown(self, x: Tensor) -> Tensor:
+        """What the encoder sees in training: x + σε, each image's σ ~ U(0, ``input_noise``).
+
+        The posterior averaged over the noise still is one, so that the loss stays a bound
+        (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+        """
+        if self.input_noise == 0.0:
+            return x
+        sigma = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
+        return x + self.input_noise * sigma * torch.randn_like(x)
 
     @property
     def has_bound(self) -> bool:

@@ -21,6 +21,7 @@ class VAE(Model):
         latents: J.
         channels: widths of the trunk.
         beta: β, the weight of the divergence (Higgins et al. 2017); 1 is the bound.
+        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class VAE(Model):
         *,
         channels: Sequence[int] = CHANNELS,
         beta: float = 1.0,
+        input_noise: float = 0.0,
     ) -> None:
         super().__init__(
             shape,
@@ -38,6 +40,7 @@ class VAE(Model):
             channels=channels,
             prior=StandardNormal(),
             kl_weight=Constant(beta),
+            input_noise=input_noise,
         )
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Gaussian:
@@ -47,7 +50,7 @@ class VAE(Model):
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
         """−log p(x|z) + β·KL(q(z|x) ‖ N(0, I))."""
-        q = self.posterior(x, progress)
+        q = self.posterior(self.shown(x), progress)
         z = q.rsample()
         reconstruction = -self.likelihood(z).log_prob(x)
         kl = self.prior.kl(q, x, self.posterior, progress).kl

@@ -38,6 +38,7 @@ class VSC(Model):
         penalty_weight: ρ.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from.
+        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class VSC(Model):
         penalty_weight: float = 1.0,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
+        input_noise: float = 0.0,
     ) -> None:
         rate = priors.default_alpha(latents, target_active) if alpha is None else alpha
         starts = priors.start_images(examples, pseudo_inputs, shape)
@@ -71,6 +73,7 @@ class VSC(Model):
                 penalty, rate, penalty_weight, rate * latents if alpha is None else None
             ),
             kl_weight=from_json(kl_weight),
+            input_noise=input_noise,
         )
         self.warm_up, self.temperature = from_json(warm_up), from_json(temperature)
         self.estimator, self.published = estimator, warm_up_form == "published"
@@ -84,7 +87,7 @@ class VSC(Model):
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
         """−log p(x|z) + w·KL(q_λ ‖ p) + ρ·Σ_j KL(γ̄_j ‖ α)."""
         known: Progress = 1.0 if self.published else progress  # whose λ the divergence has
-        q = self.posterior(x, known)
+        q = self.posterior(self.shown(x), known)
         drawn = q.warmed(self.warm_up(progress), "log-variance") if self.published else q
         z, _ = drawn.draw(self.temperature(progress), self.estimator)
         reconstruction = -self.likelihood(z).log_prob(x)
