@@ -1,6 +1,7 @@
 """The compiled kernels compute what PyTorch computes, and step aside where they cannot run."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,17 @@ def linear_case(batch, inputs_count, outputs, height, width, relu):
     return inputs, lambda *tensors: kernels.linear(*tensors, relu=relu)
 
 
-CASES = [convolution_case, transposed_case, linear_case]
+def transposed_linear_case(batch, inputs_count, channels, height, width, relu):
+    outputs = channels * height * width
+    inputs = [
+        torch.randn(batch, inputs_count),
+        torch.randn(inputs_count, outputs) / inputs_count**0.5,
+        torch.randn(channels),
+    ]
+    return inputs, lambda *tensors: kernels.transposed_linear(*tensors, relu=relu)
+
+
+CASES = [convolution_case, transposed_case, linear_case, transposed_linear_case]
 
 
 def value_and_gradients(inputs, function, upstream=None, kernel="native"):
@@ -219,6 +230,14 @@ def test_an_export_sees_the_operations_of_torch():
 
 
 @needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_reduced_precision_is_left_to_torch(case):
+    inputs, function = case(2, 3, 4, 6, 5, True)
+    with kernels.use("native"), torch.autocast("cpu", torch.bfloat16):
+        assert function(*inputs).dtype == torch.bfloat16
+
+
+@needs_compiler
 def test_name_says_what_runs():
     with kernels.use("native"):
         assert kernels.kernel_name() == load().name
@@ -274,6 +293,25 @@ def test_the_environment_variable_chooses_and_is_checked():
     assert "SPARSEVAE_KERNEL names the kernel 'fats'" in errors
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_memory_that_is_kept_is_not_faulted_in_again():
+    code = (
+        "import resource, torch\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(20):\n"
+        "        blocks = [torch.zeros(1_000_000) for _ in range(4)]\n"
+        "        del blocks\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "before = faults()\n"
+        "assert kernels.keep_freed_memory()\n"
+        "faults()\n"
+        "print(before, faults())\n"
+    )
+    before, after = map(int, output(python(code)).split())
+    assert after < before / 10
+
+
 @needs_compiler
 def test_importing_compiles_nothing(tmp_path):
     output(python("pass", SPARSEVAE_CACHE=str(tmp_path)))
@@ -296,10 +334,11 @@ def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path):
 
 @needs_compiler
 def test_a_damaged_library_is_built_again(tmp_path):
-    output(python(NAME, SPARSEVAE_CACHE=str(tmp_path)))
-    (library,) = Path(tmp_path).rglob("*.so")
-    library.write_bytes(b"damaged")
+    damaged = tmp_path / "kernels" / Path(load().library._name).name
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"damaged")
     assert output(python(NAME, SPARSEVAE_CACHE=str(tmp_path))) == load().name
+    assert damaged.stat().st_size > 1000
 
 
 @needs_compiler

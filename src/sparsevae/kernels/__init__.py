@@ -8,6 +8,15 @@ compiler, on other devices and for other number types they are PyTorch's own.
 
 from sparsevae.kernels.choice import kernel_name, use
 from sparsevae.kernels.convolution import strided_convolution, strided_transposed_convolution
-from sparsevae.kernels.linear import linear
+from sparsevae.kernels.linear import linear, transposed_linear
+from sparsevae.kernels.memory import keep_freed_memory
 
-__all__ = ["kernel_name", "linear", "strided_convolution", "strided_transposed_convolution", "use"]
+__all__ = [
+    "keep_freed_memory",
+    "kernel_name",
+    "linear",
+    "strided_convolution",
+    "strided_transposed_convolution",
+    "transposed_linear",
+    "use",
+]

@@ -58,9 +58,12 @@ def kernel_name(device_type: str = "cpu") -> str:
 def native_for(*tensors: Tensor) -> Native | None:
     """Return the compiled kernels if they may run on these tensors, else None.
 
-    Tracing for an export or a compilation follows PyTorch's operations, so it gets them.
+    Tracing for an export or a compilation follows PyTorch's operations, so it gets them; under
+    autocast another precision than that of the kernels is wanted.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore
+        return None
+    if torch.is_autocast_enabled("cpu"):
         return None
     if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors):
         return None

@@ -10,7 +10,7 @@
 namespace {
 
 struct Matrix {
-    std::vector<float> values;
+    Floats values;
     long stride;  // a row is padded with zeros to whole vectors
     Matrix(long rows, long columns)
         : values(rows * whole_vectors(columns)), stride(whole_vectors(columns)) {}

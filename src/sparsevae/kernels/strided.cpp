@@ -61,7 +61,7 @@ Matrix weight_by_channel(const Shape& s, const float* weight) {  // (S, 9 C)
 // The room that one thread needs for an image, and the three products.
 struct Image {
     const Shape s;
-    std::vector<float> bordered, without_relu;  // large map in a border of zeros; small map
+    Floats bordered, without_relu;            // large map in a border of zeros; small map
     std::vector<long> patch_at, position_at;    // where patches and positions start
     Matrix small, patches;
 
@@ -133,7 +133,7 @@ struct Image {
     // below reach.
     template <long FIXED, class Finish>
     void overlap_of(float* large, Finish finish) const {
-        const std::vector<float> nothing(patches.stride);
+        const Floats nothing(patches.stride);
         const long C = FIXED ? FIXED : s.channels, line = s.width * C;
         for (long i = 0; i < s.rows(); ++i)
             for (long j = 0; j < s.columns(); ++j) {

@@ -25,6 +25,20 @@ inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline long whole_vectors(long floats) { return (floats + LANES - 1) / LANES * LANES; }
 
+// Zeros at the start of a cache line: a vector that straddles two lines costs twice.
+class Floats {
+    struct alignas(64) Line {
+        float values[16] = {};
+    };
+    std::vector<Line> lines;
+
+public:
+    explicit Floats(long count) : lines((count + 15) / 16) {}
+    float* data() { return lines.data()->values; }
+    const float* data() const { return lines.data()->values; }
+    long size() const { return 16 * static_cast<long>(lines.size()); }
+};
+
 // Sets to[i] = make(at) for all i < count, where at(array) is array[i]: a vector of neighbours at
 // most places, a single float at the end.
 template <class Make>
@@ -59,12 +73,12 @@ inline void masked(float* to, const float* gradient, const float* output, long c
 // The gradient of a bias: the sum over all pixels. Pixels are added in groups of LANES, which
 // makes whole vectors of any number of channels; write() adds up the group.
 struct BiasGradient {
-    std::vector<float> sums;
+    Floats sums;
     long channels;
     explicit BiasGradient(long channels) : sums(channels * LANES), channels(channels) {}
 
     void add_pixels(const float* gradient, long floats) {
-        const long group = sums.size();
+        const long group = channels * LANES;
         for (long i = 0; i < floats; i += group)
             add(sums.data(), gradient + i, std::min(group, floats - i));
     }
