@@ -34,7 +34,7 @@ COLOURS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, MUTED, RULE = "#1f2933", "#6b7280", "#cfd4da"
 OFF = "#e76300"  # frames where a spike is off; seen on black and on white
-SMALL, TEXT, TITLE = 7.0, 8.0, 9.0  # points
+SMALL, TEXT, TITLE = 7.5, 8.5, 9.5  # points
 TICK_STEP = 3  # tiles from one label to the next
 DARK = 0.62  # of the range of a colour map: stronger cells carry white numbers
 

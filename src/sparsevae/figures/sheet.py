@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -42,19 +43,25 @@ class Sheet(Figure):
 def png(sheet: Sheet) -> bytes:
     """The figure as a PNG file; the same figure gives the same bytes."""
     sheet.page.draw()  # type: ignore[no-untyped-call]
-    pixels = np.asarray(sheet.page.buffer_rgba())  # type: ignore[no-untyped-call]
-    picture = Image.fromarray(pixels).convert("RGB")
-    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    _keep_white(few)
+    pixels = np.asarray(sheet.page.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
     content = io.BytesIO()
-    few.save(content, format="png", optimize=True, dpi=(DOTS, DOTS))
+    _few_colours(np.ascontiguousarray(pixels)).save(
+        content, format="png", optimize=True, dpi=(DOTS, DOTS)
+    )
     return content.getvalue()
 
 
-def _keep_white(picture: Image.Image) -> None:
-    """Make the ground exactly white again, which the choice of colours has moved a little."""
-    colours, ground = picture.getpalette() or [], 3 * int(np.asarray(picture)[0, 0])
-    picture.putpalette([*colours[:ground], 255, 255, 255, *colours[ground + 3 :]])
+def _few_colours(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+    """A picture of 256 colours, each the mean of those it stands for, so white stays white."""
+    picture = Image.fromarray(pixels).quantize(
+        COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    chosen = np.asarray(picture).ravel()
+    counts = np.bincount(chosen, minlength=COLOURS).clip(min=1)
+    sums = [np.bincount(chosen, channel, COLOURS) for channel in pixels.reshape(-1, 3).T]
+    means = np.stack(sums, axis=1) / counts[:, None]
+    picture.putpalette(means.round().astype(np.uint8).tobytes())
+    return picture
 
 
 def svg(sheet: Sheet) -> bytes:

@@ -21,12 +21,12 @@ from sparsevae.runs import RunFolder
 Array = npt.NDArray[Any]
 References = Mapping[str, Any]
 
-WIDTH = 7.2  # inches
+WIDTH, LEAST = 7.2, 4.0  # inches
 NARROW = 5  # dimensions: up to here panels stand side by side
 WRITTEN = 16  # dimensions: up to here the numbers are written into a heat map
 SHOWN = 64  # dimensions of a heat map at most
 TILE = 0.35  # inches that an image of a reconstruction is wide; 28 pixels double exactly
-LEFT, RIGHT, TOP = 0.95, 1.6, 0.5  # inches beside and above the reconstructions
+LEFT, RIGHT, TOP = 1.0, 1.75, 0.5  # inches beside and above the reconstructions
 TRIVIAL = "PCA-50"  # what a denoiser has to beat
 PANELS = {
     "class_code": "mean code",
@@ -92,7 +92,7 @@ def activated_dimensions(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
     profile = arrays["class_gamma" if gated else "class_code"]
     chosen = shown_dimensions(profile, arrays["rises"])
     narrow = profile.shape[1] <= NARROW
-    width = 2.3 * len(panels) + 0.3 if narrow else WIDTH
+    width = max(2.3 * len(panels) + 0.3, LEAST) if narrow else WIDTH
     sheet = Sheet(width, 3.0 if narrow else 2.3 * len(panels) + 0.5, heading(run))
     shape = (1, len(panels)) if narrow else (len(panels), 1)
     axes = sheet.subplots(*shape, squeeze=False).flat
@@ -189,7 +189,7 @@ def _write_numbers(ax: Axes, middle: float, strip: Strip) -> None:
     """The numbers of a row in columns on its right; the first row carries their names."""
     style: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": plots.SMALL}
     for place, number in enumerate(strip.numbers):
-        right = len(strip.images) + 1.2 + 1.4 * place
+        right = len(strip.images) + 1.5 + 1.6 * place
         ax.text(right, middle, number, color=plots.INK, **style)
 
 
