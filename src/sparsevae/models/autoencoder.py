@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sparsevae.distributions import Point
+from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.priors import NoPrior
@@ -20,10 +21,28 @@ class AutoEncoder(Model):
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         channels: widths of the trunk.
+        likelihood: the family of p(x|z).
+        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
     """
 
-    def __init__(self, shape: Shape, latents: int, *, channels: Sequence[int] = CHANNELS) -> None:
-        super().__init__(shape, latents, outputs=1, channels=channels, prior=NoPrior())
+    def __init__(
+        self,
+        shape: Shape,
+        latents: int,
+        *,
+        channels: Sequence[int] = CHANNELS,
+        likelihood: Named = "bernoulli",
+        input_noise: float = 0.0,
+    ) -> None:
+        super().__init__(
+            shape,
+            latents,
+            outputs=1,
+            channels=channels,
+            prior=NoPrior(),
+            likelihood=likelihood,
+            input_noise=input_noise,
+        )
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on f(x), batch shape ``(B, J)``."""
@@ -31,7 +50,7 @@ class AutoEncoder(Model):
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
         """−log p(x | f(x))."""
-        z = self.posterior(x, progress).rsample()
+        z = self.posterior(self.shown(x), progress).rsample()
         reconstruction = -self.likelihood(z).log_prob(x)
         kl = x.new_zeros(len(x))
         return Terms(reconstruction, kl, penalty=x.new_zeros(()))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.distributions import Gaussian, Point, SpikeAndSlab
-from sparsevae.likelihoods import GreyBernoulli
+from sparsevae.likelihoods import Likelihood, Named, family
 from sparsevae.networks import (
     CHANNELS,
     Decoder,
@@ -64,9 +64,10 @@ class Model(nn.Module, ABC):
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: weight of the divergence in the objective, a function of progress.
         input_noise: the largest standard deviation of :meth:`shown`.
+        likelihood: the family of p(x|z), see :func:`sparsevae.likelihoods.family`.
 
     Raises:
-        ConfigurationError: ``shape`` is not one of the two forms.
+        ConfigurationError: ``shape`` is not one of the two forms, or an unknown likelihood.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Model(nn.Module, ABC):
         penalty: ActivityPenalty | None = None,
         kl_weight: Schedule = Constant(1.0),
         input_noise: float = 0.0,
+        likelihood: Named = "bernoulli",
     ) -> None:
         super().__init__()
         check_shape(shape)
@@ -87,14 +89,15 @@ class Model(nn.Module, ABC):
         self.prior, self.penalty = prior, penalty or ActivityPenalty()
         self.kl_weight, self.input_noise = kl_weight, input_noise
         self.encoder = Encoder(shape, outputs * latents, channels)
-        self.decoder = Decoder(shape, latents, channels)
+        self.family, self.family_settings = family(likelihood)
+        self.decoder = Decoder(shape, latents, channels, self.family.outputs)
 
     @abstractmethod
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Any:
         """q(z|x), a torch distribution of batch shape ``(B, J)``.
 
         Args:
-            x: values in [0, 1], shape ``(B, *shape)``.
+            x: values where the likelihood is defined, shape ``(B, *shape)``.
             progress: how far training has come, in [0, 1]; 1 after training.
         """
 
@@ -123,9 +126,9 @@ class Model(nn.Module, ABC):
         if terms.active is not None:
             self.penalty.update(terms.active)
 
-    def likelihood(self, codes: Tensor) -> GreyBernoulli:
+    def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""
-        return GreyBernoulli(self.decoder(codes).float())
+        return self.family(self.decoder(codes).float(), **self.family_settings)
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -135,8 +138,9 @@ class Model(nn.Module, ABC):
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """The mean image of every code, values in [0, 1], shape ``(B, *shape)``."""
-        return self.likelihood(codes).mean
+        """The mean of p(x|z) for every code, scaled as the data were, shape ``(B, *shape)``."""
+        mean: Tensor = self.likelihood(codes).mean
+        return mean
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The mean image decoded from the deterministic code, shape ``(B, *shape)``."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sparsevae.distributions import Gaussian
+from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.priors import StandardNormal
@@ -21,6 +22,7 @@ class VAE(Model):
         latents: J.
         channels: widths of the trunk.
         beta: β, the weight of the divergence (Higgins et al. 2017); 1 is the bound.
+        likelihood: the family of p(x|z).
         input_noise: noise on what the encoder sees in training, see :meth:`shown`.
     """
 
@@ -31,6 +33,7 @@ class VAE(Model):
         *,
         channels: Sequence[int] = CHANNELS,
         beta: float = 1.0,
+        likelihood: Named = "bernoulli",
         input_noise: float = 0.0,
     ) -> None:
         super().__init__(
@@ -40,6 +43,7 @@ class VAE(Model):
             channels=channels,
             prior=StandardNormal(),
             kl_weight=Constant(beta),
+            likelihood=likelihood,
             input_noise=input_noise,
         )
 

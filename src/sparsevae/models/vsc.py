@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sparsevae import priors
 from sparsevae.distributions import Estimator, SpikeAndSlab
+from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.penalties import ActivityPenalty, Penalised
@@ -38,6 +39,7 @@ class VSC(Model):
         penalty_weight: ρ.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from.
+        likelihood: the family of p(x|z).
         input_noise: noise on what the encoder sees in training, see :meth:`shown`.
     """
 
@@ -59,6 +61,7 @@ class VSC(Model):
         penalty_weight: float = 1.0,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
+        likelihood: Named = "bernoulli",
         input_noise: float = 0.0,
     ) -> None:
         rate = priors.default_alpha(latents, target_active) if alpha is None else alpha
@@ -73,6 +76,7 @@ class VSC(Model):
                 penalty, rate, penalty_weight, rate * latents if alpha is None else None
             ),
             kl_weight=from_json(kl_weight),
+            likelihood=likelihood,
             input_noise=input_noise,
         )
         self.warm_up, self.temperature = from_json(warm_up), from_json(temperature)
