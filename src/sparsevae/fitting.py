@@ -11,6 +11,7 @@ from torch import Tensor
 from sparsevae import kernels, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
+from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate
 from sparsevae.models import VSC, Model, build
 from sparsevae.recipes import recipe
@@ -99,13 +100,20 @@ def _restored(
     optimiser = steps.make_optimiser(model)
     tensors, history = folder.load_checkpoint()
     if history:
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}}
-        for name, tensor in tensors.items():
-            part, key = name.split("/", 1)
-            parts[part][key] = tensor
-        model.load_state_dict(parts["model"])
-        training.restore_optimiser(optimiser, parts["optimiser"])
+        try:
+            model.load_state_dict(_part(tensors, "model/"))
+            training.restore_optimiser(optimiser, _part(tensors, "optimiser/"))
+        except (RuntimeError, LookupError, ValueError):
+            raise RunFolderError(
+                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
+                "and start again."
+            ) from None
     return model, optimiser, history
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    found = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): tensor for key, tensor in found.items()}
 
 
 def _checkpoint(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

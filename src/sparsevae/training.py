@@ -6,6 +6,7 @@ taken up again after any epoch ends bit for bit where an uninterrupted one ends.
 Shape legend: N training images, B images in a batch.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sparsevae.config import Precision
-from sparsevae.errors import DeviceError
+from sparsevae.errors import ConfigurationError, DeviceError
 from sparsevae.models import Model
 from sparsevae.schedules import Schedule
 from sparsevae.steps import TERMS, EagerStep, fastest
@@ -75,6 +76,9 @@ def train(
 
     Yields:
         After each epoch its mean terms in nats an image, and its seconds.
+
+    Raises:
+        ConfigurationError: the loss is no longer a finite number.
     """
     totals = torch.zeros(len(TERMS), device=next(model.parameters()).device)
     eager = EagerStep(model, optimiser, images, learning_rate, precision, totals)
@@ -90,6 +94,11 @@ def train(
             take_step(chosen, step / last_step)
             on_batch(len(chosen))
         means = dict(zip(TERMS, (totals / len(images)).tolist(), strict=True))
+        if not math.isfinite(means["objective"]):
+            raise ConfigurationError(
+                f"Training diverged in epoch {epoch + 1}: the loss is {means['objective']}; "
+                "choose a smaller learning rate, and check that the data are finite."
+            )
         yield {"epoch": epoch + 1, **means, "seconds": time.perf_counter() - began}
 
 

@@ -46,8 +46,13 @@ def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
 
 
 def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) -> Tensor:
-    """Where pseudo-inputs start, shape ``(count, *shape)``: first examples, or noise in [0, 1]."""
-    return torch.rand(count, *shape) if examples is None else examples[:count]
+    """Where pseudo-inputs start, shape ``(count, *shape)``: first examples, or noise in [0, 1].
+
+    Too few examples are used again, so that the number of pseudo-inputs never depends on them.
+    """
+    if examples is None:
+        return torch.rand(count, *shape)
+    return examples[torch.arange(count) % len(examples)]
 
 
 def sparse(
