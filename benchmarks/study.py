@@ -1,0 +1,82 @@
+"""A whole MNIST study, against the usual loop extrapolated from two epochs of every run.
+
+    python benchmarks/study.py [--epochs 25]
+
+The study is the command `sparsevae study`: 4 models x 2 latent sizes, evaluation and report
+included, two processes. The usual loop trains the same runs in two processes for two epochs
+each; its time for all epochs is extrapolated, and it evaluates nothing. The result is Markdown.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from rounds import Result, answer, machine, start, table
+
+from sparsevae.models import MODELS
+
+LATENTS = (2, 64)
+PROCESSES = 2
+MEASURED_EPOCHS = 2
+COMMAND = "from sparsevae.cli import main; main()"
+
+
+def study_seconds(epochs: int, images: int) -> float:
+    """Wall time of the command, from its start to the finished report."""
+    sizes = ",".join(str(latents) for latents in LATENTS)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", COMMAND, "study", "--dataset", "mnist"]
+        command += ["--latents", sizes, "--epochs", str(epochs), "--jobs", str(PROCESSES)]
+        command += ["--limit", str(images), "--device", "cpu", "--out", folder]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=sys.stderr)
+        return time.perf_counter() - began
+
+
+def usual(model: str, latents: int, images: int) -> Callable[[], Result]:
+    """What trains a run of the study with the usual loop for some epochs."""
+    given = ("usual", model, "--channels", "16,32,256", "--latents", str(latents))
+    amount = ("--images", str(images), "--epochs", str(MEASURED_EPOCHS))
+    return lambda: answer(start("contest.py", *given, *amount))
+
+
+def usual_seconds(epochs: int, images: int) -> Iterator[tuple[str, int, float]]:
+    """Model, latent size and extrapolated seconds, two of them trained at any time."""
+    runs = [(model, latents) for latents in LATENTS for model in MODELS]
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        waiting = [pool.submit(usual(*run, images)) for run in runs]
+        for (model, latents), future in zip(runs, waiting, strict=True):
+            yield model, latents, epochs * images / future.result()["speed"]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--images", type=int, default=60_000, help="training images")
+    options = parser.parse_args()
+    whole = study_seconds(options.epochs, options.images)
+    runs = list(usual_seconds(options.epochs, options.images))
+    total = sum(seconds for _, _, seconds in runs) / PROCESSES
+    rows = [
+        [f"usual loop, {MODELS[model].title}, J = {latents}", f"{seconds:.0f} s"]
+        for model, latents, seconds in runs
+    ]
+    rows += [
+        ["usual loop, training of all runs, divided by 2 processes", f"{total:.0f} s"],
+        ["`sparsevae study`: training, evaluation, report", f"{whole:.0f} s"],
+        ["share", f"{whole / total:.2f}"],
+    ]
+    print(
+        f"{options.epochs} epochs of {options.images:,} images, trunk 16-32-256, batch 256; the "
+        f"usual loop is extrapolated from {MEASURED_EPOCHS} epochs a run. {machine()}.\n"
+    )
+    print(table(["", "time"], rows))
+
+
+if __name__ == "__main__":
+    main()
