@@ -5,6 +5,8 @@ The public names are loaded when they are first used, so that ``import sparsevae
 * :func:`fit` trains a model in memory, :func:`load` takes one from a run folder;
 * :func:`encode` gives its codes, :func:`evaluate` measures it;
 * :class:`RunFolder` is a run on disk;
+* :class:`VariationalSparseCoder`, :class:`VariationalCoder` and :class:`DeterministicCoder` are
+  scikit-learn estimators;
 * the modules :mod:`datasets`, :mod:`figures`, :mod:`metrics`, :mod:`models`, :mod:`plots`.
 """
 
@@ -14,6 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsevae import datasets, figures, metrics, models, plots
     from sparsevae.errors import SparseVAEError
+    from sparsevae.estimator import (
+        DeterministicCoder,
+        VariationalCoder,
+        VariationalSparseCoder,
+    )
     from sparsevae.evaluation import evaluate
     from sparsevae.fitting import fit
     from sparsevae.measuring import encode
@@ -22,8 +29,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DeterministicCoder",
     "RunFolder",
     "SparseVAEError",
+    "VariationalCoder",
+    "VariationalSparseCoder",
     "datasets",
     "encode",
     "evaluate",
@@ -36,8 +46,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DeterministicCoder": "estimator",
     "RunFolder": "runs",
     "SparseVAEError": "errors",
+    "VariationalCoder": "estimator",
+    "VariationalSparseCoder": "estimator",
     "encode": "measuring",
     "evaluate": "evaluation",
     "fit": "fitting",
