@@ -32,10 +32,10 @@ ENVIRONMENT = {
 }
 
 
-def has_mnist():
+def has_files(source):
     folders = cache.data_folders()
-    inside = [folder / name for folder in folders for name in (".", *mnist.MNIST.subfolders)]
-    return all(cache.copies(inside, file.name) for file in mnist.MNIST.files)
+    inside = [folder / name for folder in folders for name in source.subfolders]
+    return all(cache.copies(inside, file.name) for file in source.files)
 
 
 def has_any(*programs):
@@ -52,7 +52,16 @@ class Need:
 
 
 NEEDS = {
-    "needs_mnist": Need(has_mnist(), "SPARSEVAE_DATA names no folder with MNIST", in_ci=False),
+    "needs_mnist": Need(
+        has_files(mnist.MNIST),
+        "SPARSEVAE_DATA names no folder with MNIST/raw",
+        in_ci=False,
+    ),
+    "needs_fashion_mnist": Need(
+        has_files(mnist.FASHION_MNIST),
+        "SPARSEVAE_DATA names no folder with FashionMNIST/raw",
+        in_ci=False,
+    ),
     "needs_compiler": Need(
         has_any(os.environ.get("CXX", "c++"), "g++", "clang++"),
         "there is no C++ compiler",

@@ -2,7 +2,7 @@
 
 A document is read from top to bottom in one empty folder: its ``python`` blocks share their
 names, and of its ``console``, ``bash`` and ``sh`` blocks the lines that call ``sparsevae`` run
-through the real command line. Whatever trains is given few epochs and images (``FEWER``); a
+through the real command line. Whatever trains is given few epochs, images and seeds (``FEWER``); a
 Python block must be small by itself. A block right after ``<!-- not run: reason -->`` is only
 read.
 """
@@ -23,9 +23,10 @@ EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
 FEWER = {
-    "study": ("--epochs", "1", "--limit", "300"),
+    "study": ("--epochs", "1", "--limit", "300", "--seeds", "0"),
     "fit": ("--epochs", "1"),
 }  # appended, so that they outdo the line's own options
+DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}
 SECONDS = 300
 
 BLOCK = re.compile(
@@ -82,10 +83,17 @@ def names_of(paths):
     return [path.relative_to(ROOT).as_posix() for path in paths]
 
 
-WITH_BLOCKS = [path for path in DOCUMENTS if list(blocks(path.read_text(encoding="utf-8")))]
+def documents_with_blocks():
+    """Every document that has something to run, marked with the data that it needs."""
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        needed = {name for name in DOWNLOADED if re.search(rf"--dataset {name}\b(?!-)", text)}
+        marks = [getattr(pytest.mark, DOWNLOADED[name]) for name in needed]
+        if any(blocks(text)):
+            yield pytest.param(path, marks=marks, id=path.relative_to(ROOT).as_posix())
 
 
-@pytest.mark.parametrize("path", WITH_BLOCKS, ids=names_of(WITH_BLOCKS))
+@pytest.mark.parametrize("path", list(documents_with_blocks()))
 def test_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shared = {"__name__": "__main__"}
@@ -120,7 +128,7 @@ def test_the_readme_shows_how_to_start():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert {block.language for block in blocks(text)} & set(SHELLS)
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    shown = set(re.findall(r"\bmake (\w+)$", text, re.MULTILINE))
+    shown = set(re.findall(r"^(?: {4}|\$ )make (\w+)", text, re.MULTILINE))
     assert {"demo", "test"} <= shown <= targets
 
 
@@ -140,6 +148,4 @@ def test_blocks_are_found_and_made_small():
     )
     first, second = blocks(text)
     assert (first.language, first.text, first.line) == ("python", "x = 1", 2)
-    assert list(commands(second.text)) == [
-        ["study", "a.yaml", "--epochs", "9", "--epochs", "1", "--limit", "300"]
-    ]
+    assert list(commands(second.text)) == [["study", "a.yaml", "--epochs", "9", *FEWER["study"]]]
