@@ -31,6 +31,7 @@ COLOURS = (
     "#717581",
     "#92dadd",
 )
+STRONG = (4, 0, 1, 2, 8, 5, 6)  # of the ten, for lines
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, MUTED, RULE = "#1f2933", "#6b7280", "#cfd4da"
 OFF = "#e76300"  # frames where a spike is off; seen on black and on white
@@ -130,9 +131,8 @@ def decoded_plane(ax: Axes, grid: Array, values: Array, dimensions: Sequence[int
 
 
 def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float) -> None:
-    ax.add_patch(
-        Rectangle(corner, width, height, fill=False, edgecolor=OFF, linewidth=1.4, clip_on=False)
-    )
+    style: dict[str, Any] = {"fill": False, "edgecolor": OFF, "linewidth": 1.4, "clip_on": False}
+    ax.add_patch(Rectangle(corner, width, height, **style))
 
 
 def _label_places(axis: Axis, values: Array) -> None:
@@ -243,12 +243,12 @@ def mean_curve(
     """
     colour, marker = model_colour(index), MARKERS[index % len(MARKERS)]
     ax.plot(x, means, label=label, color=colour, marker=marker, markersize=4.5, linewidth=1.4)
-    bars = np.where(spreads > 0, spreads, np.nan)
-    ax.errorbar(x, means, yerr=bars, fmt="none", ecolor=colour, elinewidth=1, capsize=2.5)
+    some = spreads > 0
+    bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1, "capsize": 2.5}
+    ax.errorbar(x[some], means[some], yerr=spreads[some], **bars)
     return ax
 
 
 def model_colour(index: int) -> str:
     """The colour of the model at a place of the legend; the palest of the ten are left out."""
-    strong = (4, 0, 1, 2, 8, 5, 6)
-    return COLOURS[strong[index % len(strong)]]
+    return COLOURS[STRONG[index % len(STRONG)]]

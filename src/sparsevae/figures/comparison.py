@@ -5,10 +5,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sparsevae import plots
-from sparsevae.figures.grouping import by_model_and_size, in_order, mean_and_deviation, model_title
+from sparsevae.figures.grouping import (
+    by_model_and_size,
+    in_order,
+    mean_and_deviation,
+    model_place,
+    model_title,
+)
 from sparsevae.figures.sheet import Sheet
 from sparsevae.pictures import SIGMAS
 from sparsevae.runs import RunFolder
@@ -50,13 +56,13 @@ def training_curves(runs: Iterable[RunFolder]) -> Sheet:
     """
     found = [(run.config, run.history) for run in runs]
     sizes = sorted({config.latents for config, _ in found})
-    models = in_order(config.model for config, _ in found)
+    models = {config.model for config, _ in found}
     terms = [term for term in TERMS if any(_present(history, term) for _, history in found)]
     sheet = Sheet(WIDTH, 2.2 * len(sizes) + 0.5)
     axes = sheet.subplots(len(sizes), len(terms), squeeze=False, sharex=True)
     for config, history in found:
         style: dict[str, Any] = {
-            "color": plots.model_colour(models.index(config.model)),
+            "color": plots.model_colour(model_place(config.model, models)),
             "label": model_title(config.model),
             "linewidth": 1.2,
         }
@@ -70,6 +76,7 @@ def training_curves(runs: Iterable[RunFolder]) -> Sheet:
         line[0].set_ylabel("nats per image")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(sheet, axes.flat)
     return sheet
 
@@ -90,10 +97,10 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
     sheet = Sheet(WIDTH, 2.9)
     axes = sheet.subplots(1, len(QUALITIES))
     for ax, (name, (title, scale)) in zip(axes, QUALITIES.items(), strict=True):
-        for index, model in enumerate(models):
+        for model in models:
             seeds = {size: groups.get((model, size), []) for size in sizes}
             points = ((size, _values(found, name, scale)) for size, found in seeds.items())
-            _draw(ax, points, model, index)
+            _draw(ax, points, model, model_place(model, models))
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
@@ -116,10 +123,10 @@ def quality_against_noise(rows: Sequence[Row], references: Mapping[str, Any]) ->
     axes = sheet.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
     names = {0.0: "mse", **{sigma: f"mse_noise_{sigma}" for sigma in SIGMAS}}
     for ax, size in zip(axes, sizes, strict=True):
-        for index, model in enumerate(models):
+        for model in models:
             seeds = groups.get((model, size), [])
             points = ((sigma, _values(seeds, name, 1000)) for sigma, name in names.items())
-            _draw(ax, points, model, index)
+            _draw(ax, points, model, model_place(model, models))
         _trivial_lines(ax, references.get("denoising", {}))
         ax.set(yscale="log", xlabel="noise σ", xticks=list(names))
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -33,6 +33,20 @@ def in_order(models: Iterable[str]) -> list[str]:
     )
 
 
+def model_place(name: str, models: Iterable[str]) -> int:
+    """Which colour and marker a model has: the same in every figure, whoever is beside it.
+
+    Args:
+        name: of the model.
+        models: all that the figure shows.
+
+    Example:
+        >>> model_place("vsc", ["vsc"]), model_place("mine", ["mine", "vsc"])
+        (2, 4)
+    """
+    return in_order({*MODELS, *models}).index(name)
+
+
 def by_model_and_size(rows: Iterable[Row]) -> dict[tuple[str, int], list[Row]]:
     """Rows of metrics by model and latent size, the seeds of each in one list.
 

@@ -45,18 +45,23 @@ def heading(run: RunFolder) -> str:
 def latent_space(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
     """The decoded plane of two dimensions, and the test codes in it coloured by class.
 
-    The two are those that the decoder needs most. Where the model has spikes, the row and the
-    column with a spike switched off are framed and labelled "off".
+    Where the model has spikes, the row and the column with a spike switched off are framed and
+    labelled "off".
 
     Args:
         run: a finished run.
         classes: names in the order of the labels; their numbers when left out.
 
     Raises:
-        RunFolderError: the run keeps no pictures.
+        RunFolderError: the run keeps no pictures, or its grid moves a single dimension.
     """
     arrays = _kept(run)
     dimensions = arrays["grid_dimensions"].tolist()
+    if dimensions[0] == dimensions[1]:
+        raise RunFolderError(
+            f"The grid of {run.path.name} moves dimension {dimensions[0]} alone, and a plane "
+            "needs two: train a run with more latents, or move the grid to two dimensions."
+        )
     sheet = Sheet(WIDTH, 3.65, heading(run))
     left, right = sheet.subplots(1, 2)
     plots.decoded_plane(left, arrays["grid"], arrays["grid_values"], dimensions)

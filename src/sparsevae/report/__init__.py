@@ -4,7 +4,6 @@ Nothing is trained or measured here and no data set is read, so a page can be ma
 the folders alone.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -13,20 +12,15 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from sparsevae.errors import RunFolderError
 from sparsevae.figures.grouping import in_order, model_title
-from sparsevae.recipes import RECIPES
-from sparsevae.report import galleries, tables
+from sparsevae.report import facts, galleries, tables
 from sparsevae.report.cards import Gallery
 from sparsevae.report.columns import glossary
 from sparsevae.runs import RunFolder
-from sparsevae.storage import make_folder, read_json, write_text
+from sparsevae.storage import make_folder, write_text
 
 __all__ = ["build"]
-
-STAND_IN = {
-    "mnist-5k": "The data are 5,000 images of MNIST that come with an installed package, not "
-    "MNIST itself. Numbers on this page do not compare with published numbers on MNIST.",
-}
 
 
 @dataclass(frozen=True)
@@ -58,10 +52,12 @@ def build(
         The path of the page.
 
     Raises:
-        RunFolderError: a run is not finished or cannot be read.
+        RunFolderError: a run is not finished or cannot be read, or the runs are of different
+            data.
         OutputError: the folder cannot be written to.
     """
     ordered = _ordered(runs)
+    _check_data(folder, ordered)
     names = classes or references.get("classes", ())
     pictures = make_folder(folder / "figures")
     rows = [run.metrics for run in ordered]
@@ -69,11 +65,11 @@ def build(
         style=_text("style.css"),
         models=list(dict.fromkeys(model_title(row["model"]) for row in rows)),
         dataset=rows[0]["dataset"],
-        notices=_notices(ordered, references),
-        facts=_facts(ordered, references),
+        notices=facts.notices(ordered, references),
+        facts=facts.settings(ordered, references),
         summary=tables.summary(rows, references),
         parameters=tables.parameters(rows),
-        arguments=_arguments(ordered),
+        arguments=facts.arguments(ordered),
         sections=_sections(ordered, pictures, references, names),
         sparsity=tables.sparsity(rows),
         comparisons=galleries.comparisons(ordered, pictures, references),
@@ -83,6 +79,16 @@ def build(
     path = folder / "report.html"
     write_text(path, page)
     return path
+
+
+def _check_data(folder: Path, runs: Iterable[RunFolder]) -> None:
+    """Numbers of different data do not stand in one table."""
+    names = {run.data_sha256: run.config.dataset for run in runs}
+    if len(names) > 1:
+        raise RunFolderError(
+            f"The runs in {folder} are of {len(names)} different data sets "
+            f"({', '.join(sorted(names.values()))}): keep each in a folder of its own."
+        )
 
 
 def _text(name: str) -> str:
@@ -130,69 +136,6 @@ def _sections(
         )
         sections.append(Section(size, shown))
     return sections
-
-
-def _notices(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> list[str]:
-    """What a reader must know before the first number."""
-    configs = [run.config for run in runs]
-    notices = [STAND_IN[name] for name in {c.dataset for c in configs} if name in STAND_IN]
-    if references.get("note"):
-        notices.append(references["note"])
-    for limit in sorted({config.limit for config in configs if config.limit is not None}):
-        notices.append(
-            f"Only the first {limit:,} images of the training and of the test data are used."
-        )
-    if any(config.split == "validation" for config in configs):
-        notices.append("The runs are scored on images held out from the training data.")
-    if not references:
-        notices.append("What is reached without a model was not measured for this page.")
-    return notices
-
-
-def _facts(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> dict[str, str]:
-    """What was run, each thing once."""
-    configs, rows = [run.config for run in runs], [run.metrics for run in runs]
-    images = references.get("images", {})
-    counts = (f"{images[key]:,} {word} images" for key, word in IMAGES.items() if key in images)
-    recipes = dict.fromkeys(config.recipe for config in configs)
-    versions = (read_json(run.path / "config.json")["versions"] for run in runs)
-    return {
-        "Data": _joined([configs[0].dataset, *counts]),
-        "Scored on": _joined(config.split for config in configs),
-        "Latent sizes J": _joined(config.latents for config in configs),
-        "Seeds": _joined(config.seed for config in configs),
-        "Recipe": _joined(
-            f"{name} – {RECIPES[name].about}" if name in RECIPES else name for name in recipes
-        ),
-        "Epochs": _joined(config.epochs for config in configs),
-        "Batch size": _joined(config.batch_size for config in configs),
-        "Learning rate": _joined(json.dumps(config.learning_rate) for config in configs),
-        "Trunk widths": _joined("-".join(map(str, config.channels)) for config in configs),
-        "Kernels": _joined(row["kernel"] for row in rows),
-        "Versions": _joined(f"{name} {v}" for found in versions for name, v in found.items()),
-        "Checksum of the data": _joined(run.data_sha256 for run in runs),
-    }
-
-
-IMAGES = {"train": "training", "test": "test"}
-
-
-def _joined(values: Iterable[Any]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values))
-
-
-def _arguments(runs: Sequence[RunFolder]) -> list[tuple[str, int, str, str]]:
-    """Model, latent size, prior and arguments of every kind of run."""
-    found = (
-        (
-            model_title(run.config.model),
-            run.config.latents,
-            str(run.metrics["prior"]),
-            ", ".join(f"{key} = {json.dumps(v)}" for key, v in run.config.arguments.items()),
-        )
-        for run in runs
-    )
-    return list(dict.fromkeys(found))
 
 
 def _configuration(folder: Path) -> str:

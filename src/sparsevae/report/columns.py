@@ -37,8 +37,8 @@ SUMMARY = (
         "negative_elbo",
         "−ELBO",
         "Reconstruction plus KL, weights 1, warm-up at its end, no penalty. Not defined for the "
-        "AE. The likelihood is Bernoulli on grey values, which is a score and not a normalised "
-        "probability.",
+        "AE. The Bernoulli likelihood of grey pixels, which is the default, is a score and no "
+        "normalised probability.",
         NATS,
         better="lower",
     ),
@@ -64,15 +64,14 @@ SUMMARY = (
     Column(
         "mse",
         "MSE",
-        "Squared error between an image and the mean image decoded from its code, which is f(x) "
-        "for the AE, μ for the VAE, and μ where γ > ½, else 0, for VSC.",
+        "Squared error between an image and the mean image decoded from its code.",
         PIXEL,
         1000,
         better="lower",
     ),
     Column(
         "mse_noise_0.3",
-        "MSE, σ = 0.3",
+        "MSE, σ\u00a0=\u00a00.3",
         "The same with the code of x + σε and the clean x as the target; ε has a fixed seed and "
         "the noisy image is not clipped.",
         PIXEL,
@@ -81,7 +80,7 @@ SUMMARY = (
     ),
     Column(
         "mse_noise_0.3_clipped",
-        "MSE, σ = 0.3, clipped",
+        "MSE, σ\u00a0=\u00a00.3, clipped",
         "The same, the noisy image clipped to [0, 1].",
         PIXEL,
         1000,
@@ -163,6 +162,8 @@ PARAMETERS = (
 )
 
 FURTHER = {
+    "code": "What an image is encoded to without chance: f(x) for the AE, μ for the VAE, and for "
+    "VSC μ where γ > ½, else 0.",
     "γ, μ": "Spike probability of a dimension and mean of its slab; γ is 1 without spikes.",
     "collapsed decoder": "Said of a run whose reconstruction is above 95 % of the collapse floor, "
     "or whose decoded images vary less than 5 % as much as the data (variance of pixels).",

@@ -34,8 +34,8 @@ def latent_spaces(runs: Runs, folder: Path, classes: Sequence[str]) -> Gallery:
             "the codes of test images in the same two dimensions, coloured by class."
         )
         lines = [
-            f"The decoder needs dimensions {first} and {second} most: without them the "
-            f"reconstruction loses {costs[0]:.1f} and {costs[1]:.1f} nats an image."
+            f"Without dimension {first} the reconstruction loses {costs[0]:.1f} nats an image, "
+            f"without dimension {second} {costs[1]:.1f}."
         ]
         if arrays["gated"]:
             off = 100 * (arrays["scatter"] == 0).mean(0)
@@ -45,8 +45,8 @@ def latent_spaces(runs: Runs, folder: Path, classes: Sequence[str]) -> Gallery:
 
     return Gallery(
         "Latent space",
-        "Left, images decoded from a plane of codes, all other dimensions as for the first "
-        "example; with spikes, the framed column and row are decoded with the spike off. Right, "
+        "Left, images decoded from a plane of codes while all other dimensions stay fixed; with "
+        "spikes, the framed column and row are decoded with the spike off. Right, "
         "the codes of test images in that plane.",
         one_each(runs, draw),
     )

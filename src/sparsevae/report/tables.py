@@ -152,14 +152,12 @@ def _known_all(rows: Iterable[Row], column: Column) -> list[float]:
 
 
 def _text(column: Column, values: Sequence[float]) -> str:
-    """Mean ± standard deviation over seeds; of one seed its number alone."""
+    """Mean ± standard deviation over seeds; the number alone where they do not differ."""
     if not values:
         return BLANK
     mean, deviation = mean_and_deviation(values)
-    if len(values) == 1:
-        return f"{mean:,.{column.digits}f}"
     if deviation == 0:
-        return f"{mean:,.{column.digits}f} ± 0"
+        return f"{mean:,.{column.digits}f}"
     digits = max(column.digits, 1)
     return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}"
 
