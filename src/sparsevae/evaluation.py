@@ -14,6 +14,7 @@ from sparsevae.measuring import Floats, Measured, ablation_rises, batched, measu
 from sparsevae.metrics import bounds, images, sparsity
 from sparsevae.models import Model
 from sparsevae.pictures import NOISE_SEED, SIGMAS
+from sparsevae.priors import PseudoInputMixture
 
 Array = npt.NDArray[Any]
 
@@ -26,11 +27,14 @@ def _bound(model: Model, found: Measured) -> dict[str, Any]:
     reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
     gamma, expected = torch.from_numpy(found.gamma), torch.from_numpy(found.expected)
     penalty = float(model.penalty(gamma, expected))
+    mixture = model.prior if isinstance(model.prior, PseudoInputMixture) else None
+    perplexity = None if mixture is None else float(mixture.perplexity.detach())
     return {
         "negative_elbo": reconstruction + kl if model.has_bound else None,
         "reconstruction": reconstruction,
         "kl": kl if model.has_bound else None,
         "sparsity_penalty": penalty,
+        "prior_perplexity": perplexity,
         "loss": reconstruction + float(model.kl_weight(1.0)) * kl + penalty,
     }
 
@@ -65,7 +69,7 @@ def _images(model: Model, x: Floats, found: Measured) -> dict[str, Any]:
             noisy = noise.gaussian(x, sigma, NOISE_SEED, clip=clip)
             name = f"mse_noise_{sigma}{'_clipped' if clip else ''}"
             row[name] = images.mse(x, batched(model.reconstruct, noisy, model))
-    row["pixel_variance"] = images.pixel_variance(restored) / images.pixel_variance(x)
+    row["pixel_variance"] = images.variance_share(restored, x)
     return row
 
 

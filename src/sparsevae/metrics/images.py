@@ -38,3 +38,15 @@ def psnr(error: float) -> float:
 def pixel_variance(images: Images) -> float:
     """Variance over images of each pixel, averaged over pixels."""
     return float(images.astype(np.float64).var(0).mean())
+
+
+def variance_share(restored: Images, images: Images) -> float:
+    """Pixel variance of restored images as a share of the originals'; 1 where those are all alike.
+
+    Example:
+        >>> ramp = np.linspace(0, 1, 5).reshape(5, 1, 1, 1)
+        >>> variance_share(ramp / 2, ramp)
+        0.25
+    """
+    own = pixel_variance(images)
+    return pixel_variance(restored) / own if own > 0 else 1.0
