@@ -5,7 +5,7 @@ import pytest
 from sparsevae.config import StudyConfig
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, build
-from sparsevae.recipes import RECIPES, recipe, runs
+from sparsevae.recipes import RECIPES, batch_size, recipe, runs
 
 
 def test_a_grid_has_every_combination_once():
@@ -30,6 +30,20 @@ def test_models_of_one_recipe_share_one_schedule(name):
 
 def test_the_protocol_is_adam_at_one_thousandth():
     assert {run.learning_rate for run in runs(StudyConfig(recipe="protocol"), "digits")} == {1e-3}
+
+
+@pytest.mark.parametrize("images", [100, 3_744, 4_583, 20_000, 60_000, 1_000_000])
+def test_an_epoch_has_as_many_steps_on_few_images_as_on_mnist(images):
+    size = batch_size(images)
+    assert 16 <= size <= 256
+    if 16 < size < 256:
+        assert 234 <= images / size < 250
+    assert runs(StudyConfig(), "digits", images)[0].batch_size == size
+
+
+def test_a_given_batch_size_is_taken_for_every_model():
+    found = runs(StudyConfig(batch_size=7), "digits", 60_000)
+    assert {run.batch_size for run in found} == {7}
 
 
 def test_alpha_is_filled_in_for_models_that_have_it():

@@ -65,7 +65,7 @@ class RunConfig(Checked):
     model: str
     latents: Count
     seed: Seed = 0
-    recipe: str = "protocol"
+    recipe: str = "default"
     epochs: Count = 25
     batch_size: Count = 256
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
@@ -89,7 +89,7 @@ class StudyConfig(Checked):
         latents: latent sizes J.
         seeds: one run each.
         epochs: passes over the training data.
-        batch_size: images a step.
+        batch_size: images a step; None takes :func:`sparsevae.recipes.batch_size`.
         learning_rate: overrides the recipe's.
         alpha: overrides α = min(½, 8/J) for models that have it.
         recipe: a named set of defaults.
@@ -105,10 +105,10 @@ class StudyConfig(Checked):
     latents: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 64)
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     epochs: Count = 25
-    batch_size: Count = 256
+    batch_size: Count | None = None
     learning_rate: Positive | None = None
     alpha: Share | None = None
-    recipe: str = "protocol"
+    recipe: str = "default"
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"

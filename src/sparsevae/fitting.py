@@ -8,13 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sparsevae import kernels, steps, training
+from sparsevae import kernels, recipes, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate
 from sparsevae.models import VSC, Model, build
-from sparsevae.recipes import recipe
 from sparsevae.runs import RunFolder
 from sparsevae.schedules import from_json
 
@@ -143,9 +142,9 @@ def fit(
     *,
     latents: int = 64,
     epochs: int = 25,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     seed: int = 0,
-    recipe_name: str = "protocol",
+    recipe_name: str = "default",
     device: str = "auto",
     **arguments: Any,
 ) -> Model:
@@ -156,7 +155,7 @@ def fit(
         model: a row of the table of models.
         latents: J.
         epochs: passes over the images.
-        batch_size: images a step.
+        batch_size: images a step; None takes :func:`sparsevae.recipes.batch_size`.
         seed: of everything random.
         recipe_name: where the learning rate and the model's other arguments come from.
         device: see :func:`sparsevae.training.device`.
@@ -168,7 +167,7 @@ def fit(
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
     """
-    chosen = recipe(recipe_name)
+    chosen = recipes.recipe(recipe_name)
     settings = {**chosen.arguments.get(model, {}), **arguments}
     config = RunConfig.checked(
         {
@@ -178,7 +177,7 @@ def fit(
             "seed": seed,
             "recipe": recipe_name,
             "epochs": epochs,
-            "batch_size": batch_size,
+            "batch_size": recipes.batch_size(len(images)) if batch_size is None else batch_size,
             "learning_rate": chosen.learning_rate,
             "arguments": settings,
         }
@@ -191,7 +190,7 @@ def fit(
             steps.make_optimiser(trained),
             data.to(where),
             epochs=epochs,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             learning_rate=from_json(config.learning_rate),
             seed=seed,
         ):

@@ -10,6 +10,8 @@ from sparsevae.models import check_arguments, row
 from sparsevae.priors import TARGET_ACTIVE, default_alpha
 
 JSON = Mapping[str, Any]
+LARGEST_BATCH, SMALLEST_BATCH = 256, 16
+STEPS_AN_EPOCH = 234  # full batches of 256 in MNIST's 60,000 images
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,29 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def runs(study: StudyConfig, dataset: str) -> list[RunConfig]:
+def batch_size(images: int) -> int:
+    """Images a step when none is given: 256, or fewer so that an epoch has MNIST's 234 steps.
+
+    Every model needs some hundred steps to leave the mean image, however few the images are.
+
+    Args:
+        images: number of training images.
+
+    Example:
+        >>> batch_size(60_000), batch_size(5_000), batch_size(100)
+        (256, 21, 16)
+    """
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, images // STEPS_AN_EPOCH))
+
+
+def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[RunConfig]:
     """Every run of a study, everything that decides its numbers filled in.
 
     Args:
         study: the grid.
         dataset: the name of the data set that the study has settled on.
+        images: number of training images, which decides a batch size that is not given;
+            while it is not known that is the largest.
 
     Raises:
         ConfigurationError: an unknown recipe, model or argument, or a run asked for twice.
@@ -82,6 +101,7 @@ def runs(study: StudyConfig, dataset: str) -> list[RunConfig]:
     if unused:
         raise ConfigurationError(f"Arguments are given for {', '.join(unused)}, which do not run.")
     rate = chosen.learning_rate if study.learning_rate is None else study.learning_rate
+    batch = study.batch_size or (LARGEST_BATCH if images is None else batch_size(images))
     found = [
         RunConfig.checked(
             {
@@ -91,6 +111,7 @@ def runs(study: StudyConfig, dataset: str) -> list[RunConfig]:
                 "latents": latents,
                 "seed": seed,
                 "learning_rate": rate,
+                "batch_size": batch,
                 "arguments": _arguments(study, chosen, model, latents),
             }
         )

@@ -111,9 +111,10 @@ def run_study(
     from sparsevae import training
 
     config = settle_dataset(config, listener)
-    runs = runs_of(config, str(config.dataset))
+    runs_of(config, str(config.dataset))  # a wrong setting is told before data are fetched
     where = str(training.device(device))
     dataset = data_of(str(config.dataset), config.split, config.limit)
+    runs = runs_of(config, str(config.dataset), len(dataset.train))
     folders = {run.name: RunFolder(out / "runs" / run.name) for run in runs}
     for run in runs:
         if (folders[run.name].path / "config.json").exists():
