@@ -1,12 +1,17 @@
 """Laws of p(x|z): densities that integrate to 1, their means, and torch's own where it has one."""
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import stats
 from torch import distributions
 from torch.distributions import Bernoulli, Distribution, Independent
 from torch.nn import functional
 
-from sparsevae.errors import ConfigurationError
+from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.likelihoods import (
     LIKELIHOODS,
     ContinuousBernoulli,
@@ -14,8 +19,12 @@ from sparsevae.likelihoods import (
     GreyBernoulli,
     LearnedGaussian,
     Poisson,
+    check_domain,
+    choose,
     family,
 )
+from sparsevae.scaling import choose as choose_scaling
+from sparsevae.scaling import fit_scaling, values_of
 
 NORMALISED = [name for name, found in LIKELIHOODS.items() if found.normalised]
 each_family = pytest.mark.parametrize("name", LIKELIHOODS)
@@ -181,6 +190,14 @@ def test_the_continuous_bernoulli_has_no_step_where_its_series_ends(sign):
         torch.testing.assert_close(low, high, rtol=5e-6, atol=0)
 
 
+@pytest.mark.parametrize("logit", [-6.0, -1e-9, 1e-4, 3.0, 30.0])
+def test_samples_of_the_continuous_bernoulli_follow_its_distribution(logit):
+    """Its distribution function is (e^{lx} − 1) / (e^l − 1)."""
+    torch.manual_seed(0)
+    drawn = ContinuousBernoulli(torch.full((5000, 1), logit)).sample()[:, 0].double().numpy()
+    assert stats.kstest(drawn, lambda x: np.expm1(logit * x) / np.expm1(logit)).pvalue > 1e-3
+
+
 def test_gaussians_are_torchs_own_and_the_learned_width_has_a_floor():
     generator = torch.Generator().manual_seed(0)
     loc, free, value = torch.randn(3, 5, 6, generator=generator)
@@ -231,3 +248,54 @@ def test_a_wrong_family_is_one_sentence(likelihood, named):
         family(likelihood)
     assert named in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+# ------------------------------------------------------------------ choices
+
+
+@pytest.mark.parametrize(
+    ("x", "name"),
+    [
+        (np.array([[0, 1], [1, 1]]), "bernoulli"),
+        (np.array([[True, False]]), "bernoulli"),
+        (np.array([[-1.0, 1.0]]), "bernoulli"),
+        (np.array([[0.0, 0.3, 1.0]]), "bernoulli"),
+        (np.array([[0, 128, 255]]), "bernoulli"),
+        (np.array([[[0, 7], [3, 9]]], dtype=np.uint8), "bernoulli"),
+        (np.array([[0, 7, 3]], dtype=np.uint8), "poisson"),
+        (np.array([[0.0, 7.0, 3.0]]), "poisson"),
+        (np.array([[0, 70_000, 3]]), "gaussian"),
+        (np.array([[-1, 0, 1]]), "gaussian"),
+        (np.array([[0.0, 7.5, 3.0]]), "gaussian"),
+        (np.array([[3.5, 3.5]]), "gaussian"),
+    ],
+    ids=str,
+)
+def test_the_family_is_chosen_from_the_values(x, name):
+    chosen, reason = choose(x)
+    assert chosen == name
+    assert reason.endswith(".")
+    assert f"{x.max():g}" in reason
+
+
+values = st.one_of(
+    st.floats(-1e6, 1e6, width=32), st.integers(0, 255).map(float), st.floats(0, 1, width=32)
+)
+
+
+@given(arrays.arrays(np.float64, arrays.array_shapes(min_dims=2, max_dims=2), elements=values))
+@settings(max_examples=60, deadline=None)
+def test_the_chosen_family_holds_for_the_scaled_data(x):
+    name, _ = choose(x)
+    kind = choose_scaling(LIKELIHOODS[name].domain, values_of(x))
+    scaled = fit_scaling(kind, x).apply(x)
+    check_domain(name, values_of(scaled))
+    assert np.isfinite(scaled).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "x"), [("bernoulli", [0, 1.5]), ("continuous-bernoulli", [-1, 0]), ("poisson", [0.5])]
+)
+def test_data_elsewhere_are_refused_in_one_sentence(name, x):
+    with pytest.raises(DatasetError, match=rf"^[^\n]*'{name}'[^\n]*\.$"):
+        check_domain(name, values_of(np.array([x])))

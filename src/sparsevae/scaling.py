@@ -161,10 +161,13 @@ def fit_scaling(kind: Kind, x: Array) -> Scaling:
             return Scaling("grey", scale=(float(GREY_LEVELS),))
         case "minmax":
             low, high = _ranges(x)
-            return Scaling("minmax", _plain(low), _positive(high - low, low))
+            return Scaling("minmax", _plain(low), _or_one(high - low))
         case "standard":
             mean, deviation = _moments(x)
-            return Scaling("standard", _plain(mean), _positive(deviation, mean))
+            rounding = (
+                x.size * np.finfo(np.float64).eps * np.abs(mean)
+            )  # of a sum of equal numbers
+            return Scaling("standard", _plain(mean), _or_one(deviation, rounding))
     raise ConfigurationError(f"A scaling is one of {', '.join(KINDS)}, not {kind!r}.")
 
 
@@ -194,7 +197,6 @@ def _plain(numbers: Array) -> tuple[float, ...]:
     return tuple(float(number) for number in numbers)
 
 
-def _positive(spread: Array, location: Array) -> tuple[float, ...]:
-    """The spread of each column, or 1 where it is no more than the rounding of its location."""
-    rounding = 10 * np.finfo(np.float64).eps * np.abs(location)
+def _or_one(spread: Array, rounding: Array | float = 0.0) -> tuple[float, ...]:
+    """The spread of each column, or 1 where it is no more than rounding."""
     return _plain(np.where(spread > rounding, spread, 1.0))

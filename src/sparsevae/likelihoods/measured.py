@@ -70,7 +70,7 @@ class LearnedGaussian(Gaussian):
 
     outputs = 2
 
-    def __init__(self, raw: Tensor, floor: float = 0.1) -> None:
+    def __init__(self, raw: Tensor, floor: float = 0.2) -> None:
         loc, free = raw.chunk(2, 1)
         super().__init__(loc, floor + F.softplus(free))
 
