@@ -20,16 +20,8 @@ Array = npt.NDArray[Any]
 
 # Ten colours that stay apart for colour-blind eyes. Source: Petroff 2021, arXiv:2107.02270.
 COLOURS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
 STRONG = (4, 0, 1, 2, 8, 5, 6)  # of the ten, for lines
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
