@@ -244,7 +244,7 @@ def test_a_collapsed_decoder_is_said_in_words(tiny_run, references, tmp_path):
     run = kept(tiny_run, tmp_path / "runs" / "a", collapsed_decoder=True)
     page = Page(report.build(tmp_path, [run], references))
     flags = [tag for tag, attributes in page.tags if attributes.get("class") == "flag"]
-    assert len(flags) == 6  # three tables and three pictures
+    assert len(flags) == 5  # scores, sparsity and three pictures
     run = kept(tiny_run, tmp_path / "runs" / "b", collapsed_decoder=False)
     page = Page(report.build(tmp_path, [run], references))
     assert not [tag for tag, attributes in page.tags if attributes.get("class") == "flag"]

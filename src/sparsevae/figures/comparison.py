@@ -76,7 +76,7 @@ def training_curves(runs: Iterable[RunFolder]) -> Sheet:
         line[0].set_ylabel("nats per image")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     _legend(sheet, axes.flat)
     return sheet
 

@@ -34,8 +34,8 @@ def latent_spaces(runs: Runs, folder: Path, classes: Sequence[str]) -> Gallery:
             "the codes of test images in the same two dimensions, coloured by class."
         )
         lines = [
-            f"Without dimension {first} the reconstruction loses {costs[0]:.1f} nats an image, "
-            f"without dimension {second} {costs[1]:.1f}."
+            f"Without its part of the code the reconstruction loses {costs[0]:.1f} nats an image "
+            f"for dimension {first}, {costs[1]:.1f} for dimension {second}."
         ]
         if arrays["gated"]:
             off = 100 * (arrays["scatter"] == 0).mean(0)

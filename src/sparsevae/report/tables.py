@@ -70,7 +70,7 @@ def sparsity(rows: Iterable[Row]) -> Table:
 
 def parameters(rows: Iterable[Row]) -> Table:
     """What the models are made of and how long they train."""
-    return _table(rows, PARAMETERS)
+    return _table(rows, PARAMETERS, flagged=False)
 
 
 def noise(row: Row, references: Mapping[str, Any]) -> list[list[str]]:
@@ -96,17 +96,19 @@ def _thousand(value: float | None) -> str:
     return BLANK if value is None else f"{1000 * value:.1f}"
 
 
-def _table(rows: Iterable[Row], columns: tuple[Column, ...]) -> Table:
+def _table(rows: Iterable[Row], columns: tuple[Column, ...], *, flagged: bool = True) -> Table:
     groups = by_model_and_size(rows)
     sizes = dict.fromkeys(size for _, size in groups)
     blocks = []
     for size in sizes:
         seeds = {model: found for (model, at), found in groups.items() if at == size}
-        blocks.append(Block(f"J = {size}", _lines(seeds, columns)))
+        blocks.append(Block(f"J = {size}", _lines(seeds, columns, flagged)))
     return Table(columns, tuple(blocks))
 
 
-def _lines(seeds: Mapping[str, list[Row]], columns: tuple[Column, ...]) -> tuple[Line, ...]:
+def _lines(
+    seeds: Mapping[str, list[Row]], columns: tuple[Column, ...], flagged: bool
+) -> tuple[Line, ...]:
     bests = {column.key: _best(seeds, column) for column in columns}
     return tuple(
         Line(
@@ -115,7 +117,7 @@ def _lines(seeds: Mapping[str, list[Row]], columns: tuple[Column, ...]) -> tuple
                 Cell(_text(column, _known_all(rows, column)), model in bests[column.key])
                 for column in columns
             ),
-            collapsed(rows),
+            collapsed(rows) if flagged else "",
         )
         for model, rows in seeds.items()
     )
