@@ -149,16 +149,24 @@ def draw(run: RunFolder) -> list[Path]:
     """Draw the three pictures of a run into its folder, as PNG and as SVG.
 
     Returns:
-        The files, none where the run keeps no pictures.
+        The files; none where the run keeps no pictures, and none of what it has not: no plane
+        with one latent dimension, no mean of a class without labels.
     """
     from sparsevae import figures
 
-    if not run.pictures:
-        return []
-    kinds = (figures.latent_space, figures.activated_dimensions, figures.reconstructions)
+    arrays, beside = run.pictures, run.path.parents[1] / "references.json"
+    references = read_json(beside) if beside.is_file() else {}
+    classes = references.get("classes", ())
+    sheets = {}
+    if arrays and run.config.latents > 1:
+        sheets["latent_space"] = figures.latent_space(run, classes)
+    if "class_code" in arrays:
+        sheets["activated_dimensions"] = figures.activated_dimensions(run, classes)
+    if arrays:
+        sheets["reconstructions"] = figures.reconstructions(run, references)
     return [
-        figures.save(kind(run), run.path / "figures" / f"{kind.__name__}.{ending}")
-        for kind in kinds
+        figures.save(sheet, run.path / "figures" / f"{name}.{ending}")
+        for name, sheet in sheets.items()
         for ending in ("png", "svg")
     ]
 
@@ -202,6 +210,7 @@ def write_references(dataset: datasets.Dataset, out: Path, listener: Listener) -
     content = {
         "dataset": dataset.name,
         "note": dataset.note,
+        "classes": list(dataset.classes),
         "data_sha256": dataset.sha256,
         "images": {"train": len(train), "test": len(test)},
         "collapse_floor": bounds.collapse_floor(train, test),
