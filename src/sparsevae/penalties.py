@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 Penalised = Literal["none", "posterior", "prior", "scalar"]
+LOWEST_RATE = 1e-6  # mean activities stay this far from 0 and 1, so that gradients are finite
 DUAL_RATE = 0.01  # a step moves log-odds by at most this, so 100 steps by a factor e
 DUAL_RANGE = (-12.0, 2.0)  # log-odds of α
 
@@ -40,7 +41,7 @@ def activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
     Returns:
         A 0-d tensor, nats.
     """
-    return bernoulli_kl(spike_probability.mean(0).clamp(1e-6, 1 - 1e-6), alpha).sum()
+    return bernoulli_kl(spike_probability.mean(0).clamp(LOWEST_RATE, 1 - LOWEST_RATE), alpha).sum()
 
 
 def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
@@ -56,7 +57,7 @@ def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tens
     Returns:
         A 0-d tensor, nats.
     """
-    rate = spike_probability.mean(1).clamp(1e-6, 1 - 1e-6)
+    rate = spike_probability.mean(1).clamp(LOWEST_RATE, 1 - LOWEST_RATE)
     return spike_probability.shape[1] * bernoulli_kl(rate, alpha).mean()
 
 

@@ -3,7 +3,7 @@
 A captured step is a CUDA graph of the whole step (gather, loss, backward, optimiser), so
 the host only starts it. Nothing in a step makes the host wait for the device.
 
-Shape legend: N training images, B images in a batch.
+Shape legend: N training images, B images in a batch, J latent dimensions.
 """
 
 from collections.abc import Callable
@@ -65,6 +65,7 @@ class EagerStep:
         learning_rate: as a function of progress.
         precision: arithmetic of the loss.
         totals: on the model's device, shape ``(4,)``: the sum over images of :data:`TERMS`.
+        spikes: there too, shape ``(J,)``: the sum over images of every γ_j; None keeps none.
     """
 
     model: Model
@@ -73,6 +74,7 @@ class EagerStep:
     learning_rate: Schedule
     precision: Precision
     totals: Tensor
+    spikes: Tensor | None = None
 
     def __call__(self, chosen: Tensor, progress: Progress) -> None:
         """Train on the images with these indices.
@@ -92,6 +94,8 @@ class EagerStep:
         self.model.update_duals(terms)
         batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
         self.totals.add_(torch.stack([term.detach() for term in batch]), alpha=len(chosen))
+        if self.spikes is not None and terms.active is not None:
+            self.spikes.add_(terms.active, alpha=len(chosen))
 
     def _set_rate(self, rate: Progress) -> None:
         for group in self.optimiser.param_groups:

@@ -3,7 +3,7 @@
 Everything random in an epoch follows from the seed and the number of the epoch, so a run
 taken up again after any epoch ends bit for bit where an uninterrupted one ends.
 
-Shape legend: N training images, B images in a batch.
+Shape legend: N training images, B images in a batch, J latent dimensions.
 """
 
 import math
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sparsevae.config import Precision
+from sparsevae.doctor.watch import activity
 from sparsevae.errors import ConfigurationError, DeviceError
 from sparsevae.models import Model
 from sparsevae.schedules import Schedule
@@ -75,13 +76,15 @@ def train(
         on_batch: called after every step with the number of images it took.
 
     Yields:
-        After each epoch its mean terms in nats an image, and its seconds.
+        After each epoch its mean terms in nats an image, what
+        :func:`sparsevae.doctor.watch.activity` says of the spikes, and its seconds.
 
     Raises:
         ConfigurationError: the loss is no longer a finite number.
     """
     totals = torch.zeros(len(TERMS), device=next(model.parameters()).device)
-    eager = EagerStep(model, optimiser, images, learning_rate, precision, totals)
+    spikes = torch.zeros(model.latents, device=totals.device)
+    eager = EagerStep(model, optimiser, images, learning_rate, precision, totals, spikes)
     take_step = fastest(eager, batch_size)
     steps = -(-len(images) // batch_size)
     last_step = max(1, epochs * steps - 1)
@@ -89,6 +92,7 @@ def train(
         began = time.perf_counter()
         seed_epoch(seed, epoch)
         totals.zero_()
+        spikes.zero_()
         order = torch.randperm(len(images), device=images.device)
         for step, chosen in enumerate(torch.split(order, batch_size), start=epoch * steps):
             take_step(chosen, step / last_step)
@@ -99,7 +103,8 @@ def train(
                 f"Training diverged in epoch {epoch + 1}: the loss is {means['objective']}; "
                 "choose a smaller learning rate, and check that the data are finite."
             )
-        yield {"epoch": epoch + 1, **means, "seconds": time.perf_counter() - began}
+        gates = activity(spikes / len(images))
+        yield {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ class Terms:
         kl: KL(q(z|x) ‖ p(z)), shape ``(B,)``.
         penalty: what is optimised beside the bound, 0-d.
         kl_weight: the weight of ``kl`` in the objective (β).
-        active: mean over images of Σ_j γ_j, 0-d; None for a model without spikes.
+        active: mean over images of every γ_j, shape ``(J,)``; None for a model without spikes.
     """
 
     reconstruction: Tensor
@@ -124,7 +124,7 @@ class Model(nn.Module, ABC):
     def update_duals(self, terms: Terms) -> None:
         """Move what holds the activity at its target; the loop calls it once a step."""
         if terms.active is not None:
-            self.penalty.update(terms.active)
+            self.penalty.update(terms.active.sum())
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""

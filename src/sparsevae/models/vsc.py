@@ -97,5 +97,5 @@ class VSC(Model):
         reconstruction = -self.likelihood(z).log_prob(x)
         kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, known), known)
         penalty = self.penalty(q.spike_probability, expected)
-        active = q.spike_probability.detach().sum(1).mean()
+        active = q.spike_probability.detach().mean(0)
         return Terms(reconstruction, kl, penalty, self.kl_weight(progress), active)
