@@ -1,17 +1,12 @@
-"""The compiled kernels compute what PyTorch computes, and step aside where they cannot run."""
+"""The compiled kernels compute what PyTorch computes, and leave to it what they cannot do."""
 
-import os
-import platform
-import subprocess
-import sys
-from pathlib import Path
+import math
 
 import pytest
 import torch
 from torch.nn import functional
 
 from sparsevae import kernels
-from sparsevae.errors import ConfigurationError
 from sparsevae.kernels.compiled import Native, load
 
 needs_compiler = pytest.mark.skipif(
@@ -230,135 +225,44 @@ def test_an_export_sees_the_operations_of_torch():
 
 
 @needs_compiler
+@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize("scale", [0.1, 5.0, 50.0])
+@pytest.mark.parametrize("shape", [(3, 1, 28, 28), (2, 3, 5, 7), (4, 2), (1, 17)], ids=str)
+def test_bernoulli_score_is_exact(shape, scale):
+    logits, values = scale * torch.randn(shape), torch.rand(shape)
+    upstream = torch.randn(shape[0])
+    score, slope = value_and_gradients(
+        [logits], lambda t: kernels.bernoulli_score(t, values), upstream
+    )
+    exact, exact_slope = value_and_gradients(
+        [logits.double()], lambda t: kernels.bernoulli_score(t, values.double()), upstream
+    )
+    torch.testing.assert_close(score.double(), exact, rtol=1e-6, atol=0)
+    torch.testing.assert_close(slope.double(), exact_slope, rtol=0, atol=5e-7)
+
+
+@needs_compiler
+@pytest.mark.parametrize("logit", [-300.0, -41.5, -20.0, 0.0, 20.0, 41.5, 300.0])
+def test_bernoulli_score_of_one_pixel(logit):
+    for value in (0.0, 0.25, 1.0):
+        with kernels.use("native"):
+            score = kernels.bernoulli_score(torch.tensor([[logit]]), torch.tensor([[value]]))
+        exact = logit * value - max(logit, 0.0) - math.log1p(math.exp(-abs(logit)))
+        assert score.item() == pytest.approx(exact, rel=3e-7, abs=2e-18)
+
+
+@needs_compiler
+def test_bernoulli_score_hides_no_nan_and_leaves_gradients_of_pixels_to_torch():
+    logits, values = torch.randn(2, 5), torch.rand(2, 5, requires_grad=True)
+    with kernels.use("native"):
+        assert kernels.bernoulli_score(logits * float("nan"), values.detach()).isnan().all()
+        kernels.bernoulli_score(logits, values).sum().backward()
+    torch.testing.assert_close(values.grad, logits)
+
+
+@needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_reduced_precision_is_left_to_torch(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
     with kernels.use("native"), torch.autocast("cpu", torch.bfloat16):
         assert function(*inputs).dtype == torch.bfloat16
-
-
-@needs_compiler
-def test_name_says_what_runs():
-    with kernels.use("native"):
-        assert kernels.kernel_name() == load().name
-        assert kernels.kernel_name("cuda") == "plain"
-        with kernels.use("plain"):
-            assert kernels.kernel_name() == "plain"
-        assert kernels.kernel_name().startswith("native-")
-
-
-def test_unknown_names_are_refused_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match="choose one of auto, native, plain"):
-        kernels.use("fast").__enter__()
-
-
-def python(code, **environment):
-    """Start another interpreter with these environment variables."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("SPARSEVAE_")}
-    return subprocess.Popen(
-        [sys.executable, "-c", f"from sparsevae import kernels\n{code}"],
-        env=keep | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def output(process):
-    text, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return text.strip()
-
-
-NAME = "print(kernels.kernel_name())"
-
-
-def test_a_broken_compiler_falls_back_and_says_so(tmp_path):
-    assert output(python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
-    assert output(python(NAME, CXX="no-such-compiler", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
-    assert list(tmp_path.rglob("*.so")) == []
-
-
-def test_insisting_on_kernels_that_cannot_be_built_is_one_clear_error(tmp_path):
-    process = python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path), SPARSEVAE_KERNEL="native")
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == 1
-    assert "ConfigurationError: The kernel 'native' was asked for" in errors
-    assert "install a C++ compiler" in errors
-
-
-def test_the_environment_variable_chooses_and_is_checked():
-    assert output(python(NAME, SPARSEVAE_KERNEL="plain")) == "plain"
-    errors = python(NAME, SPARSEVAE_KERNEL="fats").communicate(timeout=120)[1]
-    assert "SPARSEVAE_KERNEL names the kernel 'fats'" in errors
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
-def test_memory_that_is_kept_is_not_faulted_in_again():
-    code = (
-        "import resource, torch\n"
-        "def faults():\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "    for _ in range(20):\n"
-        "        blocks = [torch.zeros(1_000_000) for _ in range(4)]\n"
-        "        del blocks\n"
-        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
-        "before = faults()\n"
-        "assert kernels.keep_freed_memory()\n"
-        "faults()\n"
-        "print(before, faults())\n"
-    )
-    before, after = map(int, output(python(code)).split())
-    assert after < before / 10
-
-
-@needs_compiler
-def test_importing_compiles_nothing(tmp_path):
-    output(python("pass", SPARSEVAE_CACHE=str(tmp_path)))
-    assert list(tmp_path.iterdir()) == []
-
-
-@needs_compiler
-def test_processes_that_compile_at_the_same_time_share_one_library(tmp_path):
-    starts = [python(NAME, SPARSEVAE_CACHE=str(tmp_path)) for _ in range(2)]
-    assert {output(process) for process in starts} == {load().name}
-    assert [path.suffix for path in (tmp_path / "kernels").iterdir()] == [".so"]
-
-
-@needs_compiler
-def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    assert output(python(NAME, SPARSEVAE_CACHE=str(blocked))) == load().name
-
-
-@needs_compiler
-def test_a_damaged_library_is_built_again(tmp_path):
-    damaged = tmp_path / "kernels" / Path(load().library._name).name
-    damaged.parent.mkdir()
-    damaged.write_bytes(b"damaged")
-    assert output(python(NAME, SPARSEVAE_CACHE=str(tmp_path))) == load().name
-    assert damaged.stat().st_size > 1000
-
-
-@needs_compiler
-@pytest.mark.parametrize("capability", ["default", "avx2"])
-def test_the_variants_for_older_processors_compute_the_same(tmp_path, capability):
-    code = (
-        "import torch\n"
-        "torch.manual_seed(0)\n"
-        "images, weight = torch.randn(3, 5, 7, 8), torch.randn(6, 5, 3, 3)\n"
-        "bias = torch.randn(6)\n"
-        "values = []\n"
-        "for name in ('native', 'plain'):\n"
-        "    leaf = weight.clone().requires_grad_()\n"
-        "    with kernels.use(name):\n"
-        "        maps = kernels.strided_convolution(images, leaf, bias, relu=True)\n"
-        "        maps.square().sum().backward()\n"
-        "    values.append((maps, leaf.grad))\n"
-        "assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(*values))\n"
-        "print(kernels.kernel_name())\n"
-    )
-    names = {"default": ("native-generic", "native-neon"), "avx2": ("native-avx2", "native-neon")}
-    process = python(code, SPARSEVAE_CACHE=str(tmp_path), ATEN_CPU_CAPABILITY=capability)
-    assert output(process) in names[capability]

@@ -10,8 +10,10 @@ from sparsevae.kernels.choice import kernel_name, use
 from sparsevae.kernels.convolution import strided_convolution, strided_transposed_convolution
 from sparsevae.kernels.linear import linear, transposed_linear
 from sparsevae.kernels.memory import keep_freed_memory
+from sparsevae.kernels.score import bernoulli_score
 
 __all__ = [
+    "bernoulli_score",
     "keep_freed_memory",
     "kernel_name",
     "linear",

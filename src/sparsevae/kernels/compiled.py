@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("strided.cpp", "linear.cpp")
+_SOURCES = ("strided.cpp", "linear.cpp", "score.cpp")
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-pthread", "-ffp-contract=fast")
 _X86_VARIANTS = {
     "AVX512": ("avx512", ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma")),
@@ -63,17 +64,21 @@ def load() -> Native | Failure:
         return Failure("no C++ compiler (c++, g++ or clang++) was found")
     name, flags = _variant()
     try:
-        return Native(f"native-{name}", _built(compiler, (*_FLAGS, *flags)))
+        return Native(f"native-{name}", _built([*compiler, *_FLAGS, *flags]))
     except subprocess.SubprocessError as error:
         return Failure(f"the C++ compiler failed: {_last_line(error)}")
     except OSError as error:
         return Failure(f"the C++ kernels could not be built or loaded: {error}")
 
 
-def _compiler() -> str | None:
-    """``CXX`` decides alone when it is set."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    return next((path for path in map(shutil.which, names) if path), None)
+def _compiler() -> list[str] | None:
+    """The command; ``CXX``, which may hold options too, decides alone when it is set."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    for name, *options in [named] if named else [["c++"], ["g++"], ["clang++"]]:
+        path = shutil.which(name)
+        if path:
+            return [path, *options]
+    return None
 
 
 def _variant() -> tuple[str, tuple[str, ...]]:
@@ -92,8 +97,8 @@ def _last_line(error: subprocess.SubprocessError) -> str:
     return lines[-1]
 
 
-def _built(compiler: str, flags: tuple[str, ...]) -> CDLL:
-    path = _cache_folder() / f"kernels-{_key(compiler, flags)}.so"
+def _built(command: list[str]) -> CDLL:
+    path = _cache_folder() / f"kernels-{_key(command)}.so"
     if path.exists():
         with contextlib.suppress(OSError):  # a damaged file is built again
             return CDLL(str(path))
@@ -102,10 +107,10 @@ def _built(compiler: str, flags: tuple[str, ...]) -> CDLL:
         folder = tempfile.TemporaryDirectory(dir=path.parent)
     except OSError:  # a read-only home: built for this process alone
         with tempfile.TemporaryDirectory() as private:
-            return CDLL(str(_compile(compiler, flags, Path(private))))
+            return CDLL(str(_compile(command, Path(private))))
     with folder:
         # The rename is atomic: another process sees the whole library or none.
-        _compile(compiler, flags, Path(folder.name)).replace(path)
+        _compile(command, Path(folder.name)).replace(path)
     return CDLL(str(path))
 
 
@@ -116,17 +121,17 @@ def _cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "sparsevae" / "kernels"
 
 
-def _key(compiler: str, flags: tuple[str, ...]) -> str:
-    binary = Path(compiler).resolve()
+def _key(command: list[str]) -> str:
+    binary = Path(command[0]).resolve()
     status = binary.stat()  # stands for the version, without starting the compiler
-    parts = [str(binary), str(status.st_size), str(status.st_mtime_ns), *flags]
+    parts = [str(binary), str(status.st_size), str(status.st_mtime_ns), *command]
     parts += [platform.machine(), platform.system()]
     parts += [source.read_text() for source in sorted(_FOLDER.glob("*.[ch]pp"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
-def _compile(compiler: str, flags: tuple[str, ...], folder: Path) -> Path:
+def _compile(command: list[str], folder: Path) -> Path:
     sources, result = [str(_FOLDER / name) for name in _SOURCES], folder / "kernels.so"
-    command = [compiler, *flags, *sources, "-o", str(result)]
+    command = [*command, *sources, "-o", str(result)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
     return result

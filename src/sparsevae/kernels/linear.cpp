@@ -36,9 +36,8 @@ void by_strips(long rows, long columns, long depth, const float* a, long a_strid
                 const Product product{TRANSPOSED ? a : a + from,
                                       offset.data() + (TRANSPOSED ? from : 0), 1, 0,
                                       std::min(BLOCK, depth - from), panel.row(from), STRIP,
-                                      sums.row(0), STRIP};
-                if (from) multiply<TRANSPOSED, true>(rows, width, product);
-                else multiply<TRANSPOSED, false>(rows, width, product);
+                                      sums.row(0), STRIP, from > 0};
+                multiply<TRANSPOSED>(rows, width, product);
             }
             for (long r = 0; r < rows; ++r) write(r, first, width, sums.row(r));
         }

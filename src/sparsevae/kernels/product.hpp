@@ -29,9 +29,10 @@ struct Product {
     long b_stride;
     float* c;
     long c_stride;
+    bool add;
 };
 
-template <bool TRANSPOSED, bool ADD, long R, long V>
+template <bool TRANSPOSED, long R, long V>
 inline void tile(const Product& p) {
     Vector sum[R][V] = {};
     const float *row[R], *b = p.b;
@@ -48,23 +49,23 @@ inline void tile(const Product& p) {
     for (long r = 0; r < R; ++r)
         for (long v = 0; v < V; ++v) {
             float* to = p.c + r * p.c_stride + v * LANES;
-            store(to, ADD ? load(to) + sum[r][v] : sum[r][v]);
+            store(to, p.add ? load(to) + sum[r][v] : sum[r][v]);
         }
 }
 
-template <bool TRANSPOSED, bool ADD, long V, long R = TALL>
+template <bool TRANSPOSED, long V, long R = TALL>
 inline void tile_of(long rows, const Product& p) {
     if constexpr (R > 1)
-        if (rows < R) return tile_of<TRANSPOSED, ADD, V, R - 1>(rows, p);
-    tile<TRANSPOSED, ADD, R, V>(p);
+        if (rows < R) return tile_of<TRANSPOSED, V, R - 1>(rows, p);
+    tile<TRANSPOSED, R, V>(p);
 }
 
 // Rows are dealt out evenly: 49 rows are 7 tiles of 7, not 6 of 8 and a slow one of 1.
-template <bool TRANSPOSED, bool ADD, long V>
+template <bool TRANSPOSED, long V>
 void strip(long rows, Product p) {
     for (long tiles = (rows + TALL - 1) / TALL; tiles > 0; --tiles) {
         const long height = rows / tiles;
-        tile_of<TRANSPOSED, ADD, V>(height, p);
+        tile_of<TRANSPOSED, V>(height, p);
         if (TRANSPOSED) p.a += height;
         else p.offset += height;
         p.c += height * p.c_stride;
@@ -72,13 +73,13 @@ void strip(long rows, Product p) {
     }
 }
 
-template <bool TRANSPOSED, bool ADD>
+template <bool TRANSPOSED>
 void multiply(long rows, long columns, Product p) {
     for (long left = whole_vectors(columns) / LANES; left > 0;) {
         const long width = left / ((left + WIDE - 1) / WIDE);
-        if (width == 3) strip<TRANSPOSED, ADD, 3>(rows, p);
-        if (width == 2) strip<TRANSPOSED, ADD, 2>(rows, p);
-        if (width == 1) strip<TRANSPOSED, ADD, 1>(rows, p);
+        if (width == 3) strip<TRANSPOSED, 3>(rows, p);
+        if (width == 2) strip<TRANSPOSED, 2>(rows, p);
+        if (width == 1) strip<TRANSPOSED, 1>(rows, p);
         p.b += width * LANES;
         p.c += width * LANES;
         left -= width;
