@@ -338,9 +338,12 @@ def test_noise_is_shown_in_training_only(name):
     assert not any(torch.equal(given, x) for given in seen)
 
 
-def test_pseudo_inputs_start_from_the_examples():
+def test_pseudo_inputs_start_between_the_examples_and_noise():
     model = Case("vsc", {"prior": "mixture", "pseudo_inputs": 9}).build()
-    assert torch.equal(model.prior.pseudo_inputs, images(count=60, seed=99)[:9])
+    noise = 2 * model.prior.pseudo_inputs.detach() - images(count=60, seed=99)[:9]
+    assert 0.45 < float(noise.mean()) < 0.55
+    assert float(noise.min()) > -0.01
+    assert float(noise.max()) < 1.01
 
 
 # ------------------------------------------------------------------ mistakes

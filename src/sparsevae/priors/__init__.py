@@ -46,13 +46,17 @@ def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
 
 
 def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) -> Tensor:
-    """Where pseudo-inputs start, shape ``(count, *shape)``: first examples, or noise in [0, 1].
+    """Where pseudo-inputs start, shape ``(count, *shape)``: between examples and noise.
 
-    Too few examples are used again, so that the number of pseudo-inputs never depends on them.
+    Each is the mean of an example and of uniform noise in [0, 1]; without examples it is the
+    noise. An encoder that has learned to read such images is not misled by noise and grey
+    backgrounds later. Too few examples are used again, so that the number of pseudo-inputs
+    never depends on them.
     """
+    noise = torch.rand(count, *shape)
     if examples is None:
-        return torch.rand(count, *shape)
-    return examples[torch.arange(count) % len(examples)]
+        return noise
+    return 0.5 * (examples[torch.arange(count) % len(examples)] + noise)
 
 
 def sparse(

@@ -19,6 +19,7 @@ NAMES: dict[Weights, str] = {
     "published": "published",
 }
 SHARPENING = 60.0  # slope of the published sharpening of the classifier's output
+DARKEST = 1e-3  # pseudo-inputs start this far from 0 and 1, so that their log-odds are finite
 SPIKE_SLOPE = 10.0  # ν of the published spikes of pseudo-inputs
 
 
@@ -35,8 +36,8 @@ class PseudoInputMixture(Prior):
       spikes cannot fall below σ(−ν/2) = 0.0067.
 
     Args:
-        pseudo_inputs: U images or vectors with values in [0, 1], shape ``(U, *shape)``;
-            they are trained from there and kept in [0, 1].
+        pseudo_inputs: U images or vectors with values in [0, 1], shape ``(U, *shape)``, where
+            training starts; their log-odds are trained, so that they stay in (0, 1).
         weights: how components are weighed, see above.
     """
 
@@ -45,7 +46,7 @@ class PseudoInputMixture(Prior):
     def __init__(self, pseudo_inputs: Tensor, weights: Weights = "exact") -> None:
         super().__init__()
         self.weights, self.name, self.bounds = weights, NAMES[weights], weights != "published"
-        self.pseudo_inputs = nn.Parameter(pseudo_inputs.clone())
+        self.pixel_odds = nn.Parameter(torch.logit(pseudo_inputs, eps=DARKEST))
         odds = torch.zeros(len(pseudo_inputs))
         if weights == "published":
             self.register_buffer("log_odds", odds)
@@ -53,6 +54,11 @@ class PseudoInputMixture(Prior):
             self.log_odds = nn.Parameter(odds)
         if weights != "exact":
             self.classifier = _undecided(pseudo_inputs[0].numel(), len(pseudo_inputs))
+
+    @property
+    def pseudo_inputs(self) -> Tensor:
+        """The U images or vectors, values in (0, 1), shape ``(U, *shape)``."""
+        return torch.sigmoid(self.pixel_odds)
 
     @property
     def log_weights(self) -> Tensor:
@@ -66,8 +72,7 @@ class PseudoInputMixture(Prior):
 
     def components(self, encoder: Encode) -> SpikeAndSlab:
         """p_u for every pseudo-input, batch shape ``(U, J)``."""
-        inside = self.pseudo_inputs.clamp(0.0, 1.0)
-        found: SpikeAndSlab = encoder(self.pseudo_inputs + (inside - self.pseudo_inputs).detach())
+        found: SpikeAndSlab = encoder(self.pseudo_inputs)
         if self.weights != "published":
             return found
         return SpikeAndSlab(SPIKE_SLOPE * (found.spike_probability - 0.5), found.loc, found.scale)
