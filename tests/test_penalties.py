@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
-from sparsevae.penalties import ActivityPenalty, activity_kl, bernoulli_kl
+from sparsevae.penalties import ActivityPenalty, activity_distance, activity_kl, bernoulli_kl
+from sparsevae.schedules import Constant, Ramp
 
 
 def test_the_divergence_of_two_bernoullis_is_torchs_own():
@@ -58,8 +59,40 @@ def test_the_gradient_pulls_every_rate_towards_the_target():
 
 def test_the_penalty_is_put_on_whom_it_is_told():
     posterior, prior = torch.rand(2, 10, 4, generator=torch.Generator().manual_seed(2))
-    on_posterior = ActivityPenalty("posterior", 0.2, 3.0)(posterior, prior)
+    on_posterior = ActivityPenalty("posterior", 0.2, Constant(3.0))(posterior, prior)
     torch.testing.assert_close(on_posterior, 3 * activity_kl(posterior, 0.2))
-    on_prior = ActivityPenalty("prior", 0.2, 3.0)(posterior, prior)
+    on_prior = ActivityPenalty("prior", 0.2, Constant(3.0))(posterior, prior)
     torch.testing.assert_close(on_prior, 3 * activity_kl(prior, 0.2))
     assert float(ActivityPenalty("none", 0.2)(posterior, prior)) == 0.0
+
+
+# ------------------------------------------------------------------ symmetric
+
+
+def test_the_symmetric_distance_is_the_divergence_both_ways():
+    rate, alpha = torch.tensor([0.02, 0.3, 0.9]).double(), torch.tensor(0.125).double()
+    found = activity_distance(rate.expand(4, 3), alpha)
+    target = alpha.expand(3)
+    both = bernoulli_kl(rate, target) + bernoulli_kl(target, rate)
+    torch.testing.assert_close(found, both.sum())
+    assert float(activity_distance(target.expand(4, 3), alpha)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_closed_gates_are_pulled_open_by_the_symmetric_distance_alone():
+    """Per log-odds of a gate that sinks to 0 the pull tends to α; that of the divergence to 0."""
+    pulls = {}
+    for distance in (activity_distance, activity_kl):
+        logits = torch.tensor([-6.0, -11.0], dtype=torch.float64, requires_grad=True)
+        cost = distance(torch.sigmoid(logits)[None], 0.125)
+        (pulls[distance],) = torch.autograd.grad(cost, logits)
+    assert -pulls[activity_distance].numpy() == pytest.approx([0.125, 0.125], rel=0.1)
+    assert (pulls[activity_kl].abs() < 0.02).all()
+
+
+def test_the_distance_and_its_weight_are_chosen():
+    gamma = torch.rand(10, 4, generator=torch.Generator().manual_seed(2))
+    ramp = Ramp(0.2, 0.6, first=4.0, last=1.0)
+    penalty = ActivityPenalty("posterior", 0.2, ramp, distance="symmetric")
+    for progress, weight in ((0.0, 4.0), (0.4, 2.5), (1.0, 1.0)):
+        expected = weight * activity_distance(gamma, 0.2)
+        torch.testing.assert_close(penalty(gamma, gamma, progress), expected)

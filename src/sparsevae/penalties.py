@@ -9,7 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sparsevae.schedules import Constant, Progress, Schedule
+
 Penalised = Literal["none", "posterior", "prior", "scalar"]
+Distance = Literal["symmetric", "kl"]
 LOWEST_RATE = 1e-6  # mean activities stay this far from 0 and 1, so that gradients are finite
 DUAL_RATE = 0.01  # a step moves log-odds by at most this, so 100 steps by a factor e
 DUAL_RANGE = (-12.0, 2.0)  # log-odds of α
@@ -44,6 +47,24 @@ def activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
     return bernoulli_kl(spike_probability.mean(0).clamp(LOWEST_RATE, 1 - LOWEST_RATE), alpha).sum()
 
 
+def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
+    """Σ_j KL(γ̄_j ‖ α) + KL(α ‖ γ̄_j) = Σ_j (γ̄_j − α)(logit γ̄_j − logit α), γ̄_j as above.
+
+    Unlike either divergence it grows without limit towards both 0 and 1. The pull on the log-odds
+    of a gate that has sunk to 0 does not vanish but tends to α, so no gate is lost for good.
+
+    Args:
+        spike_probability: γ, shape ``(B, J)``.
+        alpha: the share of images for which a dimension should be on.
+
+    Returns:
+        A 0-d tensor, nats.
+    """
+    rate = spike_probability.mean(0).clamp(LOWEST_RATE, 1 - LOWEST_RATE)
+    alpha = torch.as_tensor(alpha, dtype=rate.dtype, device=rate.device)
+    return ((rate - alpha) * (torch.logit(rate) - torch.logit(alpha))).sum()
+
+
 def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
     """J·KL(Bernoulli(γ̄) ‖ Bernoulli(α)), γ̄ the mean over dimensions, averaged over images.
 
@@ -62,18 +83,19 @@ def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tens
 
 
 class ActivityPenalty(nn.Module):
-    """ρ·Σ_j KL(γ̄_j ‖ α), on the posterior's spikes, on the prior's, or on none.
+    """ρ·Σ_j d(γ̄_j, α), on the posterior's spikes, on the prior's, or on none.
 
-    With a target, α is not given but found. Up to a constant the penalty is
-    Σ_j [ν γ̄_j − H(γ̄_j)], H the entropy and ν = −log(α/(1−α)): the multiplier of the
-    constraint Σ_j γ̄_j = target. :meth:`update` is a gradient step on that dual variable.
+    With a target, α is not given but found. Up to a constant KL(γ̄_j ‖ α) is ν γ̄_j − H(γ̄_j),
+    H the entropy and ν = −log(α/(1−α)): the multiplier of the constraint Σ_j γ̄_j = target.
+    :meth:`update` is a gradient step on that dual variable.
 
     Args:
         on: whose spike probabilities are averaged; "none" gives 0, "scalar" the published
             form on the prior's (:func:`scalar_activity_kl`).
         alpha: α in (0, 1), or where it starts.
-        weight: ρ.
+        weight: ρ over progress.
         target_active: how many dimensions should be on an image; None keeps α.
+        distance: d, "symmetric" (:func:`activity_distance`) or "kl" (:func:`activity_kl`).
     """
 
     log_odds: Tensor
@@ -82,11 +104,13 @@ class ActivityPenalty(nn.Module):
         self,
         on: Penalised = "none",
         alpha: float = 0.5,
-        weight: float = 1.0,
+        weight: Schedule = Constant(1.0),
         target_active: float | None = None,
+        distance: Distance = "kl",
     ) -> None:
         super().__init__()
         self.on, self.weight, self.target_active = on, weight, target_active
+        self.distance = activity_distance if distance == "symmetric" else activity_kl
         self.register_buffer("log_odds", torch.tensor(math.log(alpha / (1 - alpha))))
 
     @property
@@ -94,19 +118,20 @@ class ActivityPenalty(nn.Module):
         """α, 0-d."""
         return torch.sigmoid(self.log_odds)
 
-    def forward(self, posterior: Tensor, prior: Tensor) -> Tensor:
+    def forward(self, posterior: Tensor, prior: Tensor, progress: Progress = 1.0) -> Tensor:
         """The penalty in nats, 0-d.
 
         Args:
             posterior: spike probabilities of a batch, shape ``(B, J)``.
             prior: those that the prior expects for the same images, shape ``(B, J)``.
+            progress: how far training has come, in [0, 1].
         """
         if self.on == "none":
             return posterior.new_zeros(())
         if self.on == "scalar":
-            return self.weight * scalar_activity_kl(prior, self.alpha)
+            return self.weight(progress) * scalar_activity_kl(prior, self.alpha)
         spikes = posterior if self.on == "posterior" else prior
-        return self.weight * activity_kl(spikes, self.alpha)
+        return self.weight(progress) * self.distance(spikes, self.alpha)
 
     @torch.no_grad()
     def update(self, active: Tensor) -> None:

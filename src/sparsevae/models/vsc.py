@@ -10,7 +10,7 @@ from sparsevae.distributions import Estimator, SpikeAndSlab
 from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
-from sparsevae.penalties import ActivityPenalty, Penalised
+from sparsevae.penalties import ActivityPenalty, Distance, Penalised
 from sparsevae.schedules import Progress, Schedule, from_json
 
 Scheduled = Mapping[str, Any] | float | Schedule
@@ -19,7 +19,7 @@ Scheduled = Mapping[str, Any] | float | Schedule
 class VSC(Model):
     """q(z|x) = Π_j [γ_j N(μ_j, s_j²) + (1−γ_j) δ₀] (Tonolini et al. 2019):
 
-        loss = −log p(x|z) + w(t)·KL(q_λ(z|x) ‖ p(z)) + ρ·Σ_j KL(γ̄_j ‖ α),
+        loss = −log p(x|z) + w(t)·KL(q_λ(z|x) ‖ p(z)) + ρ(t)·Σ_j d(γ̄_j, α),
         z drawn from q_λ = Π_j [γ_j N(λμ_j, λs_j² + 1−λ) + (1−γ_j) δ₀],  λ = λ(t).
 
     Args:
@@ -36,7 +36,8 @@ class VSC(Model):
         warm_up_form: "published" interpolates the log-variance, and in the draw alone.
         kl_weight: w over progress t.
         penalty: what ρ is on: "posterior", "prior", "scalar" (as published) or "none".
-        penalty_weight: ρ.
+        penalty_weight: ρ over progress t.
+        penalty_distance: d, "kl" or "symmetric", see :class:`ActivityPenalty`.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from.
         likelihood: the family of p(x|z).
@@ -58,7 +59,8 @@ class VSC(Model):
         warm_up_form: Literal["variance", "published"] = "variance",
         kl_weight: Scheduled = 1.0,
         penalty: Penalised = "none",
-        penalty_weight: float = 1.0,
+        penalty_weight: Scheduled = 1.0,
+        penalty_distance: Distance = "kl",
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
         likelihood: Named = "bernoulli",
@@ -73,7 +75,11 @@ class VSC(Model):
             channels=channels,
             prior=priors.sparse(prior, latents, rate, from_json(warm_up), starts),
             penalty=ActivityPenalty(
-                penalty, rate, penalty_weight, rate * latents if alpha is None else None
+                penalty,
+                rate,
+                from_json(penalty_weight),
+                rate * latents if alpha is None else None,
+                penalty_distance,
             ),
             kl_weight=from_json(kl_weight),
             likelihood=likelihood,
@@ -89,13 +95,13 @@ class VSC(Model):
         return q.warmed(self.warm_up(progress))
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """−log p(x|z) + w·KL(q_λ ‖ p) + ρ·Σ_j KL(γ̄_j ‖ α)."""
+        """−log p(x|z) + w·KL(q_λ ‖ p) + ρ·Σ_j d(γ̄_j, α)."""
         known: Progress = 1.0 if self.published else progress  # whose λ the divergence has
         q = self.posterior(self.shown(x), known)
         drawn = q.warmed(self.warm_up(progress), "log-variance") if self.published else q
         z, _ = drawn.draw(self.temperature(progress), self.estimator)
         reconstruction = -self.likelihood(z).log_prob(x)
         kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, known), known)
-        penalty = self.penalty(q.spike_probability, expected)
+        penalty = self.penalty(q.spike_probability, expected, progress)
         active = q.spike_probability.detach().mean(0)
         return Terms(reconstruction, kl, penalty, self.kl_weight(progress), active)
