@@ -32,7 +32,13 @@ class Recipe:
     keeps_alpha: bool = True
 
 
-SPARSE: JSON = {"prior": "mixture", "penalty": "prior", "estimator": "reinmax"}
+SPARSE: JSON = {
+    "prior": "mixture",
+    "estimator": "reinmax",
+    "kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.5},
+    "penalty": "prior",
+    "penalty_distance": "symmetric",
+}
 PUBLISHED: JSON = {
     "prior": "published",
     "penalty": "scalar",
@@ -44,8 +50,8 @@ PUBLISHED_WARM_UP = {"kind": "ramp", "start": 0.21, "end": 0.28}
 
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(
-        "Adam, one cycle up to 2e-3; VSC with a mixture prior, α found for a target activity.",
-        {"kind": "one-cycle", "peak": 2e-3},
+        "Adam, one cycle up to 4e-3; VSC with a mixture prior and its activity held at a target.",
+        {"kind": "one-cycle", "peak": 4e-3},
         {"vsc": SPARSE, "vsc-wu": SPARSE},
         keeps_alpha=False,
     ),
