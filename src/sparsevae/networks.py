@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sparsevae import kernels
@@ -101,7 +100,7 @@ class FullConvolution(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
-        return F.linear(_flat(maps), _flat(self.weight), self.bias).relu()
+        return kernels.linear(_flat(maps), _flat(self.weight), self.bias, relu=True)
 
 
 class FullTransposedConvolution(nn.Module):
@@ -116,9 +115,8 @@ class FullTransposedConvolution(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
         height, width = self.size
-        flat = features @ _flat(self.weight)  # (B, h·w·O)
-        maps = flat.view(len(flat), height, width, len(self.bias)) + self.bias
-        return (maps.relu() if self.relu else maps).permute(0, 3, 1, 2)
+        flat = kernels.transposed_linear(features, _flat(self.weight), self.bias, relu=self.relu)
+        return flat.view(len(flat), height, width, len(self.bias)).permute(0, 3, 1, 2)
 
 
 class Encoder(nn.Module):
