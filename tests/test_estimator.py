@@ -323,6 +323,7 @@ def test_epochs_follow_the_number_of_rows(rows, epochs):
     ("parameters", "named"),
     [
         ({"n_components": 0}, "n_components"),
+        ({"target_active": 0.0}, "target_active"),
         ({"max_iter": -1}, "max_iter"),
         ({"batch_size": "all"}, "batch_size"),
         ({"learning_rate": 0.0}, "learning_rate"),
@@ -336,7 +337,7 @@ def test_epochs_follow_the_number_of_rows(rows, epochs):
 )
 def test_a_wrong_parameter_is_one_sentence_when_fit_begins(parameters, named, wine):
     with pytest.raises(ConfigurationError, match=r"^[^\n]+\.$") as caught:
-        few(VariationalCoder, **parameters).fit(wine)
+        few(VariationalSparseCoder, **parameters).fit(wine)
     assert named in str(caught.value)
 
 

@@ -212,7 +212,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             model = build(
                 name,
                 rows.shape[1:],
-                self.n_components,
+                int(self.n_components),
                 channels=plan.channels,
                 arguments=arguments,
                 examples=examples,

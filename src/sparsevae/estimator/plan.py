@@ -22,7 +22,7 @@ HIDDEN = (64,)  # widths of the trunk for vectors
 
 
 class Settings(Checked):
-    """The parameters that are plain values."""
+    """The parameters that are plain values; the last two are those of the sparse coder alone."""
 
     n_components: Count
     scaling: Literal["auto", "none", "grey", "minmax", "standard"]
@@ -33,6 +33,8 @@ class Settings(Checked):
     device: str
     sparse_output: bool
     verbose: bool
+    target_active: Positive = 1.0
+    warm_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def make_plan(parameters: Mapping[str, Any], rows: Array) -> Plan:
     Raises:
         ConfigurationError: a parameter is unknown or out of its range.
     """
-    given = Settings.checked({name: parameters[name] for name in Settings.model_fields})
+    names = [name for name in Settings.model_fields if name in parameters]
+    given = Settings.checked({name: parameters[name] for name in names})
     likelihood, reason = parameters["likelihood"], "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
