@@ -7,7 +7,7 @@ from torch.distributions import kl_divergence
 from sparsevae import priors
 from sparsevae.distributions import SpikeAndSlab
 from sparsevae.models import build
-from sparsevae.penalties import ActivityPenalty, activity_kl, bernoulli_kl
+from sparsevae.penalties import ActivityPenalty, bernoulli_kl
 from sparsevae.priors.mixture import PseudoInputMixture
 
 BATCH, LATENTS, INPUTS, PIXELS = 9, 4, 5, 12
@@ -130,39 +130,50 @@ def test_the_scalar_penalty_is_the_mean_over_images():
     torch.testing.assert_close(ActivityPenalty("scalar", 0.2).double()(gamma, gamma), expected)
 
 
-def test_the_dual_variable_is_the_multiplier_of_the_activity():
-    """d penalty / d γ̄ falls by exactly the rise of log-odds(α): ν enters as ν·Σγ̄."""
-    gamma = torch.full((3, 4), 0.3, dtype=torch.float64, requires_grad=True)
-    slopes = []
-    for log_odds in (-2.0, -1.0):
-        alpha = torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))
-        (slope,) = torch.autograd.grad(activity_kl(gamma, alpha), gamma)
-        slopes.append(3 * slope)  # γ̄ is a mean over 3 images
-    torch.testing.assert_close(slopes[0] - slopes[1], torch.ones(3, 4).double())
+def test_the_price_is_paid_for_every_gate_above_the_target():
+    gamma = torch.rand(6, 4, generator=torch.Generator().manual_seed(3)).double()
+    free = ActivityPenalty("posterior", 0.2).double()
+    held = ActivityPenalty("posterior", 0.2, target_active=1.5).double()
+    held.price.fill_(0.7)
+    extra = held(gamma, gamma) - free(gamma, gamma)
+    torch.testing.assert_close(extra, 0.7 * (gamma.sum(1).mean() - 1.5))
 
 
-def test_alpha_rises_below_the_target_falls_above_it_and_rests_on_it():
+def test_the_price_rises_above_the_target_falls_below_it_and_rests_on_it():
     penalty = ActivityPenalty("prior", 0.25, target_active=8.0)
-    before = float(penalty.alpha)
     penalty.update(torch.tensor(8.0))
-    assert float(penalty.alpha) == before
+    assert float(penalty.price) == 0.0
     penalty.update(torch.tensor(2.0))
-    assert float(penalty.alpha) > before
+    assert float(penalty.price) < 0
     for _ in range(3):
         penalty.update(torch.tensor(30.0))
-    assert float(penalty.alpha) < before
+    assert float(penalty.price) > 0
 
 
-def test_an_explicit_alpha_stays():
+def test_a_price_holds_the_activity_where_the_distance_alone_does_not():
+    """Gates that gain one nat each by opening settle at the target."""
+    logits = torch.zeros(6, requires_grad=True)
+    penalty = ActivityPenalty("posterior", 0.25, target_active=1.5)
+    optimiser = torch.optim.Adam([logits], lr=0.05)
+    for _ in range(2000):
+        gamma = torch.sigmoid(logits)[None]
+        optimiser.zero_grad()
+        (penalty(gamma, gamma) - gamma.sum()).backward()
+        optimiser.step()
+        penalty.update(gamma.detach().sum())
+    assert float(gamma.detach().sum()) == pytest.approx(1.5, abs=0.02)
+    assert float(penalty.price) == pytest.approx(1.0, abs=0.05)
+
+
+def test_an_explicit_alpha_has_no_price():
     def vsc(**arguments):
         settings = {"prior": "mixture", "penalty": "prior", **arguments}
         return build("vsc", (7,), 12, channels=(8,), arguments=settings)
 
     for arguments, moves in (({"alpha": 0.1}, False), ({}, True), ({"target_active": 3.0}, True)):
         model = vsc(**arguments)
-        before = float(model.penalty.alpha)
         model.update_duals(model.loss(torch.rand(20, 7)))
-        assert (float(model.penalty.alpha) != before) == moves
+        assert (float(model.penalty.price) != 0.0) == moves
 
 
 def test_the_target_is_at_most_half_of_the_dimensions():
@@ -176,6 +187,6 @@ def test_the_dual_variable_is_saved_with_the_weights():
     first, second = (build("vsc", (7,), 12, channels=(8,), arguments=settings) for _ in range(2))
     for _ in range(5):
         first.update_duals(first.loss(torch.rand(20, 7)))
-    assert float(first.penalty.alpha) != float(second.penalty.alpha)
+    assert float(first.penalty.price) != float(second.penalty.price)
     second.load_state_dict(first.state_dict())
-    assert float(first.penalty.alpha) == float(second.penalty.alpha)
+    assert float(first.penalty.price) == float(second.penalty.price)

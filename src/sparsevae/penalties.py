@@ -3,7 +3,6 @@
 Shape legend: B images in a batch, J latent dimensions.
 """
 
-import math
 from typing import Literal
 
 import torch
@@ -14,8 +13,8 @@ from sparsevae.schedules import Constant, Progress, Schedule
 Penalised = Literal["none", "posterior", "prior", "scalar"]
 Distance = Literal["symmetric", "kl"]
 LOWEST_RATE = 1e-6  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = 0.01  # a step moves log-odds by at most this, so 100 steps by a factor e
-DUAL_RANGE = (-12.0, 2.0)  # log-odds of α
+DUAL_RATE = 0.01  # nats: the most by which a step moves the price of an open gate
+PRICES = (-4.0, 12.0)  # nats an open gate
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -82,23 +81,26 @@ def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tens
     return spike_probability.shape[1] * bernoulli_kl(rate, alpha).mean()
 
 
-class ActivityPenalty(nn.Module):
-    """ρ·Σ_j d(γ̄_j, α), on the posterior's spikes, on the prior's, or on none.
+DISTANCES = {"symmetric": activity_distance, "kl": activity_kl}
 
-    With a target, α is not given but found. Up to a constant KL(γ̄_j ‖ α) is ν γ̄_j − H(γ̄_j),
-    H the entropy and ν = −log(α/(1−α)): the multiplier of the constraint Σ_j γ̄_j = target.
-    :meth:`update` is a gradient step on that dual variable.
+
+class ActivityPenalty(nn.Module):
+    """ρ·Σ_j d(γ̄_j, α) + ν·(Σ_j γ̄_j − target), on the posterior's spikes, or on the prior's.
+
+    The first term wants every dimension to be on equally often. ν is the price of an open gate,
+    the multiplier of the constraint Σ_j γ̄_j = target; :meth:`update` is a gradient step on it.
 
     Args:
         on: whose spike probabilities are averaged; "none" gives 0, "scalar" the published
             form on the prior's (:func:`scalar_activity_kl`).
-        alpha: α in (0, 1), or where it starts.
+        alpha: α in (0, 1).
         weight: ρ over progress.
-        target_active: how many dimensions should be on an image; None keeps α.
+        target_active: how many dimensions should be on an image; None leaves out the price.
         distance: d, "symmetric" (:func:`activity_distance`) or "kl" (:func:`activity_kl`).
     """
 
-    log_odds: Tensor
+    alpha: Tensor
+    price: Tensor
 
     def __init__(
         self,
@@ -110,13 +112,9 @@ class ActivityPenalty(nn.Module):
     ) -> None:
         super().__init__()
         self.on, self.weight, self.target_active = on, weight, target_active
-        self.distance = activity_distance if distance == "symmetric" else activity_kl
-        self.register_buffer("log_odds", torch.tensor(math.log(alpha / (1 - alpha))))
-
-    @property
-    def alpha(self) -> Tensor:
-        """α, 0-d."""
-        return torch.sigmoid(self.log_odds)
+        self.distance = scalar_activity_kl if on == "scalar" else DISTANCES[distance]
+        self.register_buffer("alpha", torch.tensor(alpha))
+        self.register_buffer("price", torch.tensor(0.0))
 
     def forward(self, posterior: Tensor, prior: Tensor, progress: Progress = 1.0) -> Tensor:
         """The penalty in nats, 0-d.
@@ -128,18 +126,19 @@ class ActivityPenalty(nn.Module):
         """
         if self.on == "none":
             return posterior.new_zeros(())
-        if self.on == "scalar":
-            return self.weight(progress) * scalar_activity_kl(prior, self.alpha)
         spikes = posterior if self.on == "posterior" else prior
-        return self.weight(progress) * self.distance(spikes, self.alpha)
+        penalty: Tensor = self.weight(progress) * self.distance(spikes, self.alpha)
+        if self.target_active is None:
+            return penalty
+        return penalty + self.price * (spikes.sum(1).mean() - self.target_active)
 
     @torch.no_grad()
     def update(self, active: Tensor) -> None:
-        """Raise α while fewer dimensions are on than the target asks for, and lower it else.
+        """Raise the price while more dimensions are on than the target asks for, else lower it.
 
         Args:
             active: mean over images of Σ_j γ_j of the posterior, 0-d.
         """
         if self.target_active is not None:
-            error = (1 - active / self.target_active).clamp(-1.0, 1.0)
-            self.log_odds.add_(DUAL_RATE * error).clamp_(*DUAL_RANGE)
+            error = (active / self.target_active - 1).clamp(-1.0, 1.0)
+            self.price.add_(DUAL_RATE * error).clamp_(*PRICES)

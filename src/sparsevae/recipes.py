@@ -22,8 +22,8 @@ class Recipe:
         about: one sentence for a reader of the report.
         learning_rate: a schedule as JSON, or a constant number.
         arguments: arguments of the models' classes, by model name.
-        keeps_alpha: whether α stays at min(½, target/J) when the study does not give one;
-            else a penalty looks for the α that reaches the target.
+        keeps_alpha: whether α = min(½, target/J) is all there is when the study does not give
+            one; else a price holds the activity at the target.
     """
 
     about: str
@@ -133,7 +133,7 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
 
 
 def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> dict[str, Any]:
-    """Arguments of one run: the recipe's, then the study's; α where no penalty looks for it."""
+    """Arguments of one run: the recipe's, then the study's; α where no target is held."""
     table = row(model)
     arguments = {**chosen.arguments.get(model, {}), **study.arguments.get(model, {})}
     if "alpha" in table.accepts():

@@ -28,8 +28,10 @@ class VSC(Model):
         channels: widths of the trunk.
         prior: "fixed", "learned", "mixture" of pseudo-inputs, or a mixture weighted by a
             "classifier" or as "published".
-        alpha: α, the share of images for which a dimension should be on; None looks for the
-            value that holds Σ_j γ_j at ``target_active`` (at most J/2).
+        alpha: α, the share of images for which a dimension should be on. None takes
+            ``target_active``/J, at most ½, and holds Σ_j γ_j there by a price, see
+            :class:`ActivityPenalty`.
+        target_active: how many dimensions should be on an image, when α is not given.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
