@@ -52,12 +52,15 @@ def test_alpha_is_filled_in_for_models_that_have_it():
         assert run.arguments.get("alpha") == (0.2 if run.model.startswith("vsc") else None)
 
 
-def test_arguments_of_the_study_go_before_those_of_the_row():
+def test_arguments_of_the_study_go_before_those_of_the_recipe_and_these_before_the_rows():
     ramp = {"kind": "ramp", "start": 0.3, "end": 0.6}
-    study = StudyConfig(models=("vsc-wu",), arguments={"vsc-wu": {"warm_up": ramp}})
-    assert runs(study, "digits")[0].arguments["warm_up"] == ramp
-    unchanged = runs(StudyConfig(models=("vsc-wu",)), "digits")[0]
-    assert unchanged.arguments["warm_up"] == MODELS["vsc-wu"].arguments["warm_up"]
+
+    def warm_up(**settings):
+        return runs(StudyConfig(models=("vsc-wu",), **settings), "digits")[0].arguments["warm_up"]
+
+    assert warm_up(arguments={"vsc-wu": {"warm_up": ramp}}) == ramp
+    assert warm_up() == RECIPES["default"].arguments["vsc-wu"]["warm_up"]
+    assert warm_up(recipe="protocol") == MODELS["vsc-wu"].arguments["warm_up"]
 
 
 def test_names_of_runs_are_names_of_folders():

@@ -39,6 +39,14 @@ SPARSE: JSON = {
     "penalty": "prior",
     "penalty_distance": "symmetric",
 }
+# While the slabs are noise a few gates that are mostly open serve best; a heavier penalty keeps
+# the others in use, and the divergence must count from the start.
+SPARSE_WARM_UP: JSON = {
+    **SPARSE,
+    "warm_up": {"kind": "ramp", "start": 0.05, "end": 0.1},
+    "kl_weight": 1.0,
+    "penalty_weight": {"kind": "ramp", "start": 0.1, "end": 0.4, "first": 4.0, "last": 1.0},
+}
 PUBLISHED: JSON = {
     "prior": "published",
     "penalty": "scalar",
@@ -52,7 +60,7 @@ RECIPES: dict[str, Recipe] = {
     "default": Recipe(
         "Adam, one cycle up to 4e-3; VSC with a mixture prior and its activity held at a target.",
         {"kind": "one-cycle", "peak": 4e-3},
-        {"vsc": SPARSE, "vsc-wu": SPARSE},
+        {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
         keeps_alpha=False,
     ),
     "vsc-published": Recipe(
