@@ -22,7 +22,7 @@ SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "channels": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),
-    *("pictures.safetensors", "metrics.json"),
+    *("findings.json", "pictures.safetensors", "metrics.json"),
 }
 
 

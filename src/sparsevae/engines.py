@@ -23,6 +23,7 @@ from sparsevae.errors import RunFolderError
 
 REPORT_EVERY = 0.2  # seconds between two messages of a worker
 OnProgress = Callable[[str, int], None]
+OnWarning = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def run_locally(tasks: list[Task], jobs: int, on_progress: OnProgress) -> Iterator[Task]:
+def run_locally(
+    tasks: list[Task], jobs: int, on_progress: OnProgress, on_warning: OnWarning
+) -> Iterator[Task]:
     """Do runs in up to ``jobs`` worker processes, and stop them all when interrupted.
 
     Args:
         tasks: runs, started in this order.
         jobs: number of processes.
         on_progress: called with a run's name and a number of images it has done since.
+        on_warning: called with a run's name and a line about signs of collapse.
 
     Yields:
         Each task when it is finished.
@@ -84,7 +88,7 @@ def run_locally(tasks: list[Task], jobs: int, on_progress: OnProgress) -> Iterat
         waiting = {pool.submit(_train, task): task for task in tasks}
         while waiting:
             done = [future for future in waiting if future.done()]
-            _forward(messages, on_progress)
+            _forward(messages, on_progress, on_warning)
             for future in done:
                 future.result()
                 yield waiting.pop(future)
@@ -99,12 +103,16 @@ def run_locally(tasks: list[Task], jobs: int, on_progress: OnProgress) -> Iterat
         pool.shutdown(cancel_futures=True)
 
 
-def _forward(messages: Any, on_progress: OnProgress) -> None:
+def _forward(messages: Any, on_progress: OnProgress, on_warning: OnWarning) -> None:
     """Pass on what workers have said, waiting a little for the first message."""
     try:
-        on_progress(*messages.get(timeout=REPORT_EVERY))
+        name, said = messages.get(timeout=REPORT_EVERY)
         while True:
-            on_progress(*messages.get_nowait())
+            if isinstance(said, str):
+                on_warning(name, said)
+            else:
+                on_progress(name, said)
+            name, said = messages.get_nowait()
     except Empty:
         return
 
@@ -141,5 +149,12 @@ def _train(task: Task) -> None:
             if parent is not None and not parent.is_alive():
                 os._exit(1)  # nobody is left to hear of the result; the checkpoint stays
 
-    train_run(config, dataset, RunFolder(task.folder), device=task.device, progress=progress)
+    train_run(
+        config,
+        dataset,
+        RunFolder(task.folder),
+        device=task.device,
+        progress=progress,
+        warn=lambda line: _messages.put((config.name, line)),
+    )
     _messages.put((config.name, done))

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sparsevae import kernels, recipes, steps, training
+from sparsevae import doctor, kernels, recipes, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
+from sparsevae.doctor.watch import mean_image_score, warning
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate
 from sparsevae.models import VSC, Model, build
@@ -52,6 +53,7 @@ def train_run(
     *,
     device: str = "auto",
     progress: Progress = silent,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Train, measure and keep one run, from its last checkpoint where there is one.
 
@@ -61,6 +63,7 @@ def train_run(
         folder: where everything is kept.
         device: see :func:`sparsevae.training.device`.
         progress: called with a number of images as they are done.
+        warn: called with a line when an epoch shows collapse.
 
     Raises:
         RunFolderError: the folder belongs to another configuration, or is damaged.
@@ -70,6 +73,7 @@ def train_run(
     images = torch.from_numpy(dataset.train.images)
     model, optimiser, history = _restored(config, images, folder, where)
     progress(len(history) * len(images))
+    mean_image = mean_image_score(model, dataset.train.images)
     with torch.random.fork_rng():
         epochs = training.train(
             model,
@@ -86,8 +90,11 @@ def train_run(
         for row in epochs:
             history.append(row)
             folder.save_checkpoint(_checkpoint(model, optimiser), history)
+            if line := warning(history, config.epochs, model, mean_image):
+                warn(line)
     folder.save_weights(model, history)
     metrics, pictures = evaluate(model.eval(), dataset)
+    folder.keep_diagnosis(doctor.examine(model, dataset, pictures["rises"]).as_json())
     folder.finish({**_identity(config, model, history, where), **metrics}, pictures)
 
 

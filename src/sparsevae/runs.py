@@ -5,6 +5,7 @@
     weights.safetensors      the trained model
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
+    findings.json            signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
 Every file is written under another name and then renamed: none is ever half there.
@@ -100,6 +101,12 @@ class RunFolder:
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
+    @property
+    def diagnosis(self) -> Row:
+        """``findings`` and ``statistics`` of the collapse doctor; empty where none were kept."""
+        path = self.path / "findings.json"
+        return dict(read_json(path)) if path.is_file() else {}
+
     def start(self, config: RunConfig, data_sha256: str, shape: tuple[int, ...]) -> None:
         """Create the folder for a configuration, or check that it belongs to it.
 
@@ -174,6 +181,10 @@ class RunFolder:
         """Keep the numbers behind the pictures, in place of those that are there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         write_tensors(self.path / "pictures.safetensors", tensors, {})
+
+    def keep_diagnosis(self, diagnosis: Row) -> None:
+        """Keep what the collapse doctor found, in place of what is there."""
+        write_json(self.path / "findings.json", diagnosis)
 
     def load(self, device: torch.device | str = "cpu") -> Model:
         """The trained model, in evaluation mode.

@@ -52,7 +52,13 @@ COLUMNS = (
     "kernel",
     "seconds",
 )
-KEPT = ("config.json", "history.json", "pictures.safetensors", "weights.safetensors")
+KEPT = (
+    "config.json",
+    "history.json",
+    "findings.json",
+    "pictures.safetensors",
+    "weights.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -125,10 +131,19 @@ def run_study(
     pending = [run for run in runs if not folders[run.name].finished]
     listener.begin({run.name: run.epochs * len(dataset.train) for run in pending})
     tasks = [Task(run, folders[run.name].path, where) for run in pending]
-    for task in run_locally(tasks, jobs or cores(), listener.progress) if tasks else ():
-        listener.finished(task.config.name, RunFolder(task.folder).metrics)
+    told = (listener.progress, lambda name, line: listener.say(f"{name}: {line}"))
+    for task in run_locally(tasks, jobs or cores(), *told) if tasks else ():
+        _tell(RunFolder(task.folder), task.config.name, listener)
     write_references(dataset, out, listener)
     return write_report(out)
+
+
+def _tell(run: RunFolder, name: str, listener: Listener) -> None:
+    """Say that a run is finished, and what is alarming about it."""
+    listener.finished(name, run.metrics)
+    for finding in run.diagnosis["findings"]:
+        if finding["severity"] == "alarm":
+            listener.say(f"{name}: {finding['sentence']}")
 
 
 def finished_runs(out: Path) -> list[RunFolder]:

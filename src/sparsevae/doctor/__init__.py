@@ -5,28 +5,33 @@ for finding in diagnosis.findings:
     print(finding.severity, finding.sentence)
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from sparsevae.datasets import Dataset
-from sparsevae.doctor.faults import Finding, Severity, findings
+from sparsevae.doctor import gates, parts
+from sparsevae.doctor.finding import Finding, Severity
 from sparsevae.doctor.statistics import Statistics, gather
-from sparsevae.doctor.watch import activity, warning
 from sparsevae.measuring import Floats, ablation_rises, measure, unit
 from sparsevae.metrics import bounds
 from sparsevae.models import Model
 
-__all__ = [
-    "Diagnosis",
-    "Finding",
-    "Severity",
-    "Statistics",
-    "activity",
-    "examine",
-    "findings",
-    "gather",
-    "warning",
-]
+__all__ = ["CHECKS", "Diagnosis", "Finding", "Severity", "Statistics", "examine", "findings"]
+
+CHECKS: tuple[Callable[[Statistics], Finding | None], ...] = (
+    parts.mean_image,
+    parts.code_ignored,
+    parts.divergence_off,
+    parts.warm_up,
+    parts.alpha,
+    gates.sunk,
+    gates.saturated,
+    gates.always_on,
+    gates.dead,
+    parts.slab,
+    parts.components,
+)
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,17 @@ class Diagnosis:
     statistics: Statistics
     findings: tuple[Finding, ...]
 
-    @property
-    def alarms(self) -> tuple[Finding, ...]:
-        """Findings that make a run's numbers mislead."""
-        return tuple(finding for finding in self.findings if finding.severity == "alarm")
-
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON: ``findings``, a mapping each, and ``statistics`` by name."""
+        """``findings``, a mapping each with its whole ``sentence``, and ``statistics`` by name."""
         told = [{**asdict(finding), "sentence": finding.sentence} for finding in self.findings]
         return {"findings": told, "statistics": self.statistics.as_json()}
+
+
+def findings(statistics: Statistics) -> tuple[Finding, ...]:
+    """Every fault that the statistics show, alarms first."""
+    found = [finding for check in CHECKS if (finding := check(statistics)) is not None]
+    order = get_args(Severity)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
 def examine(model: Model, dataset: Dataset, rises: Floats | None = None) -> Diagnosis:
@@ -53,8 +60,8 @@ def examine(model: Model, dataset: Dataset, rises: Floats | None = None) -> Diag
     Args:
         model: on any device, in evaluation mode.
         dataset: its training images give the mean image that a collapsed decoder prints.
-        rises: of :func:`sparsevae.measuring.ablation_rises` for the test split; measured here
-            when left out.
+        rises: of :func:`sparsevae.measuring.ablation_rises` for the test split, shape ``(J,)``;
+            measured here when left out.
     """
     x = unit(dataset.test)
     found = measure(model, x)

@@ -22,6 +22,7 @@ from sparsevae.penalties import LOWEST_RATE
 from sparsevae.priors import (
     FixedSpikeAndSlab,
     LearnedSpikeAndSlab,
+    NoPrior,
     PseudoInputMixture,
     StandardNormal,
 )
@@ -113,7 +114,6 @@ def gather(
     decoded = batched(model.decode, found.code, model)
     code_use, slab_use = _uses(model, first)
     kl, prior_gamma = _against_prior(model, first)
-    alpha, lowest = _alpha(model)
     components, perplexity = _mixture(model, first)
     return Statistics(
         gated=found.gated,
@@ -122,10 +122,10 @@ def gather(
         pixel_variance=images.variance_share(decoded, x),
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=float(found.kl.mean()),
+        total_kl=math.nan if isinstance(model.prior, NoPrior) else float(found.kl.mean()),
         warm_up=float(model.warm_up(1.0)) if isinstance(model, VSC) else 1.0,
-        alpha=alpha,
-        lowest_alpha=lowest,
+        alpha=asked_activity(model),
+        lowest_alpha=_lowest_activity(model),
         components=components,
         perplexity=perplexity,
         kl=kl,
@@ -212,17 +212,20 @@ def _beside_components(q: Distribution) -> Distribution:
     return Gaussian(q.loc[:, None], q.scale[:, None])
 
 
-def _alpha(model: Model) -> tuple[float, float]:
-    """α that is asked for, and the smallest activity that can be reached."""
-    prior = model.prior
-    if not isinstance(model, VSC):
-        return math.nan, math.nan
-    if isinstance(prior, FixedSpikeAndSlab) and model.penalty.on == "none":
-        return float(torch.sigmoid(prior.logits[0])), 0.0
+def asked_activity(model: Model) -> float:
+    """α, the share of images for which a dimension should be on; NaN for a model without it."""
+    return float(model.penalty.alpha) if isinstance(model, VSC) else math.nan
+
+
+def _lowest_activity(model: Model) -> float:
+    """The smallest activity that what is penalised can reach; NaN where nothing is."""
+    prior, penalised = model.prior, model.penalty.on
+    if penalised == "none":
+        return math.nan
     published = isinstance(prior, PseudoInputMixture) and prior.weights == "published"
-    sloped = published and model.penalty.on in ("prior", "scalar")
-    lowest = 1 / (1 + math.exp(SPIKE_SLOPE / 2)) if sloped else LOWEST_RATE
-    return float(model.penalty.alpha), lowest
+    if published and penalised != "posterior":
+        return 1 / (1 + math.exp(SPIKE_SLOPE / 2))
+    return LOWEST_RATE
 
 
 @torch.no_grad()

@@ -7,16 +7,34 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sparsevae.doctor.gates import DENSE_ALPHA, DENSE_SHARE
+from sparsevae.doctor.statistics import asked_activity
 from sparsevae.evaluation import COLLAPSE_SHARE
+from sparsevae.likelihoods import GreyBernoulli
+from sparsevae.metrics import bounds
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
+from sparsevae.models import Model
 
 Row = Mapping[str, Any]
 
-PATIENCE = 1 / 3  # of a run: until then a healthy one, too, may print the mean image
-DENSE_SHARE = 0.5  # of all open gates are the same ones for every image: selection is lost
+FIRST = 2  # the mean over the first epoch says more about where training starts
+MEAN_IMAGE_UNTIL = 0.5  # of a run; until then a healthy one, if short, may print the mean image
+
+
+def mean_image_score(model: Model, images: npt.NDArray[np.uint8]) -> float:
+    """Score of the mean of images on those images, nats an image; NaN where it has none.
+
+    Args:
+        model: its likelihood decides whether there is such a score.
+        images: grey levels, shape ``(N, *shape)``.
+    """
+    mean = images.mean(0, keepdims=True) / 255
+    return bounds.grey_score(mean, mean) if model.family is GreyBernoulli else math.nan
 
 
 def activity(spikes: Tensor) -> dict[str, float]:
@@ -35,42 +53,42 @@ def activity(spikes: Tensor) -> dict[str, float]:
     return dict(zip(("sum_gamma", "always_on", "shut"), found, strict=True)) if found[0] else {}
 
 
-def warning(history: Sequence[Row], epochs: int, latents: int, mean_image: float) -> str:
-    """What to say after an epoch that shows signs of collapse which the one before did not show.
+def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float) -> str:
+    """What to say after an epoch with signs of collapse that the epoch before did not have.
 
     Args:
         history: one row an epoch so far.
-        epochs: of the whole run; in its first epoch and its first third nothing is said.
-        latents: J.
-        mean_image: score of the mean training image on the training images, nats an image; NaN
-            where the likelihood has no such score.
+        epochs: of the whole run.
+        model: what is trained.
+        mean_image: of :func:`mean_image_score` for the training images.
 
     Returns:
         One line; empty when there is nothing new to say.
     """
-    first = max(2, math.ceil(PATIENCE * epochs))
-    if len(history) < first:
-        return ""
-    before = _signs(history[-2], latents, mean_image) if len(history) > first else {}
-    now = _signs(history[-1], latents, mean_image)
-    said = "; ".join(text for sign, text in now.items() if sign not in before)
-    return f"epoch {len(history)} of {epochs}: {said}." if said else ""
+    signs = [_signs(row, epochs, model, mean_image) for row in history[-2:]]
+    before = signs[0] if len(signs) > 1 else {}
+    new = "; ".join(text for sign, text in signs[-1].items() if sign not in before)
+    return f"epoch {len(history)} of {epochs}: {new}." if new else ""
 
 
-def _signs(row: Row, latents: int, mean_image: float) -> dict[str, str]:
-    found = {}
-    if row["reconstruction"] > COLLAPSE_SHARE * mean_image:
+def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, str]:
+    """Signs of collapse in one epoch, each with its words."""
+    found: dict[str, str] = {}
+    if row["epoch"] < FIRST:
+        return found
+    late = row["epoch"] >= MEAN_IMAGE_UNTIL * epochs
+    if late and row["reconstruction"] > COLLAPSE_SHARE * mean_image:
         found["mean image"] = (
             f"the decoder still prints the mean image (reconstruction {row['reconstruction']:.1f} "
             f"nats, the mean image {mean_image:.1f})"
         )
     if "sum_gamma" not in row:
         return found
-    if row["shut"] == latents:
-        found["shut"] = f"all {latents} gates are shut for every image"
-    elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and row["sum_gamma"] < latents / 2:
+    if row["shut"] == model.latents:
+        found["shut"] = f"all {model.latents} gates are shut for every image"
+    elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and asked_activity(model) < DENSE_ALPHA:
         found["dense"] = (
-            f"{row['always_on']:.0f} gates are open for every image and make up most of the "
-            f"{row['sum_gamma']:.1f} that are open on average: the gates select little"
+            f"the same {row['always_on']:.0f} gates are open for every image, of "
+            f"{row['sum_gamma']:.1f} on average: they select nothing"
         )
     return found
