@@ -10,14 +10,10 @@ import pytest
 
 from sparsevae import kernels
 from sparsevae.errors import ConfigurationError
-from sparsevae.kernels.compiled import Native, load
-
-needs_compiler = pytest.mark.skipif(
-    not isinstance(load(), Native), reason="there is no C++ compiler on this machine"
-)
+from sparsevae.kernels.compiled import load
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_name_says_what_runs():
     with kernels.use("native"):
         assert kernels.kernel_name() == load().name
@@ -45,7 +41,7 @@ def python(code, **environment):
 
 
 def output(process):
-    text, errors = process.communicate(timeout=120)
+    text, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     return text.strip()
 
@@ -61,7 +57,7 @@ def test_a_broken_compiler_falls_back_and_says_so(tmp_path):
 
 def test_insisting_on_kernels_that_cannot_be_built_is_one_clear_error(tmp_path):
     process = python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path), SPARSEVAE_KERNEL="native")
-    errors = process.communicate(timeout=120)[1]
+    errors = process.communicate(timeout=600)[1]
     assert process.returncode == 1
     assert "ConfigurationError: The kernel 'native' was asked for" in errors
     assert "install a C++ compiler" in errors
@@ -69,7 +65,7 @@ def test_insisting_on_kernels_that_cannot_be_built_is_one_clear_error(tmp_path):
 
 def test_the_environment_variable_chooses_and_is_checked():
     assert output(python(NAME, SPARSEVAE_KERNEL="plain")) == "plain"
-    errors = python(NAME, SPARSEVAE_KERNEL="fats").communicate(timeout=120)[1]
+    errors = python(NAME, SPARSEVAE_KERNEL="fats").communicate(timeout=600)[1]
     assert "SPARSEVAE_KERNEL names the kernel 'fats'" in errors
 
 
@@ -92,7 +88,7 @@ def test_memory_that_is_kept_is_not_faulted_in_again():
     assert after < before / 10
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_importing_compiles_nothing(tmp_path):
     output(python("pass", SPARSEVAE_CACHE=str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +103,7 @@ def quick_compiler(tmp_path):
     return str(script)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_processes_that_compile_at_the_same_time_share_one_library(tmp_path, quick_compiler):
     cache = tmp_path / "cache"
     settings = {"CXX": quick_compiler, "SPARSEVAE_CACHE": str(cache)}
@@ -119,7 +115,7 @@ def test_processes_that_compile_at_the_same_time_share_one_library(tmp_path, qui
     assert library.read_bytes() == Path(load().library._name).read_bytes()
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path, quick_compiler):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
@@ -127,7 +123,7 @@ def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path, quick_co
     assert output(python(NAME, **settings)) == load().name
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_the_variants_for_older_processors_compute_the_same(tmp_path, capability):
     code = (

@@ -7,11 +7,7 @@ import torch
 from torch.nn import functional
 
 from sparsevae import kernels
-from sparsevae.kernels.compiled import Native, load
 
-needs_compiler = pytest.mark.skipif(
-    not isinstance(load(), Native), reason="there is no C++ compiler on this machine"
-)
 SIZES = [(28, 28), (14, 14), (7, 7), (8, 8), (5, 5), (13, 10), (1, 1), (2, 3), (1, 9)]
 CHANNELS = [(1, 16), (16, 32), (2, 3), (3, 1), (5, 5), (32, 16), (17, 33), (1, 1)]
 SHAPES = [(1 + 16 * (i % 2), *CHANNELS[i % len(CHANNELS)], *size) for i, size in enumerate(SIZES)]
@@ -87,7 +83,7 @@ def poisoned():
     torch.use_deterministic_algorithms(False)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.usefixtures("poisoned")
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -107,7 +103,7 @@ def test_values_and_gradients_are_as_exact_as_those_of_torch(case, shape, relu):
         assert (native - target).abs().max() <= allowed
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_memory_layout_of_the_inputs_does_not_matter(case):
     inputs, function = case(3, 4, 6, 7, 8, True)
@@ -127,14 +123,14 @@ def test_memory_layout_of_the_inputs_does_not_matter(case):
             assert torch.equal(expected, found)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_maps_are_returned_in_channels_last_order():
     for case in (convolution_case, transposed_case):
         inputs, function = case(2, 3, 4, 6, 6, True)
         assert function(*inputs).is_contiguous(memory_format=torch.channels_last)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_same_bits_every_time_and_for_any_number_of_threads(case):
     inputs, function = case(37, 3, 20, 11, 9, True)
@@ -150,7 +146,7 @@ def test_same_bits_every_time_and_for_any_number_of_threads(case):
         assert all(torch.equal(a, b) for a, b in zip(runs[0], run, strict=True))
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_inputs_and_incoming_gradient_are_left_alone(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
@@ -162,7 +158,7 @@ def test_inputs_and_incoming_gradient_are_left_alone(case):
     assert all(torch.equal(a, b) for a, b in zip(copies, (*inputs, upstream), strict=True))
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_only_the_gradients_that_are_asked_for_are_computed(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
@@ -175,7 +171,7 @@ def test_only_the_gradients_that_are_asked_for_are_computed(case):
     assert torch.equal(bias.grad, wanted[3])
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
     inputs, function = case(0, 3, 4, 6, 5, True)
@@ -185,7 +181,7 @@ def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
     assert not bias.any()
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_not_a_number_stays_visible(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
@@ -194,7 +190,7 @@ def test_not_a_number_stays_visible(case):
         assert function(*inputs).isnan().any()
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_other_number_types_take_the_plain_path(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
@@ -211,7 +207,7 @@ def test_other_kernel_sizes_take_the_plain_path():
     assert torch.equal(found, functional.conv2d(images, weight, bias, stride=2, padding=1))
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_an_export_sees_the_operations_of_torch():
     class Halve(torch.nn.Module):
         def forward(self, images, weight, bias):
@@ -224,7 +220,7 @@ def test_an_export_sees_the_operations_of_torch():
         assert torch.equal(exported.module()(*inputs), function(*inputs))
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.usefixtures("poisoned")
 @pytest.mark.parametrize("scale", [0.1, 5.0, 50.0])
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (2, 3, 5, 7), (4, 2), (1, 17)], ids=str)
@@ -241,7 +237,7 @@ def test_bernoulli_score_is_exact(shape, scale):
     torch.testing.assert_close(slope.double(), exact_slope, rtol=0, atol=5e-7)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("logit", [-300.0, -41.5, -20.0, 0.0, 20.0, 41.5, 300.0])
 def test_bernoulli_score_of_one_pixel(logit):
     for value in (0.0, 0.25, 1.0):
@@ -251,7 +247,7 @@ def test_bernoulli_score_of_one_pixel(logit):
         assert score.item() == pytest.approx(exact, rel=3e-7, abs=2e-18)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 def test_bernoulli_score_hides_no_nan_and_leaves_gradients_of_pixels_to_torch():
     logits, values = torch.randn(2, 5), torch.rand(2, 5, requires_grad=True)
     with kernels.use("native"):
@@ -260,7 +256,7 @@ def test_bernoulli_score_hides_no_nan_and_leaves_gradients_of_pixels_to_torch():
     torch.testing.assert_close(values.grad, logits)
 
 
-@needs_compiler
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_reduced_precision_is_left_to_torch(case):
     inputs, function = case(2, 3, 4, 6, 5, True)

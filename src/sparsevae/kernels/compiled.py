@@ -28,7 +28,7 @@ _X86_VARIANTS = {
     "AVX512": ("avx512", ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma")),
     "AVX2": ("avx2", ("-mavx2", "-mfma")),
 }
-_SECONDS = 120.0  # a compiler that hangs must not hang the training
+_SECONDS = 600.0  # a compiler that hangs must not hang the training
 
 
 class Native(NamedTuple):
@@ -93,6 +93,8 @@ def _longs(values: Sequence[int]) -> Array[c_long]:
 
 
 def _last_line(error: subprocess.SubprocessError) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"no result within {error.timeout:.0f} seconds"
     lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
     return lines[-1]
 
