@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "epochs": 8,
     "recipe": "ablation",
-    "learning_rate": {"kind": "one-cycle", "peak": 2e-3},
+    "learning_rate": {"kind": "one-cycle", "peak": 4e-3},
 }
 COLUMNS = (
     ("negative_elbo", "-ELBO", "6.1f"),
@@ -40,6 +40,7 @@ COLUMNS = (
     ("always_on", "always", "3d"),
     ("dead", "dead", "3d"),
     ("selectivity", "select", "4.2f"),
+    ("prior_perplexity", "perplexity", "4.1f"),
     ("mse", "mse", "5.1f"),
     ("mse_noise_0.3", "σ=.3", "5.1f"),
     ("mse_noise_0.3_clipped", "clip", "5.1f"),
