@@ -13,7 +13,7 @@ import torch
 from sparsevae import datasets, kernels, storage
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Split
-from sparsevae.errors import ConfigurationError, DeviceError, RunFolderError
+from sparsevae.errors import ConfigurationError, DatasetError, DeviceError, RunFolderError
 from sparsevae.evaluation import evaluate
 from sparsevae.fitting import fit, new_model, train_run
 from sparsevae.measuring import unit
@@ -246,6 +246,20 @@ def test_the_users_random_state_has_no_effect(tiny_dataset):
     assert torch.equal(models[0].encoder.head.weight, models[1].encoder.head.weight)
 
 
+def test_grey_levels_and_floats_of_either_precision_give_one_model(tiny_dataset):
+    grey = tiny_dataset.train.images[:50]
+    forms = (grey, grey / np.float32(255), (grey / np.float32(255)).astype(np.float64))
+    models = [fit(form, "vae", latents=2, epochs=1) for form in forms]
+    for model in models[1:]:
+        assert torch.equal(model.encoder.head.weight, models[0].encoder.head.weight)
+
+
+def test_vectors_and_other_families_can_be_fitted():
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (60, 7))
+    model = fit(rows, "vsc", latents=2, epochs=1, likelihood="gaussian", prior="fixed")
+    assert model.reconstruct(torch.from_numpy(rows[:5]).float()).shape == (5, 7)
+
+
 # ------------------------------------------------------------------ mistakes
 
 
@@ -282,6 +296,19 @@ def test_a_known_recipe_is_named_where_an_unknown_one_is_refused(tiny_dataset):
     few = tiny_dataset.train.images[:20]
     message = refused(ConfigurationError, lambda: fit(few, recipe_name="soup"))
     assert all(name in message for name in RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("images", "named"),
+    [
+        (np.full((9, 1, 8, 8), 2.0), "2"),
+        (np.full((9, 1, 8, 8), np.nan), "nan"),
+        (np.zeros((0, 1, 8, 8), np.uint8), "no images"),
+    ],
+    ids=["too bright", "not a number", "none"],
+)
+def test_images_that_cannot_be_learned_are_refused(images, named):
+    assert named in refused(DatasetError, lambda: fit(images, "vae", latents=2, epochs=1))
 
 
 def test_an_absent_device_leaves_no_folder(tiny_dataset, tmp_path):

@@ -12,10 +12,12 @@ from sparsevae import doctor, kernels, recipes, steps, training
 from sparsevae.config import RunConfig
 from sparsevae.datasets import Dataset
 from sparsevae.doctor.watch import mean_image_score, warning
-from sparsevae.errors import RunFolderError
+from sparsevae.errors import DatasetError, RunFolderError
 from sparsevae.evaluation import evaluate
+from sparsevae.likelihoods import Named, check_domain
 from sparsevae.models import VSC, Model, build
 from sparsevae.runs import RunFolder
+from sparsevae.scaling import values_of
 from sparsevae.schedules import from_json
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
@@ -143,8 +145,19 @@ def _identity(
     }
 
 
+def _given(images: npt.NDArray[Any], likelihood: Named) -> Tensor:
+    """Images as a tensor, floats in single precision and where the likelihood is defined."""
+    if len(images) == 0:
+        raise DatasetError("There are no images to train on; give at least one.")
+    if images.dtype == np.uint8:
+        return torch.from_numpy(images)
+    floats = images.astype(np.float32)
+    check_domain(likelihood, values_of(floats))
+    return torch.from_numpy(floats)
+
+
 def fit(
-    images: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
+    images: npt.NDArray[np.uint8] | npt.NDArray[np.floating],
     model: str = "vsc",
     *,
     latents: int = 64,
@@ -158,7 +171,8 @@ def fit(
     """Train a model in memory.
 
     Args:
-        images: uint8 grey levels or floats in [0, 1], shape ``(N, C, H, W)``.
+        images: uint8 grey levels, or floats where the likelihood is defined (in [0, 1] unless
+            ``likelihood`` says otherwise), shape ``(N, C, H, W)`` or ``(N, D)``.
         model: a row of the table of models.
         latents: J.
         epochs: passes over the images.
@@ -173,6 +187,7 @@ def fit(
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
+        DatasetError: there are no images, or values where the likelihood is not defined.
     """
     chosen = recipes.recipe(recipe_name)
     settings = {**chosen.arguments.get(model, {}), **arguments}
@@ -189,7 +204,7 @@ def fit(
             "arguments": settings,
         }
     )
-    data, where = torch.from_numpy(images), training.device(device)
+    data, where = _given(images, settings.get("likelihood", "bernoulli")), training.device(device)
     trained = new_model(config, data).to(where)
     with torch.random.fork_rng():
         for _ in training.train(
