@@ -84,7 +84,7 @@ class EagerStep:
             progress: in [0, 1]; a number, or a 0-d tensor on the model's device.
         """
         device = self.totals.device
-        x = unit_interval(self.images[chosen].to(device, non_blocking=True))
+        x = unit_interval(self.images.index_select(0, chosen).to(device, non_blocking=True))
         self._set_rate(self.learning_rate(progress))
         self.optimiser.zero_grad(set_to_none=True)
         with reduced(self.precision, device):
