@@ -29,7 +29,7 @@ demo: $(READY)
 # Two workers share the cores; each has one thread.
 test: export OMP_NUM_THREADS = 1
 test: $(READY) compiler browser
-	$(BIN)/pytest -q --numprocesses 2 --dist loadfile --durations 8 -m "not slow and not speed"
+	$(BIN)/pytest -q --numprocesses 2 --dist worksteal --durations 8 -m "not slow and not speed"
 
 lint: $(READY)
 	$(BIN)/ruff check .

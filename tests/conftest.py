@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "SPARSEVAE_MIRRORS": NOWHERE,  # also in subprocesses, which the guard does not reach
     "NO_PROXY": "*",
     "NO_COLOR": "1",
+    "TERM": "dumb",
     "COLUMNS": "100",  # help texts break their lines alike everywhere
     "MPLBACKEND": "agg",
 }

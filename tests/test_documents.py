@@ -27,7 +27,8 @@ FEWER = {
     "fit": ("--epochs", "1"),
 }  # appended, so that they outdo the line's own options
 DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}
-SECONDS = 300
+SECONDS = 600  # for one command, on a machine that does other things too
+unhurried = pytest.mark.timeout(3 * SECONDS)
 
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n\s*)?"
@@ -93,21 +94,22 @@ def documents_with_blocks():
             yield pytest.param(path, marks=marks, id=path.relative_to(ROOT).as_posix())
 
 
+@unhurried
 @pytest.mark.parametrize("path", list(documents_with_blocks()))
 def test_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shared = {"__name__": "__main__"}
     for block in blocks(path.read_text(encoding="utf-8")):
         if block.language == "python":
-            padded = (
-                "\n" * (block.line - 1) + block.text
-            )  # a traceback then shows the document's lines
+            # The empty lines make a traceback show the lines of the document.
+            padded = "\n" * (block.line - 1) + block.text
             exec(compile(padded, path, "exec"), shared)
         else:
             for arguments in commands(block.text):
                 run([COMMAND, *arguments], tmp_path)
 
 
+@unhurried
 @pytest.mark.parametrize("path", EXAMPLES, ids=names_of(EXAMPLES))
 def test_an_example_runs(path, tmp_path):
     run([sys.executable, path, "--epochs", "1", "--limit", "2000"], tmp_path)
