@@ -340,6 +340,7 @@ def test_epochs_follow_the_number_of_rows(rows, epochs):
         ({"channels": ()}, "channels"),
         ({"likelihood": "cauchy"}, "cauchy"),
         ({"model_arguments": {"depth": 3}}, "depth"),
+        ({"model_arguments": {"likelihood": "poisson"}}, "likelihood"),
     ],
     ids=str,
 )

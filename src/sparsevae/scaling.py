@@ -88,9 +88,9 @@ class Scaling:
     scale: tuple[float, ...] = (1.0,)
 
     def apply(self, x: Array) -> Floats:
-        """Raw rows of shape ``(N, *shape)`` as what a model takes, float32."""
+        """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share."""
         if self.kind == "none":
-            return np.asarray(x, dtype=np.float32)
+            return np.require(x, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
         shift, scale = self._columns(x.ndim)
         scaled, start = np.empty(x.shape, np.float32), 0
         for block in blocks(x):

@@ -16,17 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae import steps, training
 from sparsevae.errors import DatasetError
-from sparsevae.estimator.plan import make_plan
+from sparsevae.estimator.plan import make_plan, new_model
 from sparsevae.estimator.reading import Array, read
 from sparsevae.likelihoods import check_domain
 from sparsevae.measuring import Floats, batched, measure
-from sparsevae.models import build
 from sparsevae.scaling import values_of
 from sparsevae.schedules import Constant, OneCycle, Schedule, from_json
 
-ONE_CYCLE = OneCycle(peak=0.01)  # where the number of passes is known
+ONE_CYCLE = OneCycle(peak=0.005)  # where the number of passes is known
 STEADY = Constant(1e-3)  # where it is not
-EXAMPLES = 1000  # training rows that a prior may start its pseudo-inputs from
 LARGEST_SEED = 2**31 - 1
 SCORE_DRAWS = 5  # codes drawn a row to score it
 
@@ -134,7 +132,8 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             Networks compute in single precision, so codes do too, whatever the type of X.
         """
         check_is_fitted(self)
-        codes = batched(self.model_.encode, self._scaled(read(self, X, reset=False)), self.model_)
+        x = self.scaling_.apply(read(self, X, reset=False))
+        codes = batched(self.model_.encode, x, self.model_)
         return sparse.csr_array(codes) if self.sparse_output else codes
 
     def inverse_transform(self, X: Any) -> Floats:
@@ -158,7 +157,8 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
                 f"{type(self).__name__} has codes of {self.model_.latents} numbers; got rows of "
                 f"{dense.shape[1]}."
             )
-        return self._raw(batched(self.model_.decode, _owned(dense), self.model_))
+        dense = np.require(dense, requirements=["C", "W"])  # torch shares its memory
+        return self._raw(batched(self.model_.decode, dense, self.model_))
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.
@@ -179,7 +179,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
             A deterministic autoencoder has no bound: its score is log p(x | code).
         """
         check_is_fitted(self)
-        x = self._scaled(read(self, X, reset=False))
+        x = self.scaling_.apply(read(self, X, reset=False))
         self._check_domain(x)
         draws = [measure(self.model_, x, seed) for seed in range(SCORE_DRAWS)]
         nats = float(np.mean([found.reconstruction + found.kl for found in draws]))
@@ -205,19 +205,9 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self._epochs = plan.epochs
         self._seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
         name, arguments = self._model()
-        arguments |= {"likelihood": plan.likelihood, **(self.model_arguments or {})}
-        examples = torch.from_numpy(self._scaled(rows[:EXAMPLES]))
-        with torch.random.fork_rng():
-            training.seed_epoch(self._seed, -1)
-            model = build(
-                name,
-                rows.shape[1:],
-                int(self.n_components),
-                channels=plan.channels,
-                arguments=arguments,
-                examples=examples,
-            )
-        self.model_ = model.to(training.device(self.device)).eval()
+        arguments |= self.model_arguments or {}
+        model = new_model(name, int(self.n_components), arguments, plan, rows, self._seed)
+        self.model_ = model.to(training.device(self.device))
         self._optimiser = steps.make_optimiser(self.model_)
         self.history_: list[dict[str, float]] = []
         self.n_iter_ = 0
@@ -226,7 +216,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Train up to that number of passes in all, at a rate that a parameter may overrule."""
         if self.learning_rate is not None:
             rate = from_json(self.learning_rate)
-        scaled = self._scaled(rows)
+        scaled = self.scaling_.apply(rows)
         self._check_domain(scaled)
         with torch.random.fork_rng():
             for row in training.train(
@@ -249,14 +239,6 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
     def _check_domain(self, scaled: Floats) -> None:
         check_domain(self.likelihood_, values_of(scaled))
 
-    def _scaled(self, rows: Array) -> Floats:
-        return _owned(self.scaling_.apply(rows))
-
     def _raw(self, x: Floats) -> Floats:
         """Scaled rows in the units and the layout of the data."""
         return self.scaling_.undo(x).reshape(len(x), *self.shape_)
-
-
-def _owned(x: Floats) -> Floats:
-    """The same numbers where torch may look at them: writable memory without gaps."""
-    return np.require(x, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])

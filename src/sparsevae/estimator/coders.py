@@ -79,7 +79,7 @@ class VariationalSparseCoder(Generator):
         Rows a step.
     learning_rate : float or dict, default=None
         Of Adam, constant or a schedule such as ``{"kind": "one-cycle", "peak": 0.003}``. None
-        takes one cycle up to 0.01 in `fit`, and 0.001 in `partial_fit`.
+        takes one cycle up to 0.005 in `fit`, and 0.001 in `partial_fit`.
     model_arguments : dict, default=None
         Arguments of :class:`sparsevae.models.VSC` to use instead of what the estimator takes:
         those of the recipe "default" for images; for vectors a learned prior, and a penalty

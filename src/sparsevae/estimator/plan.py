@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from pydantic import JsonValue
 
-from sparsevae import likelihoods, scaling
+from sparsevae import likelihoods, scaling, training
 from sparsevae.config import Checked, Count, Positive, Widths
+from sparsevae.errors import ConfigurationError
 from sparsevae.estimator.reading import Array
+from sparsevae.fitting import EXAMPLES
 from sparsevae.likelihoods import Named
+from sparsevae.models import Model, build
 from sparsevae.networks import CHANNELS
 from sparsevae.scaling import Scaling
 
@@ -70,6 +74,8 @@ def make_plan(parameters: Mapping[str, Any], rows: Array) -> Plan:
     """
     names = [name for name in Settings.model_fields if name in parameters]
     given = Settings.checked({name: parameters[name] for name in names})
+    if "likelihood" in (parameters["model_arguments"] or {}):
+        raise ConfigurationError("The likelihood is a parameter of its own: likelihood=….")
     likelihood, reason = parameters["likelihood"], "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
@@ -86,6 +92,36 @@ def make_plan(parameters: Mapping[str, Any], rows: Array) -> Plan:
         channels=given.channels or (CHANNELS if images else HIDDEN),
         epochs=given.max_iter or _epochs(len(rows), given.batch_size),
     )
+
+
+def new_model(
+    name: str, latents: int, arguments: Mapping[str, Any], plan: Plan, rows: Array, seed: int
+) -> Model:
+    """An untrained model of the plan, in evaluation mode, weights drawn from a seed.
+
+    Args:
+        name: a row of the table of models.
+        latents: J.
+        arguments: of the model's class, without the likelihood.
+        plan: of the estimator.
+        rows: training rows, shape ``(N, *shape)``; some are where pseudo-inputs start.
+        seed: of the weights and of the choice of rows.
+
+    Raises:
+        ConfigurationError: an argument is unknown or out of its range.
+    """
+    with torch.random.fork_rng():
+        training.seed_epoch(seed, -1)
+        chosen = torch.randperm(len(rows))[:EXAMPLES].numpy()
+        model = build(
+            name,
+            rows.shape[1:],
+            latents,
+            channels=plan.channels,
+            arguments={**arguments, "likelihood": plan.likelihood},
+            examples=torch.from_numpy(plan.scaling.apply(rows[chosen])),
+        )
+    return model.eval()
 
 
 def _epochs(rows: int, batch_size: int) -> int:
