@@ -61,6 +61,14 @@ def _channels_last(weight: Tensor) -> nn.Parameter:
     return nn.Parameter(weight.detach().contiguous(memory_format=torch.channels_last))
 
 
+class Linear(nn.Linear):
+    """PyTorch's linear layer on the library's kernels: (B, I) → (B, O)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Apply the layer; shapes as in the class."""
+        return kernels.linear(features, self.weight, self.bias, relu=False)
+
+
 class StridedConvolution(nn.Module):
     """3x3 convolution, stride 2, padding 1, then ReLU: (B, C, H, W) → (B, O, ⌈H/2⌉, ⌈W/2⌉)."""
 
@@ -133,14 +141,14 @@ class Encoder(nn.Module):
         if len(shape) == 1:
             widths, layers = [shape[0], *channels], list[nn.Module]()
             for before, after in pairwise(widths):
-                layers += [nn.Linear(before, after), nn.ReLU()]
+                layers += [Linear(before, after), nn.ReLU()]
         else:
             maps = sizes(shape)
             widths = [shape[0], *stage_channels(channels, len(maps) - 1)]
             layers = [StridedConvolution(*pair) for pair in pairwise(widths[:-1])]
             layers.append(FullConvolution(widths[-2], widths[-1], maps[-1]))
         self.trunk = nn.Sequential(*layers)
-        self.head = nn.Linear(widths[-1], outputs)
+        self.head = Linear(widths[-1], outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
@@ -170,12 +178,12 @@ class Decoder(nn.Module):
         if len(shape) == 1:
             widths, layers = [latents, *reversed(channels)], list[nn.Module]()
             for before, after in pairwise(widths):
-                layers += [nn.Linear(before, after), nn.ReLU()]
-            layers.append(nn.Linear(widths[-1], last_width))
+                layers += [Linear(before, after), nn.ReLU()]
+            layers.append(Linear(widths[-1], last_width))
         else:
             maps = sizes(shape)[::-1]
             widths = [last_width, *stage_channels(channels, len(maps) - 1)][::-1]
-            layers = [nn.Linear(latents, widths[0]), nn.ReLU()]
+            layers = [Linear(latents, widths[0]), nn.ReLU()]
             inner = len(maps) > 1
             layers.append(FullTransposedConvolution(widths[0], widths[1], maps[0], relu=inner))
             for stage, size in enumerate(maps[1:], start=1):
