@@ -14,7 +14,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-KEPT_RESULTS = Path("results")
 
 
 def names(text: str | None) -> list[str] | None:
@@ -54,7 +53,8 @@ def study(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     jobs: Annotated[int | None, typer.Option(help="Runs at a time.", min=1)] = None,
     reuse: Annotated[
-        list[Path] | None, typer.Option(help="Folder with finished runs; default: results.")
+        list[Path] | None,
+        typer.Option(help="Folder with finished runs to take over, with or without weights."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
 ) -> None:
@@ -79,9 +79,10 @@ def study(
     }
     options = {name: value for name, value in given.items() if value is not None}
     config = StudyConfig.checked({**(read_yaml(file) if file else {}), **options})
-    kept = reuse if reuse is not None else [KEPT_RESULTS] if KEPT_RESULTS.is_dir() else []
     with following() as listener:
-        page = run_study(config, out, device=device, jobs=jobs, reuse=kept, listener=listener)
+        page = run_study(
+            config, out, device=device, jobs=jobs, reuse=reuse or (), listener=listener
+        )
     typer.echo(f"Report: {page}")
 
 
