@@ -145,14 +145,22 @@ def _uses(model: Model, x: Tensor) -> tuple[float, float]:
         q = model.posterior(x)
         z, mask = q.draw() if isinstance(q, SpikeAndSlab) else (q.rsample(), None)
         others = z[torch.randperm(len(z))]
-        exchanged = None if mask is None else _exchanged(z, mask)
+        exchanged = None if mask is None else exchange_slabs(z, mask)
     own = _score(model, z, x)
     slab_use = math.nan if exchanged is None else _score(model, exchanged, x) - own
     return _score(model, others, x) - own, slab_use
 
 
-def _exchanged(z: Tensor, mask: Tensor) -> Tensor:
-    """The same gates with slabs of other images; means, near 0, would hide which gate is on."""
+def exchange_slabs(z: Tensor, mask: Tensor) -> Tensor:
+    """The same gates with slabs of other images; means, near 0, would hide which gate is on.
+
+    Args:
+        z: codes, shape ``(N, J)``.
+        mask: which dimensions are on, 0 or 1, shape ``(N, J)``.
+
+    Returns:
+        In each dimension the values of z that are on, permuted by torch's generator; ``(N, J)``.
+    """
     mixed = z.clone()
     for slab, on in zip(mixed.T, mask.T > 0.5, strict=True):
         slab[on] = slab[on][torch.randperm(int(on.sum()))]

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from sparsevae.errors import RunFolderError
 from sparsevae.figures.grouping import in_order, model_title
-from sparsevae.report import facts, galleries, tables
+from sparsevae.report import collapse, facts, galleries, tables
 from sparsevae.report.cards import Gallery
 from sparsevae.report.columns import glossary
 from sparsevae.runs import RunFolder
@@ -72,6 +72,7 @@ def build(
         arguments=facts.arguments(ordered),
         sections=_sections(ordered, pictures, references, names),
         sparsity=tables.sparsity(rows),
+        panels=collapse.panels(ordered),
         comparisons=galleries.comparisons(ordered, pictures, references),
         glossary=glossary(),
         configuration=_configuration(folder),
