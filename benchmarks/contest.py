@@ -75,7 +75,8 @@ def settings(model: str, channels: tuple[int, ...], latents: int, batch_size: in
 
 
 def own_loop(config: RunConfig, images: Images, on_batch: OnBatch, *, epochs: int) -> None:
-    """The loop that a study trains with."""
+    """The loop that a study trains with, in a process set up as a study's workers are."""
+    kernels.keep_freed_memory()
     data = torch.from_numpy(images)
     model = new_model(config, data)
     for _ in train(

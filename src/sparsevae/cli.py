@@ -78,11 +78,13 @@ def study(
         "split": split,
     }
     options = {name: value for name, value in given.items() if value is not None}
+    reuse = reuse or []
     config = StudyConfig.checked({**(read_yaml(file) if file else {}), **options})
     with following() as listener:
-        page = run_study(
-            config, out, device=device, jobs=jobs, reuse=reuse or (), listener=listener
-        )
+        try:
+            page = run_study(config, out, device=device, jobs=jobs, reuse=reuse, listener=listener)
+        except KeyboardInterrupt:
+            raise typer.Exit(_stopped()) from None
     typer.echo(f"Report: {page}")
 
 
@@ -130,9 +132,14 @@ def main() -> None:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo(
-            "Stopped. Finished runs are kept; start the same command again and it goes on from "
-            "the last finished epoch.",
-            err=True,
-        )
-        sys.exit(130)
+        sys.exit(_stopped())
+
+
+def _stopped() -> int:
+    """Say how to go on after an interrupt, and give the exit status that shells know it by."""
+    typer.echo(
+        "Stopped. Finished runs are kept; start the same command again and it goes on from "
+        "the last finished epoch.",
+        err=True,
+    )
+    return 130

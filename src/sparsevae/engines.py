@@ -121,13 +121,12 @@ _messages: Any = None  # the queue to the parent; set once in a worker process
 
 
 def _start_worker(messages: Any) -> None:
-    """Set a fresh process up: one thread, interrupts left to the parent."""
+    """Set a fresh process up; interrupts are left to the parent."""
     global _messages
-    import torch
+    from sparsevae.training import prepare_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    prepare_process()
     _messages = messages
 
 

@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RunFolder:
     """A run on disk.
 
@@ -52,6 +52,9 @@ class RunFolder:
     """
 
     path: Path
+
+    def __init__(self, path: Path | str) -> None:
+        object.__setattr__(self, "path", Path(path))
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -228,4 +231,4 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Model:
     Raises:
         RunFolderError: the folder is missing, unfinished or damaged.
     """
-    return RunFolder(Path(path)).load(device)
+    return RunFolder(path).load(device)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsevae import kernels
 from sparsevae.likelihoods.base import Likelihood
 
 SMALL = 0.5  # half-logits below it take the Taylor series, above it the closed form
@@ -39,6 +40,10 @@ class GreyBernoulli(Likelihood):
     def element_log_prob(self, value: Tensor) -> Tensor:
         """Value x: x log p + (1−x) log(1−p)."""
         return -F.binary_cross_entropy_with_logits(self.logits, value, reduction="none")
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The sum over elements in one pass, shape ``(B,)``."""
+        return kernels.bernoulli_score(self.logits, value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Zeros and ones of shape ``sample_shape + (B, C, H, W)``."""
