@@ -95,8 +95,9 @@ class SpikeAndSlab(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        """Var[z] = γ(s² + μ²) − (γμ)², shape ``(B, J)``."""
-        return self.spike_probability * (self.scale**2 + self.loc**2) - self.mean**2
+        """Var[z] = γs² + γ(1−γ)μ², shape ``(B, J)``."""
+        gamma = self.spike_probability
+        return gamma * self.scale**2 + gamma * (1 - gamma) * self.loc**2
 
     @property
     def code(self) -> Tensor:
