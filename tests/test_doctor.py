@@ -10,6 +10,7 @@ import torch
 from sparsevae import datasets, doctor, report, steps, study, training
 from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.doctor import statistics, watch
+from sparsevae.errors import RunFolderError
 from sparsevae.fitting import new_model
 from sparsevae.measuring import ablation_rises, measure
 from sparsevae.models import build
@@ -346,6 +347,12 @@ def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
         finding.sentence for finding in found.findings
     ]
     assert len(kept["statistics"]["kl"]) == 4
+
+
+def test_findings_of_another_form_are_one_sentence(tmp_path):
+    write_json(tmp_path / "findings.json", {"verdicts": []})
+    with pytest.raises(RunFolderError, match=r"findings\.json is damaged"):
+        assert RunFolder(tmp_path).diagnosis
 
 
 def test_a_study_says_collapse_while_it_trains_and_when_it_ends(tmp_path):

@@ -108,7 +108,10 @@ class RunFolder:
     def diagnosis(self) -> Row:
         """``findings`` and ``statistics`` of the collapse doctor; empty where none were kept."""
         path = self.path / "findings.json"
-        return dict(read_json(path)) if path.is_file() else {}
+        found = dict(read_json(path)) if path.is_file() else {}
+        if found and not {"findings", "statistics"} <= set(found):
+            raise RunFolderError(f"{path} is damaged; remove it to do without.")
+        return found
 
     def start(self, config: RunConfig, data_sha256: str, shape: tuple[int, ...]) -> None:
         """Create the folder for a configuration, or check that it belongs to it.

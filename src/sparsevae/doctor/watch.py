@@ -76,7 +76,7 @@ def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, 
     found: dict[str, str] = {}
     if row["epoch"] < FIRST:
         return found
-    late = row["epoch"] >= MEAN_IMAGE_UNTIL * epochs
+    late = row["epoch"] > MEAN_IMAGE_UNTIL * epochs
     if late and row["reconstruction"] > COLLAPSE_SHARE * mean_image:
         found["mean image"] = (
             f"the decoder still prints the mean image (reconstruction {row['reconstruction']:.1f} "

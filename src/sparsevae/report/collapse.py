@@ -17,6 +17,7 @@ NUMBERS = {
     "prior_gamma": ("γ of the prior", 2, 1),
     "rises": ("nats without it", 2, 1),
 }
+GATES = {"gamma", "on_share", "prior_gamma"}  # columns that say nothing of a model without gates
 LISTED = 12  # dimensions that a verdict names; of more it says how many
 
 
@@ -69,12 +70,21 @@ def _panel(title: str, latents: int, runs: Sequence[RunFolder]) -> Panel:
 
 
 def _verdict(finding: Mapping[str, Any], latents: int) -> Verdict:
-    subject, count = finding["subject"], len(finding["subject"])
-    listed = ", ".join(map(str, subject)) if count <= LISTED else f"{count} of {latents}"
-    words = (
-        f"dimension{'s' * (count > 1)} {listed}" if 0 < count <= LISTED else listed * (count > 0)
-    )
+    words = _listed(finding["subject"], latents)
     return Verdict(finding["severity"], finding["name"], words, finding["sentence"])
+
+
+def _listed(subject: Sequence[int], latents: int) -> str:
+    """Dimensions in words; none where a verdict is about the whole model.
+
+    Example:
+        >>> _listed([3], 64), _listed([0, 2], 64), _listed(range(40), 64), _listed([], 64)
+        ('dimension 3', 'dimensions 0, 2', '40 of 64 dimensions', '')
+    """
+    if len(subject) > LISTED:
+        return f"{len(subject)} of {latents} dimensions"
+    word = "dimension" if len(subject) == 1 else "dimensions"
+    return f"{word} {', '.join(map(str, subject))}" if subject else ""
 
 
 def _seeds(diagnoses: Sequence[Mapping[str, Any]]) -> str:
@@ -93,7 +103,8 @@ def _seeds(diagnoses: Sequence[Mapping[str, Any]]) -> str:
 
 def _numbers(statistics: Mapping[str, Any]) -> list[list[str]]:
     """A line for every dimension; a column that is not defined for the model is left out."""
-    shown = [key for key in NUMBERS if any(value is not None for value in statistics[key])]
+    known = [key for key in NUMBERS if any(value is not None for value in statistics[key])]
+    shown = [key for key in known if statistics["gated"] or key not in GATES]
     rises = statistics["rises"]
     order = sorted(range(len(rises)), key=lambda j: -rises[j])
     lines = [[str(j), *(_text(key, statistics[key][j]) for key in shown)] for j in order]
