@@ -145,16 +145,14 @@ def test_without_warm_up_of_the_slabs_the_code_is_binary(digits):
     assert found["warm-up did not end"].severity == "alarm"
     assert "λ is 0 after" in found["warm-up did not end"].evidence
     assert found["slab unused"].severity == "warning"
-    assert abs(diagnosis.statistics.slab_use) < 0.5 < diagnosis.statistics.code_use
+    assert abs(diagnosis.statistics.slab_use) < 1 < diagnosis.statistics.code_use
 
 
 @pytest.mark.slow
-def test_slabs_that_are_trained_too_late_are_not_read(digits):
+def test_slabs_that_are_trained_too_late_spoil_the_images(digits):
     late = {"kind": "ramp", "start": 0.98, "end": 1.0}
     diagnosis = examined(digits, arguments={"warm_up": late, "kl_weight": 1.0})
-    found = by_name(diagnosis)
-    assert "warm-up did not end" not in found
-    assert found["slab unused"].severity == "warning"
+    assert alarms(diagnosis) == ["decoder prints the mean image"]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ EMPTY_CODE = 0.5  # nats an image; less does not tell two images apart
 IGNORED = 0.01  # of the reconstruction: what an exchange of codes changes by chance
 SWITCHED_OFF = 0.5  # of what it must be at least; published runs that work stay above 0.8
 FULL_WARM_UP = 0.999  # what is missing to 1 is unit noise in every slab
-UNUSED_SLAB = 0.02  # of what the code is worth; healthy models have from 6 % to all of it
+UNUSED_SLAB = 0.03  # of what the code is worth; healthy models have from 6 % to all of it
 UNUSED_COMPONENTS = 0.2  # of U; healthy mixtures use from 70 % to all of them
 FEW_COMPONENTS = 5  # so few that one of them may well do
 
