@@ -49,8 +49,9 @@ def activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
 def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
     """Σ_j KL(γ̄_j ‖ α) + KL(α ‖ γ̄_j) = Σ_j (γ̄_j − α)(logit γ̄_j − logit α), γ̄_j as above.
 
-    Unlike either divergence it grows without limit towards both 0 and 1. The pull on the log-odds
-    of a gate that has sunk to 0 does not vanish but tends to α, so no gate is lost for good.
+    Unlike either divergence it grows towards both 0 and 1, and the pull on the log-odds of a gate
+    that sinks does not vanish but tends to α. That holds down to a mean of 1e-6, where the
+    mean is clamped: a gate that a too large rate or weight throws below it is not pulled back.
 
     Args:
         spike_probability: γ, shape ``(B, J)``.
