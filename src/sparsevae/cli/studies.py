@@ -1,38 +1,12 @@
-"""The command line; heavy libraries are imported by the commands that need them."""
+"""Commands about studies: run one, write its report again, draw its figures again."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sparsevae.errors import ConfigurationError, SparseVAEError
-
-app = typer.Typer(
-    help="Train, measure, see and use sparse latent codes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-def names(text: str | None) -> list[str] | None:
-    """A comma-separated option as a list."""
-    return None if text is None else [item.strip() for item in text.split(",")]
-
-
-def numbers(text: str | None, option: str) -> list[int] | None:
-    """A comma-separated option as a list of whole numbers.
-
-    Raises:
-        ConfigurationError: an item is not a whole number.
-    """
-    try:
-        return None if text is None else [int(item) for item in text.split(",")]
-    except ValueError:
-        raise ConfigurationError(
-            f"{option} takes whole numbers with commas between them, not {text!r}."
-        ) from None
+from sparsevae.cli.application import app, names, numbers, stopped
+from sparsevae.errors import ConfigurationError
 
 
 @app.command()
@@ -84,7 +58,7 @@ def study(
         try:
             page = run_study(config, out, device=device, jobs=jobs, reuse=reuse, listener=listener)
         except KeyboardInterrupt:
-            raise typer.Exit(_stopped()) from None
+            raise typer.Exit(stopped()) from None
     typer.echo(f"Report: {page}")
 
 
@@ -122,24 +96,3 @@ def figures(
             move_grid(run, (moved[0], moved[1]) if moved else None, base)
         for path in draw(run):
             typer.echo(path)
-
-
-def main() -> None:
-    """Entry point: a user's mistake is one sentence and exit status 2."""
-    try:
-        app()
-    except SparseVAEError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(_stopped())
-
-
-def _stopped() -> int:
-    """Say how to go on after an interrupt, and give the exit status that shells know it by."""
-    typer.echo(
-        "Stopped. Finished runs are kept; start the same command again and it goes on from "
-        "the last finished epoch.",
-        err=True,
-    )
-    return 130
