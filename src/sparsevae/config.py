@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.scaling import Scaling
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -78,6 +79,32 @@ class RunConfig(Checked):
     def name(self) -> str:
         """The name of the run's folder, such as ``mnist-vsc-64-seed0``."""
         return f"{self.dataset}-{self.model}-{self.latents}-seed{self.seed}"
+
+
+class DataConfig(Checked):
+    """What a run keeps of data of the user's own, in their own units.
+
+    Attributes:
+        source: where they were read from.
+        dtype: NumPy's name of their type, such as ``uint8``.
+        scaling: what brings them to where the model takes them.
+        low: the smallest value.
+        high: the largest value.
+        columns: names of a table's columns; empty for images and tables without names.
+        classes: names of the labels; empty without labels.
+        test_fraction: share of the rows that was held out.
+        reason: why this likelihood, in one sentence.
+    """
+
+    source: str
+    dtype: Annotated[str, Field(pattern="^(bool|u?int(8|16|32|64)|float(16|32|64))$")]
+    scaling: Scaling
+    low: Annotated[float, Field(allow_inf_nan=False)]
+    high: Annotated[float, Field(allow_inf_nan=False)]
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    test_fraction: Share | None = None
+    reason: str = ""
 
 
 class StudyConfig(Checked):

@@ -9,26 +9,29 @@ import torch
 from torch import Tensor
 
 from sparsevae import doctor, kernels, recipes, steps, training
-from sparsevae.config import RunConfig
-from sparsevae.datasets import Dataset
+from sparsevae.config import DataConfig, RunConfig
+from sparsevae.datasets import Dataset, Split
 from sparsevae.doctor.watch import mean_image_score, warning
 from sparsevae.errors import DatasetError, RunFolderError
 from sparsevae.evaluation import evaluate
 from sparsevae.likelihoods import Named, check_domain
+from sparsevae.measuring import mean_image
 from sparsevae.models import VSC, Model, build
 from sparsevae.runs import RunFolder
 from sparsevae.scaling import values_of
 from sparsevae.schedules import from_json
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
+RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
 Progress = Callable[[int], None]
+Row = dict[str, Any]
 
 
 def silent(images: int) -> None:
     """Progress that nobody looks at."""
 
 
-def new_model(config: RunConfig, images: Tensor) -> Model:
+def new_model(config: RunConfig, images: steps.Rows) -> Model:
     """An untrained model, weights and pseudo-inputs drawn from the run's seed.
 
     Args:
@@ -44,8 +47,22 @@ def new_model(config: RunConfig, images: Tensor) -> Model:
             config.latents,
             channels=config.channels,
             arguments=config.arguments,
-            examples=steps.unit_interval(images[chosen]),
+            examples=steps.unit_interval(images.index_select(0, chosen)),
         )
+
+
+def rows_of(split: Split) -> steps.Rows:
+    """What the loop draws batches from: grey levels as they are, other data scaled.
+
+    Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
+    scaled batch by batch; the numbers are the same.
+    """
+    images = split.images
+    if split.scaling is None:
+        return torch.from_numpy(images)
+    if 4 * images.size > RESIDENT:
+        return steps.MappedRows(images, split.scaling)
+    return torch.from_numpy(split.scaled())
 
 
 def train_run(
@@ -53,6 +70,7 @@ def train_run(
     dataset: Dataset,
     folder: RunFolder,
     *,
+    data: DataConfig | None = None,
     device: str = "auto",
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda line: None,
@@ -63,6 +81,7 @@ def train_run(
         config: of the run.
         dataset: training images, and the images that the run is measured on.
         folder: where everything is kept.
+        data: what is kept of data of the user's own; None for a named data set.
         device: see :func:`sparsevae.training.device`.
         progress: called with a number of images as they are done.
         warn: called with a line when an epoch shows collapse.
@@ -71,16 +90,16 @@ def train_run(
         RunFolderError: the folder belongs to another configuration, or is damaged.
     """
     where = training.device(device)
-    folder.start(config, dataset.sha256, dataset.shape)
-    images = torch.from_numpy(dataset.train.images)
+    folder.start(config, dataset.sha256, dataset.shape, data)
+    images = rows_of(dataset.train)
     model, optimiser, history = _restored(config, images, folder, where)
     progress(len(history) * len(images))
-    mean_image = mean_image_score(model, dataset.train.images)
+    mean_score = mean_image_score(model, mean_image(dataset.train))
     with torch.random.fork_rng():
         epochs = training.train(
             model,
             optimiser,
-            images.to(where),
+            images.to(where) if isinstance(images, Tensor) else images,
             epochs=config.epochs,
             batch_size=config.batch_size,
             learning_rate=from_json(config.learning_rate),
@@ -92,16 +111,47 @@ def train_run(
         for row in epochs:
             history.append(row)
             folder.save_checkpoint(_checkpoint(model, optimiser), history)
-            if line := warning(history, config.epochs, model, mean_image):
+            if line := warning(history, config.epochs, model, mean_score):
                 warn(line)
     folder.save_weights(model, history)
-    metrics, pictures = evaluate(model.eval(), dataset)
-    folder.keep_diagnosis(doctor.examine(model, dataset, pictures["rises"]).as_json())
-    folder.finish({**_identity(config, model, history, where), **metrics}, pictures)
+    _keep_numbers(folder, model.eval(), dataset, _identity(config, model, history, where))
+
+
+def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") -> None:
+    """Measure a finished run again from its weights, with the present definitions.
+
+    What training alone knows, its seconds and its kernel, stays; every other number, the pictures
+    and the findings are made anew, and replace the old ones when all are there.
+
+    Args:
+        folder: of a finished run.
+        dataset: what the run was trained and measured on.
+        device: see :func:`sparsevae.training.device`.
+
+    Raises:
+        RunFolderError: the run is not finished, keeps no weights, or is of other data.
+    """
+    if folder.data_sha256 != dataset.sha256:
+        raise RunFolderError(
+            f"{folder.path} was trained on other data than {dataset.name} is here; measure it "
+            "where its data are."
+        )
+    trained, where = folder.metrics, training.device(device)
+    model = folder.load(where)
+    identity = _identity(folder.config, model, [trained], where)
+    _keep_numbers(folder, model, dataset, {**identity, "kernel": trained["kernel"]})
+
+
+def _keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, identity: Row) -> None:
+    """Measure a trained model, and only then write."""
+    metrics, pictures = evaluate(model, dataset)
+    diagnosis = doctor.examine(model, dataset, pictures["rises"]).as_json()
+    folder.keep_diagnosis(diagnosis)
+    folder.finish({**identity, **metrics}, pictures)
 
 
 def _restored(
-    config: RunConfig, images: Tensor, folder: RunFolder, where: torch.device
+    config: RunConfig, images: steps.Rows, folder: RunFolder, where: torch.device
 ) -> tuple[Model, torch.optim.Optimizer, list[dict[str, Any]]]:
     """The model and its optimiser as the last checkpoint left them, or new."""
     model = new_model(config, images).to(where)
@@ -131,8 +181,8 @@ def _checkpoint(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Ten
 
 
 def _identity(
-    config: RunConfig, model: Model, history: list[dict[str, Any]], where: torch.device
-) -> dict[str, Any]:
+    config: RunConfig, model: Model, history: list[Row], where: torch.device
+) -> Row:
     """The columns of the table that say which run it was."""
     columns = ("dataset", "split", "model", "latents", "seed", "recipe", "epochs")
     return {

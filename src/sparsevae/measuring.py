@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsevae.datasets import Split
 from sparsevae.distributions import SpikeAndSlab
 from sparsevae.models import Model
+from sparsevae.rows import mean_row
+from sparsevae.scaling import GREY
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -61,11 +63,16 @@ def fixed_noise(seed: int) -> Iterator[None]:
 
 
 def unit(split: Split) -> Floats:
-    """Images of a split as float32 in [0, 1], shape ``(N, C, H, W)``."""
-    return split.images.astype(np.float32) / np.float32(255)
+    """Images of a split as its model takes them, grey levels in [0, 1], ``(N, *shape)``."""
+    return split.scaled()
 
 
-def batched(function: Callable[[Tensor], Tensor], rows: Array, model: Model) -> Floats:
+def mean_image(split: Split) -> Floats:
+    """The mean image of a split as its model takes it, shape ``(1, *shape)``."""
+    return (split.scaling or GREY).apply(mean_row(split.images)[None])
+
+
+def batched(function: Callable[[Tensor], Tensor], rows: Array, model: nn.Module) -> Floats:
     """Apply a function of tensors to float32 rows, a batch at a time, without gradients."""
     where = next(model.parameters()).device
     with torch.no_grad():

@@ -24,9 +24,10 @@ import torch
 from torch import Tensor
 
 import sparsevae
-from sparsevae.config import RunConfig
+from sparsevae.config import DataConfig, RunConfig
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.models import Model, build
+from sparsevae.scaling import GREY, GREY_LEVELS
 from sparsevae.storage import make_folder, read_json, read_tensors, write_json, write_tensors
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -88,6 +89,20 @@ class RunFolder:
         return tuple(self._entry("shape", list))
 
     @property
+    def data(self) -> DataConfig:
+        """What the run keeps of its data; a named data set has grey levels."""
+        path = self.path / "config.json"
+        found = read_json(path).get("data")
+        if found is None:
+            return DataConfig(
+                source=self.config.dataset, dtype="uint8", scaling=GREY, low=0, high=GREY_LEVELS
+            )
+        try:
+            return DataConfig.checked(found)
+        except (ConfigurationError, TypeError, ValueError) as error:
+            raise RunFolderError(f"{path} is damaged: {error}") from None
+
+    @property
     def metrics(self) -> Row:
         """The run's row of the table."""
         return dict(read_json(self.path / "metrics.json"))
@@ -113,8 +128,20 @@ class RunFolder:
             raise RunFolderError(f"{path} is damaged; remove it to do without.")
         return found
 
-    def start(self, config: RunConfig, data_sha256: str, shape: tuple[int, ...]) -> None:
+    def start(
+        self,
+        config: RunConfig,
+        data_sha256: str,
+        shape: tuple[int, ...],
+        data: DataConfig | None = None,
+    ) -> None:
         """Create the folder for a configuration, or check that it belongs to it.
+
+        Args:
+            config: of the run.
+            data_sha256: checksum of its data.
+            shape: of one image or vector.
+            data: what is kept of data of the user's own; None for a named data set.
 
         Raises:
             RunFolderError: the folder holds a run of another configuration or other data.
@@ -122,6 +149,11 @@ class RunFolder:
         """
         if (self.path / "config.json").is_file():
             self.check(config, data_sha256)
+            if data is not None and self.data != data:
+                raise RunFolderError(
+                    f"{self.path} holds a run on data that were read, scaled or split otherwise: "
+                    "choose another output folder or remove that one."
+                )
             return
         make_folder(self.path)
         content = {
@@ -130,6 +162,8 @@ class RunFolder:
             "shape": list(shape),
             "versions": versions(),
         }
+        if data is not None:
+            content["data"] = data.model_dump(mode="json")
         write_json(self.path / "config.json", content)
 
     def matches(self, config: RunConfig, data_sha256: str) -> bool:

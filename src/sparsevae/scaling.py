@@ -5,7 +5,7 @@ Nothing here needs the data in memory at once: memory-mapped arrays are read blo
 Shape legend: N rows of shape (D,) or (C, H, W); K columns (D) or channels (C).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -13,22 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.rows import Array, blocks
 
-Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Kind = Literal["none", "grey", "minmax", "standard"]
 Domain = Literal["unit", "real", "counts"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GREY_LEVELS = 255
-BLOCK_VALUES = 2**22  # numbers that are read at once
-
-
-def blocks(x: Array) -> Iterator[Array]:
-    """The rows of an array a block at a time, about :data:`BLOCK_VALUES` numbers each."""
-    rows = max(1, BLOCK_VALUES // max(1, x[:1].size))
-    for start in range(0, len(x), rows):
-        yield x[start : start + rows]
 
 
 @dataclass(frozen=True)
@@ -87,10 +79,19 @@ class Scaling:
     shift: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
 
+    def __post_init__(self) -> None:
+        numbers = np.array([*self.shift, *self.scale])
+        if len(self.shift) != len(self.scale) or not np.isfinite(numbers).all():
+            raise ConfigurationError("A scaling has as many finite shifts as scales.")
+        if not self.scale or min(self.scale) <= 0:
+            raise ConfigurationError("The scales of a scaling are positive.")
+
     def apply(self, x: Array) -> Floats:
         """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share."""
         if self.kind == "none":
-            return np.require(x, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
+            return np.require(x[:], np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
+        if x.dtype == np.uint8 and self == GREY:
+            return np.asarray(x[:], np.float32) / np.float32(GREY_LEVELS)
         shift, scale = self._columns(x.ndim)
         scaled, start = np.empty(x.shape, np.float32), 0
         for block in blocks(x):
@@ -121,6 +122,9 @@ class Scaling:
         """Shift and scale, shaped to act on axis 1 of an array of that many dimensions."""
         shape = (1, -1) + (1,) * (dimensions - 2)
         return np.array(self.shift).reshape(shape), np.array(self.scale).reshape(shape)
+
+
+GREY = Scaling("grey", scale=(float(GREY_LEVELS),))
 
 
 def from_json(value: Mapping[str, Any]) -> Scaling:
@@ -158,7 +162,7 @@ def fit_scaling(kind: Kind, x: Array) -> Scaling:
         case "none":
             return Scaling("none")
         case "grey":
-            return Scaling("grey", scale=(float(GREY_LEVELS),))
+            return GREY
         case "minmax":
             low, high = _ranges(x)
             return Scaling("minmax", _plain(low), _or_one(high - low))

@@ -9,6 +9,7 @@ Shape legend: N training images, B images in a batch, J latent dimensions.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,11 +17,46 @@ from torch import Tensor
 from sparsevae.config import Precision
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
+from sparsevae.rows import Array
+from sparsevae.scaling import Scaling
 from sparsevae.schedules import Progress, Schedule
 
 Step = Callable[[Tensor, float], None]
 TERMS = ("reconstruction", "kl", "penalty", "objective")
 WARM_UP_STEPS = 3  # taken eagerly before the capture, as CUDA graphs need
+
+
+@dataclass(frozen=True, eq=False)
+class MappedRows:
+    """Raw rows that are scaled as batches are taken; what is on disk stays there.
+
+    Attributes:
+        values: N rows, shape ``(N, *shape)``, in memory, mapped or a selection of mapped ones.
+        scaling: brings them to where a model takes them.
+    """
+
+    values: Array
+    scaling: Scaling
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, *shape)``."""
+        return self.values.shape
+
+    @property
+    def device(self) -> torch.device:
+        """The host."""
+        return torch.device("cpu")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def index_select(self, axis: Literal[0], chosen: Tensor) -> Tensor:
+        """Rows with these indices, scaled, float32, shape ``(B, *shape)``."""
+        return torch.from_numpy(self.scaling.apply(self.values[chosen.numpy()]))
+
+
+Rows = Tensor | MappedRows
 
 
 def unit_interval(images: Tensor) -> Tensor:
@@ -60,8 +96,8 @@ class EagerStep:
     Attributes:
         model: on the device where the step is taken.
         optimiser: of :func:`make_optimiser`.
-        images: all training images, shape ``(N, *shape)``; may stay on the host, as a
-            memory-mapped file too, when they do not fit on the device.
+        images: all training images, shape ``(N, *shape)``; may stay on the host, or in a
+            file as :class:`MappedRows`, when they do not fit on the device.
         learning_rate: as a function of progress.
         precision: arithmetic of the loss.
         totals: on the model's device, shape ``(4,)``: the sum over images of :data:`TERMS`.
@@ -70,7 +106,7 @@ class EagerStep:
 
     model: Model
     optimiser: torch.optim.Optimizer
-    images: Tensor
+    images: Rows
     learning_rate: Schedule
     precision: Precision
     totals: Tensor

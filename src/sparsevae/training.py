@@ -20,7 +20,7 @@ from sparsevae.doctor.watch import activity
 from sparsevae.errors import ConfigurationError, DeviceError
 from sparsevae.models import Model
 from sparsevae.schedules import Schedule
-from sparsevae.steps import TERMS, EagerStep, fastest
+from sparsevae.steps import TERMS, EagerStep, Rows, fastest
 
 EPOCHS_A_SEED = 2**20  # seeds of different runs never meet within this many epochs
 
@@ -62,7 +62,7 @@ def seed_epoch(seed: int, epoch: int) -> None:
 def train(
     model: Model,
     optimiser: torch.optim.Optimizer,
-    images: Tensor,
+    images: Rows,
     *,
     epochs: int,
     batch_size: int,
@@ -78,7 +78,7 @@ def train(
         model: on the device that trains it.
         optimiser: of :func:`sparsevae.steps.make_optimiser`, perhaps with a checkpoint's state.
         images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
-            model's device, or on the host when they do not fit there.
+            model's device, or on the host when they do not fit there; or mapped rows.
         epochs: passes over the images in all.
         batch_size: images a step; the last step of an epoch takes what is left.
         learning_rate: as a function of progress.

@@ -1,6 +1,6 @@
-"""What every data set is here: two splits of grey-level images, perhaps labelled, and a checksum.
+"""What every data set is here: two splits of images or a table, perhaps labelled, and a checksum.
 
-Shapes: N images, C channels, H rows, W columns.
+Shapes: N images, C channels, H rows, W columns; N rows of D columns of a table.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.errors import DatasetError
+from sparsevae.rows import Array
+from sparsevae.scaling import GREY, Floats, Scaling
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -19,11 +21,13 @@ Indices = slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_] | list[int] | 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images with their labels.
+    """Images, or the rows of a table, with their labels.
 
     Attributes:
-        images: (N, C, H, W) uint8, grey levels 0 to 255.
+        images: (N, C, H, W) uint8, grey levels 0 to 255; with a scaling numbers of any type,
+            (N, D) too, and perhaps a :class:`sparsevae.rows.Selection` of a mapped file.
         labels: (N,) int64, the index of each image's class; None for unlabelled data.
+        scaling: what brings them to where a model takes them; None for grey levels.
 
     Raises:
         DatasetError: If an array has another type or shape, or the lengths differ.
@@ -33,12 +37,13 @@ class Split:
         array([4, 7])
     """
 
-    images: Images
+    images: Array
     labels: Labels | None = None
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if images.dtype != np.uint8 or images.ndim != 4:
+        if self.scaling is None and (images.dtype != np.uint8 or images.ndim != 4):
             raise DatasetError(
                 f"images are {images.dtype} of shape {images.shape}; "
                 "give uint8 grey levels of shape (images, channels, rows, columns)."
@@ -59,7 +64,12 @@ class Split:
             chosen = np.asarray(indices, dtype=None if indices else np.int64)  # [] is float64
         else:
             chosen = indices
-        return Split(self.images[chosen], None if self.labels is None else self.labels[chosen])
+        labels = None if self.labels is None else self.labels[chosen]
+        return Split(self.images[chosen], labels, self.scaling)
+
+    def scaled(self) -> Floats:
+        """All images as a model takes them, float32, shape ``(N, *shape)``."""
+        return (self.scaling or GREY).apply(self.images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +120,9 @@ class Dataset:
                 )
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (C, H, W) of one image."""
-        _, channels, rows, columns = self.train.images.shape
-        return channels, rows, columns
+    def shape(self) -> tuple[int, ...]:
+        """Shape (C, H, W) of one image, or (D,) of one row of a table."""
+        return tuple(self.train.images.shape[1:])
 
 
 def checksum(*splits: Split) -> str:
@@ -124,7 +133,7 @@ def checksum(*splits: Split) -> str:
     return digest.hexdigest()
 
 
-def _arrays(splits: tuple[Split, ...]) -> Iterator[Images | Labels]:
+def _arrays(splits: tuple[Split, ...]) -> Iterator[Array]:
     for split in splits:
         yield split.images
         if split.labels is not None:

@@ -13,7 +13,7 @@ from sparsevae.datasets import Dataset
 from sparsevae.doctor import gates, parts
 from sparsevae.doctor.finding import Finding, Severity
 from sparsevae.doctor.statistics import Statistics, gather
-from sparsevae.measuring import Floats, ablation_rises, measure, unit
+from sparsevae.measuring import Floats, ablation_rises, mean_image, measure, unit
 from sparsevae.metrics import bounds
 from sparsevae.models import Model
 
@@ -66,6 +66,6 @@ def examine(model: Model, dataset: Dataset, rises: Floats | None = None) -> Diag
     x = unit(dataset.test)
     found = measure(model, x)
     rises = ablation_rises(model, x, found) if rises is None else rises
-    floor = bounds.collapse_floor(unit(dataset.train), x)
+    floor = bounds.collapse_floor(mean_image(dataset.train), x)
     statistics = gather(model, x, found, rises, floor)
     return Diagnosis(statistics, findings(statistics))

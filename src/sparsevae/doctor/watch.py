@@ -26,14 +26,13 @@ FIRST = 2  # the mean over the first epoch says more about where training starts
 MEAN_IMAGE_UNTIL = 0.5  # of a run; until then a healthy one, if short, may print the mean image
 
 
-def mean_image_score(model: Model, images: npt.NDArray[np.uint8]) -> float:
+def mean_image_score(model: Model, mean: npt.NDArray[np.floating]) -> float:
     """Score of the mean of images on those images, nats an image; NaN where it has none.
 
     Args:
         model: its likelihood decides whether there is such a score.
-        images: grey levels, shape ``(N, *shape)``.
+        mean: of the images, values in [0, 1], shape ``(1, *shape)``.
     """
-    mean = images.mean(0, keepdims=True) / 255
     return bounds.grey_score(mean, mean) if model.family is GreyBernoulli else math.nan
 
 

@@ -2,7 +2,8 @@
 
 from sparsevae.errors import DatasetError
 from sparsevae.likelihoods.table import Named, family
-from sparsevae.scaling import Array, Values, values_of
+from sparsevae.rows import Array
+from sparsevae.scaling import Values, values_of
 
 LARGEST_COUNT = 1000  # larger whole numbers are measurements rather than counts
 
