@@ -134,7 +134,7 @@ def test_too_few_seeds_decide_nothing_and_still_show_their_interval():
     found = verdicts(rows(seeds=4))
     assert {claim.verdict for claim in found.values()} == {"not decided"}
     (part,) = found["1"].parts
-    assert part.interval.count == 4
+    assert part.interval.seeds == 4
     assert part.interval.low < part.interval.mean < part.interval.high
     assert part.note == "5 seeds are needed"
 
@@ -171,8 +171,8 @@ def test_differences_are_paired_by_seed():
 
 def test_seeds_that_one_model_lacks_do_not_count():
     table = [row for row in rows(seeds=6) if (row["model"], row["seed"]) != ("vae", 0)]
-    assert parts(table)["2"].interval.count == 5
-    assert parts(table)["1"].interval.count == 6
+    assert parts(table)["2"].interval.seeds == 5
+    assert parts(table)["1"].interval.seeds == 6
 
 
 def test_the_numbers_are_those_of_the_rows():
@@ -264,7 +264,7 @@ def test_the_rule_looks_at_the_whole_interval(low, high, below, above):
     interval = Interval((low + high) / 2, low, high, 5)
     assert decide(interval, "<", 0) == below
     assert decide(interval, ">", 0) == above
-    assert decide(interval._replace(count=4), "<", 0) == "not decided"
+    assert decide(interval._replace(seeds=4), "<", 0) == "not decided"
 
 
 def test_a_claim_needs_all_its_parts():

@@ -93,7 +93,7 @@ def together(verdicts: Iterable[Word]) -> Word:
 
 def decide(interval: Interval, side: Side, threshold: float) -> Word:
     """The rule for one number: the whole interval on one side, from 5 seeds on."""
-    if interval.count < DECIDING_SEEDS or interval.low is None or interval.high is None:
+    if interval.seeds < DECIDING_SEEDS or interval.low is None or interval.high is None:
         return "not decided"
     below, above = interval.high < threshold, interval.low > threshold
     holds, fails = (below, above) if side == "<" else (above, below)
@@ -113,7 +113,7 @@ def _judge_part(part: Part, settings: Settings, references: Mapping[str, Any]) -
         return PartVerdict(*stated, "not decided", size, None, models, note)
     interval = mean_interval(values)
     verdict = decide(interval, part.side, part.threshold)
-    few = f"{DECIDING_SEEDS} seeds are needed" if interval.count < DECIDING_SEEDS else ""
+    few = f"{DECIDING_SEEDS} seeds are needed" if interval.seeds < DECIDING_SEEDS else ""
     return PartVerdict(*stated, verdict, size, interval, models, few)
 
 
@@ -148,6 +148,6 @@ def _judge_soundness(best: Soundness | None) -> PartVerdict:
     if best is None:
         return PartVerdict(*stated, "not decided", note="no run of VSC has all that is asked for")
     verdict: Word = "holds" if best.share.mean == 1 else "does not hold"
-    if best.share.count < DECIDING_SEEDS:
+    if best.share.seeds < DECIDING_SEEDS:
         verdict = "not decided"
     return PartVerdict(*stated, verdict, best.size, best.share, note=best.words)

@@ -54,11 +54,6 @@ class Part:
     side: Side
     threshold: float
 
-    @property
-    def claim(self) -> str:
-        """Name of the claim that it is a part of."""
-        return self.name.split(".")[0]
-
 
 def _value(name: str, model: str, metric: str, at: Place, side: Side, threshold: float) -> Part:
     """A metric of one model."""
@@ -88,6 +83,18 @@ def _against(name: str, model: str, metric: str, trivial: tuple[str, str], side:
     return Part(name, words, metric, (model,), number, "large", side, 0)
 
 
+def _of(
+    name: str,
+    words: str,
+    metric: str,
+    number: Callable[[Seed], float],
+    side: Side,
+    threshold: float,
+) -> Part:
+    """A number of VSC that is worked out from several metrics."""
+    return Part(name, words, metric, ("vsc",), number, "large", side, threshold)
+
+
 def _active_share(seed: Seed) -> float:
     return seed.metric("vsc", "active_per_image") / seed.size
 
@@ -109,6 +116,8 @@ def _sharper(seed: Seed) -> float:
 
 
 PATH = "path_peak_to_mean"
+MARGIN = f"selectivity − {CHANCE_TIMES} selectivity_permuted"
+GROWTH = "unused share, large − smallest size"
 PARTS = (
     _value("1", "ae", "silhouette", "plane", "<", 0.25),
     _less("2", "vae", "ae", PATH, "plane", "<"),
@@ -120,21 +129,12 @@ PARTS = (
     _value("5a.2", "ae", "hoyer", "large", "<", 0.5),
     _value("5b.1", "vae", "exact_zeros", "large", "<", 0.05),
     _value("5b.2", "vae", "class_overlap", "large", ">", 0.64),
-    Part(
-        *("5c.1", "VSC active_per_image / J", "active_per_image", ("vsc",)),
-        *(_active_share, "large", "<", 0.25),
-    ),
-    Part(
-        *("5c.2", f"VSC selectivity − {CHANCE_TIMES} selectivity_permuted", "selectivity"),
-        *(("vsc",), _beyond_chance, "large", ">", 0),
-    ),
+    _of("5c.1", "VSC active_per_image / J", "active_per_image", _active_share, "<", 0.25),
+    _of("5c.2", f"VSC {MARGIN}", "selectivity", _beyond_chance, ">", 0),
     _less("5c.3", "vsc", "vae", "class_overlap", "large", "<"),
     _less("5d.1", "vsc-wu", "vsc", "activation_level", "large", "<"),
     _less("5d.2", "vsc-wu", "vsc", "activation_variation", "large", "<"),
-    Part(
-        *("6.1", "VSC unused share, large − smallest size", "used_dimensions", ("vsc",)),
-        *(_unused_growth, "large", ">", 0.1),
-    ),
+    _of("6.1", f"VSC {GROWTH}", "used_dimensions", _unused_growth, ">", 0.1),
     _less("6.2", "vsc-wu", "vsc", "used_dimensions", "large", ">"),
     Part("8.1", "AE − lowest other mse", "mse", FOUR, _sharper, "large", "<", 0),
     _against("8.2", "ae", NOISY, ("doing nothing", NOISE), ">"),

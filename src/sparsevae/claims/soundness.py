@@ -34,7 +34,7 @@ class Soundness:
     @property
     def words(self) -> str:
         """The setting and its count."""
-        count = self.share.count
+        count = self.share.seeds
         hits = f"{round(self.share.mean * count)} of {count} seeds are sound"
         return f"{MODELS[self.model].title}, J = {self.size}: {hits}"
 
@@ -72,7 +72,7 @@ def best_setting(settings: Settings, enough: int) -> Soundness | None:
     ]
     return max(
         found,
-        key=lambda s: (s.share.count >= enough, s.share.mean, s.share.count),
+        key=lambda s: (s.share.seeds >= enough, s.share.mean, s.share.seeds),
         default=None,
     )
 

@@ -48,4 +48,4 @@ def _part(part: PartVerdict) -> dict[str, Any]:
 def _interval(found: Interval | None) -> dict[str, float | int | None] | None:
     if found is None:
         return None
-    return {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.count}
+    return {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.seeds}

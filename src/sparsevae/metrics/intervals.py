@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     mean: float
     low: float | None
     high: float | None
-    count: int
+    seeds: int
 
     @property
     def half_width(self) -> float:
