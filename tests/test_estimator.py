@@ -21,8 +21,9 @@ import sparsevae
 from sparsevae import priors
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.estimator import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-from sparsevae.estimator.plan import LEAST_EPOCHS, MOST_EPOCHS, make_plan
+from sparsevae.estimator.plan import make_plan
 from sparsevae.models import build
+from sparsevae.plan import LEAST_EPOCHS, MOST_EPOCHS
 from sparsevae.sampling import draw_codes
 
 CODERS = [VariationalSparseCoder, VariationalCoder, DeterministicCoder]

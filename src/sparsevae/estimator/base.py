@@ -202,7 +202,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         plan = make_plan(self.get_params(deep=False), rows)
         self.likelihood_, self.likelihood_reason_ = plan.likelihood, plan.reason
         self.scaling_, self.trunk_, self.channels_ = plan.scaling, plan.trunk, plan.channels
-        self._epochs = plan.epochs
+        self.recipe_, self._epochs = plan.recipe, plan.epochs
         self._seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
         name, arguments = self._model()
         arguments |= self.model_arguments or {}

@@ -12,9 +12,6 @@ from sparsevae.measuring import Floats, fixed_noise
 from sparsevae.recipes import recipe
 from sparsevae.sampling import draw_codes
 
-# What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
-FOR_VECTORS = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
-
 
 class Generator(Coder):
     """A coder with a prior, so that new rows can be drawn."""
@@ -82,8 +79,7 @@ class VariationalSparseCoder(Generator):
         takes one cycle up to 0.005 in `fit`, and 0.001 in `partial_fit`.
     model_arguments : dict, default=None
         Arguments of :class:`sparsevae.models.VSC` to use instead of what the estimator takes:
-        those of the recipe "default" for images; for vectors a learned prior, and a penalty
-        on the posterior that holds the number of open gates.
+        those of the recipe "default" for images with values in [0, 1], else of "any-values".
     sparse_output : bool, default=False
         Whether `transform` returns a scipy.sparse array.
     device : str, default="cpu"
@@ -103,6 +99,8 @@ class VariationalSparseCoder(Generator):
         What is done to the data, with the statistics of the training rows.
     trunk_, channels_ : {"mlp", "convolution"}, tuple of int
         The kind of network and its widths.
+    recipe_ : str
+        Where the model's further arguments come from.
     history_ : list of dict
         Terms of the loss in nats a row, of every pass.
     n_iter_ : int
@@ -168,8 +166,7 @@ class VariationalSparseCoder(Generator):
 
     def _model(self) -> tuple[str, dict[str, Any]]:
         name = "vsc-wu" if self.warm_up else "vsc"
-        images = self.trunk_ == "convolution"
-        arguments = recipe("default").arguments[name] if images else FOR_VECTORS
+        arguments = recipe(self.recipe_).arguments[name]
         return name, {**arguments, "target_active": float(self.target_active)}
 
 
