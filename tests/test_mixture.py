@@ -190,3 +190,18 @@ def test_the_dual_variable_is_saved_with_the_weights():
     assert float(first.penalty.price) != float(second.penalty.price)
     second.load_state_dict(first.state_dict())
     assert float(first.penalty.price) == float(second.penalty.price)
+
+
+def test_no_gate_sinks_to_where_it_is_not_pulled_back_and_nothing_overflows():
+    """An encoder thrown far off: gates at 0, slabs as wide as they get, γ·s² finite."""
+    arguments = {"prior": "mixture", "penalty": "posterior", "penalty_distance": "symmetric"}
+    model = build("vsc", (7,), 12, channels=(8,), arguments=arguments)
+    with torch.no_grad():
+        model.encoder.head.bias.copy_(torch.tensor([-1e3] * 12 + [0.0] * 12 + [1e3] * 12))
+    q = model.posterior(torch.rand(20, 7))
+    pull = torch.autograd.grad(model.penalty(q.spike_probability, q.spike_probability), q.logits)
+    alpha = float(model.penalty.alpha)
+    assert -pull[0].sum(0).numpy() == pytest.approx([alpha] * 12, rel=0.01)
+    terms = model.loss(torch.rand(20, 7))
+    assert torch.isfinite(terms.objective)
+    assert torch.isfinite(terms.kl).all()

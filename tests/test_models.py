@@ -324,6 +324,16 @@ def test_alpha_sets_the_prior_and_has_a_default_for_every_size():
     torch.testing.assert_close(model.prior.logits.sigmoid(), torch.full((LATENTS,), 0.03))
 
 
+def test_a_scheduled_alpha_is_the_priors_of_that_moment():
+    factor = {"kind": "ramp", "start": 0.0, "end": 1.0, "first": 3.0, "last": 1.0}
+    moving = Case("vsc", {"prior": "fixed", "alpha": 0.1, "alpha_factor": factor}).build()
+    for progress, alpha in ((0.0, 0.3), (0.5, 0.2), (1.0, 0.1)):
+        fixed = Case("vsc", {"prior": "fixed", "alpha": alpha}).build()
+        fixed.load_state_dict({**moving.state_dict(), "prior.logits": fixed.prior.logits})
+        expected = drawn(fixed, images()).kl
+        torch.testing.assert_close(drawn(moving, images(), progress=progress).kl, expected)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_noise_is_shown_in_training_only(name):
     """The encoder sees noise in the loss; the image to explain and the code stay clean."""

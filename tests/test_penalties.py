@@ -96,3 +96,19 @@ def test_the_distance_and_its_weight_are_chosen():
     for progress, weight in ((0.0, 4.0), (0.4, 2.5), (1.0, 1.0)):
         expected = weight * activity_distance(gamma, 0.2)
         torch.testing.assert_close(penalty(gamma, gamma, progress), expected)
+
+
+def test_alpha_and_the_target_follow_their_schedule_up_to_one_half():
+    gamma = torch.full((10, 4), 0.3)
+    factor = Ramp(0.0, 1.0, first=4.0, last=1.0)
+    penalty = ActivityPenalty("posterior", 0.2, target_active=0.8, alpha_factor=factor)
+    penalty.price.fill_(1.0)
+    for progress, alpha in ((0.0, 0.5), (0.75, 0.35), (1.0, 0.2)):
+        assert float(penalty.alpha_at(progress)) == pytest.approx(alpha)
+        expected = activity_kl(gamma, alpha) + (1.2 - 4 * alpha)
+        torch.testing.assert_close(penalty(gamma, gamma, progress), expected)
+    penalty.update(torch.tensor(1.2), progress=0.0)  # below the target of that moment, 2
+    assert float(penalty.price) < 1.0
+    penalty.update(torch.tensor(1.2), progress=1.0)
+    penalty.update(torch.tensor(1.2), progress=1.0)
+    assert float(penalty.price) > 1.0

@@ -12,7 +12,7 @@ from sparsevae.schedules import Constant, Progress, Schedule
 
 Penalised = Literal["none", "posterior", "prior", "scalar"]
 Distance = Literal["symmetric", "kl"]
-LOWEST_RATE = 1e-6  # mean activities stay this far from 0 and 1, so that gradients are finite
+LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
 DUAL_RATE = 0.01  # nats: the most by which a step moves the price of an open gate
 PRICES = (-4.0, 12.0)  # nats an open gate
 
@@ -50,8 +50,8 @@ def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tenso
     """Σ_j KL(γ̄_j ‖ α) + KL(α ‖ γ̄_j) = Σ_j (γ̄_j − α)(logit γ̄_j − logit α), γ̄_j as above.
 
     Unlike either divergence it grows towards both 0 and 1, and the pull on the log-odds of a gate
-    that sinks does not vanish but tends to α. That holds down to a mean of 1e-6, where the
-    mean is clamped: a gate that a too large rate or weight throws below it is not pulled back.
+    that sinks does not vanish but tends to α. The log-odds of :class:`sparsevae.models.VSC` are
+    bounded so that no mean comes near 1e-7, where it is clamped: every gate is pulled back.
 
     Args:
         spike_probability: γ, shape ``(B, J)``.
@@ -98,6 +98,7 @@ class ActivityPenalty(nn.Module):
         weight: ρ over progress.
         target_active: how many dimensions should be on an image; None leaves out the price.
         distance: d, "symmetric" (:func:`activity_distance`) or "kl" (:func:`activity_kl`).
+        alpha_factor: what α and the target are multiplied by over progress, α up to ½.
     """
 
     alpha: Tensor
@@ -110,9 +111,11 @@ class ActivityPenalty(nn.Module):
         weight: Schedule = Constant(1.0),
         target_active: float | None = None,
         distance: Distance = "kl",
+        alpha_factor: Schedule = Constant(1.0),
     ) -> None:
         super().__init__()
         self.on, self.weight, self.target_active = on, weight, target_active
+        self.alpha_factor = alpha_factor
         self.distance = scalar_activity_kl if on == "scalar" else DISTANCES[distance]
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("price", torch.tensor(0.0))
@@ -128,18 +131,26 @@ class ActivityPenalty(nn.Module):
         if self.on == "none":
             return posterior.new_zeros(())
         spikes = posterior if self.on == "posterior" else prior
-        penalty: Tensor = self.weight(progress) * self.distance(spikes, self.alpha)
+        alpha = self.alpha_at(progress)
+        penalty: Tensor = self.weight(progress) * self.distance(spikes, alpha)
         if self.target_active is None:
             return penalty
-        return penalty + self.price * (spikes.sum(1).mean() - self.target_active)
+        target = self.target_active * alpha / self.alpha
+        return penalty + self.price * (spikes.sum(1).mean() - target)
+
+    def alpha_at(self, progress: Progress) -> Tensor:
+        """α·factor, at most ½ where the factor is above 1, 0-d."""
+        return torch.minimum(self.alpha * self.alpha_factor(progress), self.alpha.clamp(min=0.5))
 
     @torch.no_grad()
-    def update(self, active: Tensor) -> None:
+    def update(self, active: Tensor, progress: Progress = 1.0) -> None:
         """Raise the price while more dimensions are on than the target asks for, else lower it.
 
         Args:
             active: mean over images of Σ_j γ_j of the posterior, 0-d.
+            progress: how far training has come, in [0, 1].
         """
         if self.target_active is not None:
-            error = (active / self.target_active - 1).clamp(-1.0, 1.0)
+            target = self.target_active * self.alpha_at(progress) / self.alpha
+            error = (active / target - 1).clamp(-1.0, 1.0)
             self.price.add_(DUAL_RATE * error).clamp_(*PRICES)

@@ -127,7 +127,7 @@ class EagerStep:
             terms = self.model.loss(x, progress)
         terms.objective.backward()
         self.optimiser.step()
-        self.model.update_duals(terms)
+        self.model.update_duals(terms, progress)
         batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
         self.totals.add_(torch.stack([term.detach() for term in batch]), alpha=len(chosen))
         if self.spikes is not None and terms.active is not None:

@@ -121,10 +121,10 @@ class Model(nn.Module, ABC):
         """Whether reconstruction + kl bounds −log p(x); not so without a prior."""
         return self.prior.bounds
 
-    def update_duals(self, terms: Terms) -> None:
+    def update_duals(self, terms: Terms, progress: Progress = 1.0) -> None:
         """Move what holds the activity at its target; the loop calls it once a step."""
         if terms.active is not None:
-            self.penalty.update(terms.active.sum())
+            self.penalty.update(terms.active.sum(), progress)
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from sparsevae import priors
@@ -13,6 +14,7 @@ from sparsevae.networks import CHANNELS, Shape
 from sparsevae.penalties import ActivityPenalty, Distance, Penalised
 from sparsevae.schedules import Progress, Schedule, from_json
 
+LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
 Scheduled = Mapping[str, Any] | float | Schedule
 
 
@@ -31,6 +33,7 @@ class VSC(Model):
         alpha: α, the share of images for which a dimension should be on. None takes
             ``target_active``/J, at most ½, and holds Σ_j γ_j there by a price, see
             :class:`ActivityPenalty`.
+        alpha_factor: what α, and with it the target, is multiplied by over progress t.
         target_active: how many dimensions should be on an image, when α is not given.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
@@ -54,6 +57,7 @@ class VSC(Model):
         channels: Sequence[int] = CHANNELS,
         prior: priors.SparsePrior = "fixed",
         alpha: float | None = None,
+        alpha_factor: Scheduled = 1.0,
         target_active: float = priors.TARGET_ACTIVE,
         temperature: Scheduled = 0.5,
         estimator: Estimator = "straight-through",
@@ -70,18 +74,20 @@ class VSC(Model):
     ) -> None:
         rate = priors.default_alpha(latents, target_active) if alpha is None else alpha
         starts = priors.start_images(examples, pseudo_inputs, shape)
+        factor = from_json(alpha_factor)
         super().__init__(
             shape,
             latents,
             outputs=3,
             channels=channels,
-            prior=priors.sparse(prior, latents, rate, from_json(warm_up), starts),
+            prior=priors.sparse(prior, latents, rate, from_json(warm_up), starts, factor),
             penalty=ActivityPenalty(
                 penalty,
                 rate,
                 from_json(penalty_weight),
                 rate * latents if alpha is None else None,
                 penalty_distance,
+                factor,
             ),
             kl_weight=from_json(kl_weight),
             likelihood=likelihood,
@@ -91,9 +97,14 @@ class VSC(Model):
         self.estimator, self.published = estimator, warm_up_form == "published"
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
-        """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``."""
+        """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``.
+
+        Log-odds stay within ±15 and log-variances within ±10, so that no gate sinks to where
+        no gradient reaches it and every divergence is finite.
+        """
         logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
-        q = SpikeAndSlab(logits, loc, (0.5 * log_variance).exp())
+        scale = (0.5 * _within(log_variance, LOG_VARIANCE)).exp()
+        q = SpikeAndSlab(_within(logits, LOG_ODDS), loc, scale)
         return q.warmed(self.warm_up(progress))
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
@@ -107,3 +118,8 @@ class VSC(Model):
         penalty = self.penalty(q.spike_probability, expected, progress)
         active = q.spike_probability.detach().mean(0)
         return Terms(reconstruction, kl, penalty, self.kl_weight(progress), active)
+
+
+def _within(values: Tensor, bound: float) -> Tensor:
+    """Values kept in (−bound, bound), nearly as they are far inside."""
+    return bound * torch.tanh(values / bound)

@@ -13,7 +13,7 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.priors.base import Divergence, Encode, NoPrior, Prior, StandardNormal
 from sparsevae.priors.factorised import FixedSpikeAndSlab, LearnedSpikeAndSlab
 from sparsevae.priors.mixture import PseudoInputMixture
-from sparsevae.schedules import Schedule
+from sparsevae.schedules import Constant, Schedule
 
 __all__ = [
     "TARGET_ACTIVE",
@@ -52,7 +52,12 @@ def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) ->
     noise. An encoder that has learned to read such images is not misled by noise and grey
     backgrounds later. Too few examples are used again, so that the number of pseudo-inputs
     never depends on them.
+
+    Raises:
+        ConfigurationError: ``count`` is below 1.
     """
+    if count < 1:
+        raise ConfigurationError(f"pseudo_inputs is a number from 1 on, not {count}.")
     noise = torch.rand(count, *shape)
     if examples is None:
         return noise
@@ -60,7 +65,12 @@ def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) ->
 
 
 def sparse(
-    name: SparsePrior, latents: int, alpha: float, warm_up: Schedule, pseudo_inputs: Tensor
+    name: SparsePrior,
+    latents: int,
+    alpha: float,
+    warm_up: Schedule,
+    pseudo_inputs: Tensor,
+    alpha_factor: Schedule = Constant(1.0),
 ) -> Prior:
     """The prior of a spike-and-slab model by its name.
 
@@ -71,7 +81,7 @@ def sparse(
         raise ConfigurationError(f"alpha is a share between 0 and 1, both excluded; got {alpha}.")
     match name:
         case "fixed":
-            return FixedSpikeAndSlab(latents, alpha)
+            return FixedSpikeAndSlab(latents, alpha, alpha_factor)
         case "learned":
             return LearnedSpikeAndSlab(latents, alpha, warm_up)
         case "mixture":

@@ -20,21 +20,24 @@ class FixedSpikeAndSlab(Prior):
     Args:
         latents: J.
         alpha: α in (0, 1), the probability that a dimension is on.
+        alpha_factor: what α is multiplied by over progress, α up to ½.
     """
 
     name = "fixed"
     logits: Tensor
 
-    def __init__(self, latents: int, alpha: float) -> None:
+    def __init__(self, latents: int, alpha: float, alpha_factor: Schedule = Constant(1.0)) -> None:
         super().__init__()
+        self.alpha_factor = alpha_factor
         self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
 
     def kl(
         self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_j KL(q_j ‖ p_j); warm-up leaves this prior as it is, for its slab is N(0, 1)."""
-        zero = torch.zeros_like(self.logits)
-        prior = SpikeAndSlab(self.logits, zero, torch.ones_like(zero))
+        zero, alpha = torch.zeros_like(self.logits), torch.sigmoid(self.logits)
+        alpha = torch.minimum(alpha * self.alpha_factor(progress), alpha.clamp(min=0.5))
+        prior = SpikeAndSlab(torch.logit(alpha), zero, torch.ones_like(zero))
         expected = prior.spike_probability.expand(len(x), -1)
         return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
 
