@@ -3,6 +3,7 @@
 Shape legend: N images, J latent dimensions.
 """
 
+import math
 from typing import Any
 
 import numpy.typing as npt
@@ -10,16 +11,25 @@ import torch
 
 from sparsevae import pictures
 from sparsevae.datasets import Dataset, noise
-from sparsevae.measuring import Floats, Measured, ablation_rises, batched, measure, unit
-from sparsevae.metrics import bounds, images, sparsity
+from sparsevae.likelihoods import GreyBernoulli
+from sparsevae.measuring import Floats, Measured, ablation_rises, batched, mean_image, measure, unit
+from sparsevae.metrics import bounds, images, sparseness, sparsity
 from sparsevae.models import Model
 from sparsevae.pictures import NOISE_SEED, SIGMAS
 from sparsevae.priors import PseudoInputMixture
+from sparsevae.usefulness import measure_usefulness
 
 Array = npt.NDArray[Any]
 
 COLLAPSE_SHARE = 0.95
 FLAT_DECODER = 0.05
+OF_CLASSES = (
+    "selectivity",
+    "selectivity_all",
+    "selectivity_permuted",
+    "spike_class_information",
+    "spike_class_information_max",
+)
 
 
 def _bound(model: Model, found: Measured) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def _bound(model: Model, found: Measured) -> dict[str, Any]:
 
 
 def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str, Any]:
-    """How sparse the codes are; without labels there is no selectivity."""
+    """How sparse the codes are; what needs classes is blank without labels."""
     used = sparsity.used_mask(rises)
     row: dict[str, Any] = {
         "used_dimensions": int(used.sum()),
@@ -50,14 +60,17 @@ def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str,
         "always_on": sparsity.always_on(found.gamma),
         "dead": sparsity.dead(found.gamma, used),
         "exact_zeros": sparsity.exact_zeros(found.code),
+        "support_entropy": sparseness.support_entropy(found.gamma),
+        "gate_entropy": sparseness.gate_entropy(found.gamma),
     }
     if labels is None:
-        blank = ("selectivity", "selectivity_all", "selectivity_permuted")
-        return {**row, **dict.fromkeys(blank)}
+        return {**row, **dict.fromkeys(OF_CLASSES)}
     row["selectivity"] = sparsity.selectivity(found.gamma, labels, used)
     row["selectivity_all"] = sparsity.selectivity(found.gamma, labels)
     row["selectivity_permuted"] = sparsity.permuted_selectivity(found.gamma, labels, used)
-    return row
+    information = sparseness.class_information(found.gamma, labels)
+    mean, largest = sparseness.mean_and_largest(information, used)
+    return {**row, "spike_class_information": mean, "spike_class_information_max": largest}
 
 
 def _images(model: Model, x: Floats, found: Measured) -> dict[str, Any]:
@@ -88,9 +101,15 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
     x, labels = unit(dataset.test), dataset.test.labels
     found = measure(model, x)
     rises = ablation_rises(model, x, found)
-    row = {**_bound(model, found), **_images(model, x, found), **_sparsity(found, rises, labels)}
+    row = {
+        **_bound(model, found),
+        **_images(model, x, found),
+        **_sparsity(found, rises, labels),
+        **measure_usefulness(model, dataset, found),
+    }
     row["active_units"] = sparsity.active_units(found.mean) if model.has_bound else None
-    floor = bounds.collapse_floor(unit(dataset.train), x)
+    scored = model.family is GreyBernoulli
+    floor = bounds.collapse_floor(mean_image(dataset.train), x) if scored else math.nan
     row["collapsed_decoder"] = bool(
         row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER
     )

@@ -8,6 +8,7 @@ Keys of the arrays (J latent dimensions, K classes, G grid positions an axis, im
     axis_values        (J, G) values of a grid's axis in every dimension
     base_codes         (M + 1, J) codes of the examples and, last, of the mean test image
     scatter_codes      (N, J) codes of the first test images
+    gates              (N, ceil(J / 8)) uint8  which of their gates are on, by numpy.packbits
     scatter            (N, 2) the same in the two dimensions of the grid;  scatter_labels (N,)
     class_code         (K, J) mean code a class, likewise class_gamma and class_mean (γμ)
     examples           (M, C, H, W) uint8  clean test images;  example_indices (M,)
@@ -147,6 +148,7 @@ def gather(
         "axis_values": axes,
         "base_codes": codes,
         "scatter_codes": found.code[:SCATTERED],
+        "gates": np.packbits(found.gamma[:SCATTERED] > 0.5, axis=1),
         "scatter": found.code[:SCATTERED, list(dimensions)],
         "examples": grey(x[chosen]),
         "example_indices": chosen,

@@ -5,6 +5,7 @@ DIR/study.json        the same with versions and the checksum of the data
 DIR/runs/NAME/        one run folder a run
 DIR/references.json   what any model must beat, from the data alone
 DIR/results.csv       one row a run
+DIR/stability.json    whether seeds find the same gates, see sparsevae.stability
 DIR/figures/*.png, DIR/report.html
 """
 
@@ -22,7 +23,9 @@ from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.engines import Task, cores, data_of, run_locally
 from sparsevae.errors import RunFolderError
 from sparsevae.recipes import runs as runs_of
+from sparsevae.references import write_references
 from sparsevae.runs import RunFolder, versions
+from sparsevae.stability import stability_rows
 from sparsevae.storage import make_folder, read_json, replacing, write_json, write_text
 
 COLUMNS = (
@@ -134,7 +137,7 @@ def run_study(
     told = (listener.progress, lambda name, line: listener.say(f"{name}: {line}"))
     for task in run_locally(tasks, jobs or cores(), *told) if tasks else ():
         _tell(RunFolder(task.folder), task.config.name, listener)
-    write_references(dataset, out, listener)
+    write_references(dataset, config.latents, out / "references.json", listener.say)
     return write_report(out)
 
 
@@ -158,6 +161,34 @@ def finished_runs(out: Path) -> list[RunFolder]:
     if not finished:
         raise RunFolderError(f"{out} holds no finished runs; name the folder of a study.")
     return finished
+
+
+def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> None:
+    """Measure the finished runs of a folder again, with the present definitions.
+
+    Args:
+        folder: of a study, whose references and report are written again too; or of a run.
+        listener: told which runs are done.
+        device: see :func:`sparsevae.training.device`.
+
+    Raises:
+        RunFolderError: a run keeps no weights, or its data are not those it was trained on;
+            without weights no run is measured.
+    """
+    from sparsevae.fitting import measure_run
+
+    runs = finished_runs(folder)
+    for run in runs:
+        run.load()
+    for run in runs:
+        config = run.config
+        dataset = data_of(config.dataset, config.split, config.limit)
+        measure_run(run, dataset, device=device)
+        listener.finished(config.name, run.metrics)
+    if runs[0].path != folder:
+        sizes = {run.config.latents for run in runs}
+        write_references(dataset, sizes, folder / "references.json", listener.say)
+        write_report(folder)
 
 
 def draw(run: RunFolder) -> list[Path]:
@@ -196,6 +227,7 @@ def write_report(out: Path) -> Path:
 
     runs = finished_runs(out)
     write_results(out / "results.csv", runs)
+    write_json(out / "stability.json", stability_rows(runs))
     return report.build(out, runs, read_json(out / "references.json"))
 
 
@@ -207,34 +239,6 @@ def write_results(path: Path, runs: Iterable[RunFolder]) -> None:
         writer = csv.DictWriter(file, [*COLUMNS, *further])
         writer.writeheader()
         writer.writerows(rows)
-
-
-def write_references(dataset: datasets.Dataset, out: Path, listener: Listener) -> None:
-    """Measure what any model must beat, once for each data set."""
-    from sparsevae import pictures
-    from sparsevae.measuring import unit
-    from sparsevae.metrics import bounds, images
-
-    path = out / "references.json"
-    if path.is_file() and read_json(path)["data_sha256"] == dataset.sha256:
-        return
-    listener.say("Measuring what any model must beat: mean image, PCA, filters.")
-    train, test = unit(dataset.train), unit(dataset.test)
-    examples = test[pictures.example_indices(dataset)]
-    noise = (pictures.SIGMAS, pictures.NOISE_SEED)
-    content = {
-        "dataset": dataset.name,
-        "note": dataset.note,
-        "classes": list(dataset.classes),
-        "data_sha256": dataset.sha256,
-        "images": {"train": len(train), "test": len(test)},
-        "collapse_floor": bounds.collapse_floor(train, test),
-        "perfect_score": bounds.perfect_score(test),
-        "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
-        "denoising": bounds.denoising_rows(train, test, *noise),
-        "denoising_examples": bounds.denoising_rows(train, examples, *noise),
-    }
-    write_json(path, content)
 
 
 def _write_study(config: StudyConfig, dataset: datasets.Dataset, out: Path) -> None:

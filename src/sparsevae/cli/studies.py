@@ -1,4 +1,4 @@
-"""Commands about studies: run one, write its report again, draw its figures again."""
+"""Commands about studies: run one, measure, report or draw what it trained again."""
 
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +68,20 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder of a study.")]) -
     from sparsevae.study import write_report
 
     typer.echo(f"Report: {write_report(folder)}")
+
+
+@app.command()
+def measure(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+) -> None:
+    """Measure finished runs again from their weights, with the present definitions."""
+    from sparsevae.progress import following
+    from sparsevae.study import measure_again
+
+    with following() as listener:
+        for folder in folders:
+            measure_again(folder, listener, device=device)
 
 
 @app.command()
