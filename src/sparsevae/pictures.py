@@ -17,8 +17,11 @@ Keys of the arrays (J latent dimensions, K classes, G grid positions an axis, im
     restored_mse       (S,) MSE per pixel to the clean image over the M examples;  noisy_mse (S,)
     rises              (J,) nats that the reconstruction loses without a dimension
     gamma_mean         (J,) mean spike probability;  gated (1,) whether there are spikes
+
+A run on a table keeps nothing with images, and in their place ``effects``, see :func:`effects`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,8 +31,10 @@ from sparsevae.datasets import Dataset, noise
 from sparsevae.measuring import Floats, Measured, batched
 from sparsevae.metrics import images, sparsity
 from sparsevae.models import Model
+from sparsevae.scaling import GREY, Scaling
 
 Array = npt.NDArray[Any]
+Shade = Callable[[Floats], npt.NDArray[np.uint8]]
 
 SIGMAS = (0.1, 0.2, 0.3, 0.5)
 NOISE_SEED = 0
@@ -42,6 +47,21 @@ GRID_SHARE = 0.02  # of the codes lie beyond each end of an axis of the grid
 def grey(values: Floats) -> npt.NDArray[np.uint8]:
     """Values in [0, 1] as uint8 grey levels, those outside clipped."""
     return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def shades(scaling: Scaling | None, low: float, high: float) -> Shade:
+    """How scaled values become grey levels or colours: black is ``low`` and white ``high``.
+
+    Args:
+        scaling: of the data; None for grey levels.
+        low: the smallest value of the data in their own units.
+        high: the largest.
+    """
+    if scaling is None or scaling == GREY:
+        return grey
+    if scaling.kind == "none" and 0 <= low <= high <= 1:
+        return grey
+    return lambda values: grey((scaling.undo(values) - low) / ((high - low) or 1.0))
 
 
 def most_used(rises: Floats) -> tuple[int, int]:
@@ -71,7 +91,11 @@ def axis_values(found: Measured) -> Floats:
 
 
 def decoded_grid(
-    model: Model, axes: Floats, base: Floats, dimensions: tuple[int, int]
+    model: Model,
+    axes: Floats,
+    base: Floats,
+    dimensions: tuple[int, int],
+    shade: Shade = grey,
 ) -> dict[str, Array]:
     """Decode the plane of two dimensions, the others as in ``base``.
 
@@ -87,20 +111,43 @@ def decoded_grid(
     codes[:, :, dimensions[1]] = np.nan_to_num(second)[None, :]
     decoded = batched(model.decode, codes.reshape(-1, len(base)), model)
     return {
-        "grid": grey(decoded).reshape(len(first), len(second), *model.shape),
+        "grid": shade(decoded).reshape(len(first), len(second), *model.shape),
         "grid_dimensions": np.array(dimensions),
         "grid_values": np.stack([first, second]),
     }
 
 
-def restorations(model: Model, x: Floats) -> dict[str, Array]:
+def effects(model: Model, axes: Floats, base: Floats, x: Floats) -> Floats:
+    """What each dimension does to each column of a table, shape ``(J, D)``.
+
+    The decoded mean row with a dimension at the upper end of its axis, less that with it at the
+    lower end, in standard deviations of the column; the other dimensions are as in ``base``.
+
+    Args:
+        model: of rows of shape (D,).
+        axes: of :func:`axis_values`.
+        base: a code, shape ``(J,)``.
+        x: scaled rows, shape ``(N, D)``.
+    """
+    ends = np.stack([np.nanmin(axes, 1), np.nanmax(axes, 1)])  # (2, J)
+    codes = np.tile(base, (2, len(base), 1)).astype(np.float32)
+    place = np.arange(len(base))
+    codes[:, place, place] = ends
+    low, high = batched(model.decode, codes.reshape(-1, len(base)), model).reshape(
+        2, len(base), -1
+    )
+    spread = x.std(0)
+    return np.asarray((high - low) / np.where(spread > 0, spread, 1), np.float32)
+
+
+def restorations(model: Model, x: Floats, shade: Shade = grey) -> dict[str, Array]:
     """Clean and noisy examples and what the model makes of them, with the MSE of each row."""
     noisy = np.stack([x, *(noise.gaussian(x, sigma, NOISE_SEED) for sigma in SIGMAS)])
     restored = np.stack([batched(model.reconstruct, row, model) for row in noisy])
     return {
         "sigmas": np.array([0.0, *SIGMAS]),
-        "noisy": grey(noisy),
-        "restored": grey(restored),
+        "noisy": shade(noisy),
+        "restored": shade(restored),
         "noisy_mse": np.array([images.mse(x, row) for row in noisy]),
         "restored_mse": np.array([images.mse(x, row) for row in restored]),
     }
@@ -143,20 +190,29 @@ def gather(
     bases = np.concatenate([x[chosen], x.mean(0, keepdims=True)])
     codes, axes = batched(model.encode, bases, model), axis_values(found)
     arrays: dict[str, Array] = {
-        **decoded_grid(model, axes, codes[0], dimensions),
-        **restorations(model, x[chosen]),
         "axis_values": axes,
         "base_codes": codes,
         "scatter_codes": found.code[:SCATTERED],
         "gates": np.packbits(found.gamma[:SCATTERED] > 0.5, axis=1),
         "scatter": found.code[:SCATTERED, list(dimensions)],
-        "examples": grey(x[chosen]),
         "example_indices": chosen,
         "rises": rises,
         "gamma_mean": found.gamma.mean(0),
         "gated": np.array([found.gated]),
     }
+    if len(model.shape) > 1:
+        shade = shades(dataset.test.scaling, *_ends(dataset))
+        arrays.update(decoded_grid(model, axes, codes[0], dimensions, shade))
+        arrays.update(restorations(model, x[chosen], shade))
+        arrays["examples"] = shade(x[chosen])
+    else:
+        arrays["effects"] = effects(model, axes, codes[-1], x)
     if labels is not None:
         arrays.update(class_profiles(found, labels, len(dataset.classes)))
         arrays["scatter_labels"] = labels[:SCATTERED]
     return arrays
+
+
+def _ends(dataset: Dataset) -> tuple[float, float]:
+    images = dataset.test.images
+    return float(images.min()), float(images.max())

@@ -43,7 +43,7 @@ class Follower:
         """Take note of the runs that are to be done."""
         self.sizes, self.done = runs, dict.fromkeys(runs, 0)
         self.began = self.last_line = time.monotonic()
-        self.console.print(f"{len(runs)} runs to do.")
+        self.console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} to do.")
         if runs:
             self.tasks["all"] = self.bars.add_task("all runs", total=sum(runs.values()))
 

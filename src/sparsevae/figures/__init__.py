@@ -11,10 +11,12 @@ from sparsevae.figures.comparison import (
 )
 from sparsevae.figures.sheet import Sheet, png, save
 from sparsevae.figures.single import activated_dimensions, latent_space, reconstructions
+from sparsevae.figures.traversal import column_effects, traversal
 
 __all__ = [
     "Sheet",
     "activated_dimensions",
+    "column_effects",
     "latent_space",
     "png",
     "quality_against_latents",
@@ -22,4 +24,5 @@ __all__ = [
     "reconstructions",
     "save",
     "training_curves",
+    "traversal",
 ]

@@ -1,0 +1,281 @@
+"""Commands about data of one's own: fit a model to them, and use a run on them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sparsevae.cli.application import app, names, numbers, stopped
+
+if TYPE_CHECKING:
+    from sparsevae.files import Raw
+    from sparsevae.own_data import OpenRun, Prepared
+    from sparsevae.runs import RunFolder
+
+Data = Annotated[
+    str,
+    typer.Argument(metavar="PATH", help=".npy, .npz, .csv, .parquet, IDX, folder of images, …"),
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+Columns = Annotated[str | None, typer.Option(help="A table's columns, such as width,height.")]
+Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
+Array = Annotated[str | None, typer.Option(help="Which array of an .npz.")]
+Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
+Floats = Annotated[
+    bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
+]
+
+
+def read(
+    path: str,
+    columns: str | list[str] | None = None,
+    labels: str | None = None,
+    array: str | None = None,
+    channels: str | None = None,
+) -> "Raw":
+    """What a path holds, by the options of the commands.
+
+    Raises:
+        ConfigurationError: ``channels`` is neither first nor last.
+        DatasetError: the data cannot be read.
+    """
+    from sparsevae import files
+    from sparsevae.errors import ConfigurationError
+
+    if channels not in (None, "first", "last"):
+        raise ConfigurationError(f"--channels is first or last, not {channels!r}.")
+    chosen = names(columns) if isinstance(columns, str) else columns
+    return files.read(
+        path,
+        columns=chosen,
+        labels=labels,
+        array=array,
+        channels=channels,  # type: ignore[arg-type] # compared above
+    )
+
+
+def read_for(run: "OpenRun", path: str, **options: Any) -> "Raw":
+    """Rows for a run: of a table with names, the columns that it was trained on."""
+    ending = Path(path).suffix.lower()
+    if run.data.columns and ending in (".csv", ".tsv", ".parquet"):
+        options["columns"] = list(run.data.columns)
+    return read(path, **options)
+
+
+@app.command()
+def fit(
+    path: Data,
+    model: Annotated[str, typer.Option(help="ae, vae, vsc, vsc-wu, …")] = "vsc",
+    latents: Annotated[int, typer.Option(help="Numbers a code.")] = 16,
+    likelihood: Annotated[str, typer.Option(help="Of the data; auto looks at them.")] = "auto",
+    scaling: Annotated[str, typer.Option(help="none, grey, minmax, standard or auto.")] = "auto",
+    widths: Annotated[str | None, typer.Option(help="Of the network: 16,32,256.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
+    test_fraction: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.1,
+    columns: Columns = None,
+    labels: Labels = None,
+    array: Array = None,
+    channels: Channels = None,
+    device: Device = "auto",
+    out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
+) -> None:
+    """Train a model on data of one's own; started again after a stop, it goes on."""
+    from sparsevae import training
+    from sparsevae.own_data import prepare
+    from sparsevae.runs import RunFolder
+
+    training.device(device)
+    wide = numbers(widths, "--widths")
+    prepared = prepare(
+        read(path, columns, labels, array, channels),
+        model=model,
+        latents=latents,
+        likelihood=likelihood,
+        scaling=scaling,  # type: ignore[arg-type] # a wrong one is refused there
+        channels=None if wide is None else tuple(wide),
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        test_fraction=test_fraction,
+    )
+    for sentence in prepared.told:
+        typer.echo(sentence)
+    run = RunFolder(out)
+    train(prepared, run, device)
+    for figure in drawn(run):
+        typer.echo(f"Picture: {figure}")
+    typer.echo(f"Run: {out}")
+
+
+def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
+    """Train a run and show how far it is; one that is finished is left as it is."""
+    from sparsevae import training
+    from sparsevae.fitting import train_run
+    from sparsevae.progress import following
+
+    config = prepared.config
+    with following() as listener:
+        if run.finished:
+            run.start(config, prepared.dataset.sha256, prepared.dataset.shape, prepared.data)
+            listener.say(f"{run.path} is finished already.")
+            return
+        listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
+        training.prepare_process()
+        try:
+            train_run(
+                config,
+                prepared.dataset,
+                run,
+                data=prepared.data,
+                device=device,
+                progress=lambda rows: listener.progress(config.name, rows),
+                warn=listener.say,
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(stopped()) from None
+        listener.finished(config.name, run.metrics)
+
+
+def drawn(run: "RunFolder") -> list[Path]:
+    """Draw the pictures of a run, and give those that are PNG files."""
+    from sparsevae.study import draw
+
+    return [path for path in draw(run) if path.suffix == ".png"]
+
+
+@app.command()
+def encode(
+    run: Run,
+    path: Data,
+    out: Annotated[Path, typer.Option(help="codes.npy, .csv, or .npz (sparse).")],
+    array: Array = None,
+    channels: Channels = None,
+    device: Device = "auto",
+) -> None:
+    """Write the deterministic code of every row."""
+    from sparsevae.own_data import OpenRun, write_codes
+    from sparsevae.own_data.storing import check_codes_place
+
+    opened = OpenRun.open(run, device)
+    check_codes_place(out)
+    codes = opened.encode(opened.check(read_for(opened, path, array=array, channels=channels)))
+    write_codes(out, codes)
+    typer.echo(f"{len(codes):,} codes of {codes.shape[1]} numbers, {(codes == 0).mean():.0%} 0.")
+
+
+@app.command()
+def decode(
+    run: Run,
+    codes: Annotated[Path, typer.Argument(help=".npy, .csv, or .npz of scipy.sparse.")],
+    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    floats: Floats = False,
+    device: Device = "auto",
+) -> None:
+    """Write the mean row of every code, in the data's own units."""
+    from sparsevae.own_data import OpenRun, read_codes, write_rows
+    from sparsevae.own_data.storing import check_rows_place
+
+    opened = OpenRun.open(run, device)
+    check_rows_place(out, opened.model.shape)
+    rows = opened.decode(read_codes(codes, opened.model.latents), own_type=not floats)
+    write_rows(out, rows, opened.data)
+    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+
+
+@app.command()
+def reconstruct(
+    run: Run,
+    path: Data,
+    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    floats: Floats = False,
+    array: Array = None,
+    channels: Channels = None,
+    device: Device = "auto",
+) -> None:
+    """Write what is left of every row after its code, in the data's own units."""
+    from sparsevae.own_data import OpenRun, write_rows
+    from sparsevae.own_data.storing import check_rows_place
+
+    opened = OpenRun.open(run, device)
+    check_rows_place(out, opened.model.shape)
+    rows = opened.check(read_for(opened, path, array=array, channels=channels))
+    restored = opened.decode(opened.encode(rows), own_type=not floats)
+    write_rows(out, restored, opened.data)
+    typer.echo(f"{len(restored):,} rows of shape {restored.shape[1:]}.")
+
+
+@app.command()
+def sample(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    count: Annotated[int, typer.Option(help="How many rows.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="The mean of p(x|z) in place of a draw from it.")
+    ] = False,
+    floats: Floats = False,
+    device: Device = "auto",
+) -> None:
+    """Write new rows: codes drawn from the prior, decoded."""
+    from sparsevae.own_data import OpenRun, write_rows
+    from sparsevae.own_data.storing import check_rows_place
+
+    opened = OpenRun.open(run, device)
+    check_rows_place(out, opened.model.shape)
+    rows = opened.sample(count, seed, noise=not mean, own_type=not floats)
+    write_rows(out, rows, opened.data)
+    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+
+
+@app.command()
+def traverse(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="A .png or .svg.")],
+    dimensions: Annotated[str | None, typer.Option(help="Such as 3,7; the most used.")] = None,
+) -> None:
+    """Draw what each dimension does to the images, or to the columns of a table."""
+    from sparsevae import figures
+    from sparsevae.grids import check_dimensions, decoded_lines
+    from sparsevae.own_data.storing import check_place
+    from sparsevae.runs import RunFolder
+
+    folder, chosen = RunFolder(run), numbers(dimensions, "--dimensions")
+    check_place(out, (".png", ".svg"))
+    check_dimensions(folder, chosen or ())
+    if "effects" in folder.pictures:
+        sheet = figures.column_effects(folder, chosen)
+    else:
+        lines = decoded_lines(folder, chosen)
+        sheet = figures.traversal(folder, lines["dimensions"], lines["values"], lines["images"])
+    typer.echo(f"Picture: {figures.save(sheet, out)}")
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    path: Data,
+    labels: Labels = None,
+    out: Annotated[Path | None, typer.Option(help="Write the numbers to this .json.")] = None,
+    array: Array = None,
+    channels: Channels = None,
+    device: Device = "auto",
+) -> None:
+    """Measure a model on other rows."""
+    from sparsevae.evaluation import evaluate as measured
+    from sparsevae.own_data import OpenRun
+    from sparsevae.own_data.storing import check_place
+    from sparsevae.storage import write_json
+
+    opened = OpenRun.open(run, device)
+    if out is not None:
+        check_place(out, (".json",))
+    raw = read_for(opened, path, labels=labels, array=array, channels=channels)
+    row, _ = measured(opened.model, opened.measurable(raw))
+    for name, value in row.items():
+        if value is not None:
+            typer.echo(f"{name:32} {value:.6g}")
+    if out is not None:
+        write_json(out, row)
