@@ -1,0 +1,152 @@
+"""Classes from few labels: neighbours and linear probes against other implementations."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from sparsevae.datasets.splits import shuffled, stratified_indices
+from sparsevae.metrics import probes
+
+CLASSES = 4
+
+
+def blobs(count, *, spread=1.0, latents=6, seed=0):
+    """Codes around a centre for each class, and the classes."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % CLASSES
+    centres = np.random.default_rng(9).normal(size=(CLASSES, latents))
+    codes = centres[labels] + spread * rng.normal(size=(count, latents))
+    return codes.astype(np.float32), labels
+
+
+# ------------------------------------------------------------------ neighbours
+
+
+def test_the_nearest_class_is_that_of_another_implementation():
+    codes, labels = blobs(400)
+    asked, _ = blobs(2300, seed=1)  # more than are compared at a time
+    other = KNeighborsClassifier(5, algorithm="brute").fit(codes, labels)
+    assert (probes.nearest_class(codes, labels, asked) == other.predict(asked)).mean() > 0.999
+
+
+def test_distances_survive_codes_far_from_the_origin():
+    codes, labels = blobs(400)
+    asked, _ = blobs(300, seed=1)
+    near = probes.nearest_class(codes, labels, asked)
+    far = probes.nearest_class(codes + 1000, labels, asked + 1000)
+    assert (near == far).mean() > 0.98  # float32 itself keeps four decimals there
+
+
+def test_of_classes_with_as_many_neighbours_the_first_is_taken():
+    codes = np.array([[0.0], [0.1], [0.2], [0.3], [0.4], [9.0]])
+    labels = np.array([3, 3, 1, 1, 2, 0])
+    assert probes.nearest_class(codes, labels, np.array([[0.0]])).tolist() == [1]
+
+
+def test_half_of_the_images_are_scored_from_labels_of_the_other_half():
+    codes, labels = blobs(901, spread=1.5)
+    expected = []
+    for seed in range(10):
+        order = shuffled(901, seed)
+        other = KNeighborsClassifier(5, algorithm="brute")
+        other.fit(codes[order[:200]], labels[order[:200]])
+        expected.append(other.score(codes[order[450:]], labels[order[450:]]))
+    found = probes.neighbour_accuracies(codes, labels, 200)
+    np.testing.assert_allclose(found, expected, atol=0.003)
+    assert found.std() > 0
+
+
+@pytest.mark.parametrize(("count", "size"), [(398, 200), (900, 4)])
+def test_too_few_images_have_no_neighbour_accuracy(count, size):
+    assert probes.neighbour_accuracies(*blobs(count), size) is None
+
+
+def test_as_many_labels_as_half_the_images_are_enough():
+    assert probes.neighbour_accuracies(*blobs(400), 200).shape == (10,)
+
+
+# ------------------------------------------------------------------ probe
+
+
+def drawn(count, **settings):
+    """Codes and classes of the images that probes learn from."""
+    codes, labels = blobs(count, **settings)
+    draws = probes.probe_draws(labels)
+    return codes[draws], labels[draws]
+
+
+def test_draws_are_stratified_and_differ_by_seed():
+    labels = np.repeat([0, 1, 2], [7000, 2000, 1000])
+    draws = probes.probe_draws(labels)
+    assert draws.shape == (5, 5000)
+    for draw in draws:
+        assert np.bincount(labels[draw]).tolist() == [3500, 1000, 500]
+        assert len(np.unique(draw)) == 5000
+    assert len({draw.tobytes() for draw in draws}) == 5
+    assert probes.probe_draws(labels[6900:]).shape == (5, 3100)
+
+
+def by_hand(codes, labels, test_codes, test_labels, size, seed):
+    """The protocol of the probe, scaling and choice of C written out."""
+    chosen = stratified_indices(labels, size, seed)
+    codes, labels = codes[chosen].astype(float), labels[chosen]
+    held = stratified_indices(labels, size // 5, seed)
+    rest = np.setdiff1d(np.arange(size), held)
+
+    def scored(fitted_on, strength, rows, classes):
+        mean, deviation = codes[fitted_on].mean(0), codes[fitted_on].std(0)
+        line = LogisticRegression(C=strength, max_iter=5000, solver="newton-cholesky")
+        line.fit((codes[fitted_on] - mean) / deviation, labels[fitted_on])
+        return line.score((rows - mean) / deviation, classes)
+
+    strengths = [10.0**power for power in range(-3, 3)]
+    best = max(strengths, key=lambda c: scored(rest, c, codes[held], labels[held]))
+    return scored(np.arange(size), best, test_codes, test_labels)
+
+
+def test_the_probe_is_its_protocol_written_out():
+    codes, labels = drawn(1200, spread=2.0)
+    test_codes, test_labels = blobs(1000, spread=2.0, seed=1)
+    found = probes.probe_accuracies(codes, labels, test_codes, test_labels, 200)
+    expected = [
+        by_hand(codes[seed], labels[seed], test_codes, test_labels, 200, seed) for seed in range(5)
+    ]
+    np.testing.assert_allclose(found, expected, atol=0.003)
+    assert found.std() > 0
+
+
+def test_classes_that_a_line_separates_are_told_and_others_guessed():
+    test = blobs(500, spread=0.01, seed=1)
+    assert probes.probe_accuracies(*drawn(400, spread=0.01), *test, 200).min() == 1.0
+    noise = np.random.default_rng(0).normal(size=(5, 400, 6))
+    guessed = probes.probe_accuracies(noise, drawn(400)[1], *test, 200)
+    assert guessed.mean() < 0.45
+
+
+def test_scale_and_place_of_a_dimension_do_not_matter():
+    (codes, labels), (test, classes) = drawn(300, spread=2.0), blobs(400, spread=2.0, seed=1)
+    scale, shift = np.array([1, 1e3, 1e-3, 5, 1, 1]), np.array([0, 7, -3, 1e3, 0, 0])
+    plain = probes.probe_accuracies(codes, labels, test, classes, 200)
+    moved = codes * scale + shift, labels, test * scale + shift, classes
+    np.testing.assert_allclose(probes.probe_accuracies(*moved, 200), plain, atol=0.005)
+
+
+def test_dimensions_that_never_move_are_no_mistake():
+    (codes, labels), (test, classes) = drawn(300), blobs(100, seed=1)
+    codes[..., 2] = test[:, 2] = 0.0
+    assert probes.probe_accuracies(codes, labels, test, classes, 200).mean() > 0.7
+    still = probes.probe_accuracies(0 * codes, labels, 0 * test, classes, 200)
+    np.testing.assert_allclose(still, 1 / CLASSES)
+
+
+def test_a_probe_that_sees_one_class_says_it():
+    labels = np.zeros((5, 300), int)
+    classes = np.array([0, 0, 1, 0])
+    codes = np.random.default_rng(0).normal(size=(5, 300, 2))
+    found = probes.probe_accuracies(codes, labels, np.ones((4, 2)), classes, 200)
+    assert found.tolist() == [0.75] * 5
+
+
+def test_too_few_training_images_have_no_probe():
+    assert probes.probe_accuracies(*drawn(199), *blobs(50), 200) is None
