@@ -34,16 +34,17 @@ class Recipe:
 
 SPARSE: JSON = {
     "prior": "mixture",
+    "pseudo_inputs": 100,
     "estimator": "reinmax",
     "kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.2},
-    "penalty": "prior",
+    "penalty": "posterior",
     "penalty_distance": "symmetric",
+    "penalty_weight": {"kind": "ramp", "start": 0.2, "end": 0.6, "first": 1.0, "last": 0.3},
 }
-# While the slabs are noise a few gates that are mostly open serve best. A heavier penalty, on the
-# gates of the images themselves, keeps the others in use, and the divergence counts throughout.
+# While the slabs are noise a few gates that are mostly open serve best. A heavier penalty keeps
+# the others in use, and the divergence counts throughout.
 SPARSE_WARM_UP: JSON = {
     **SPARSE,
-    "penalty": "posterior",
     "warm_up": {"kind": "ramp", "start": 0.05, "end": 0.1},
     "kl_weight": 1.0,
     "penalty_weight": {"kind": "ramp", "start": 0.1, "end": 0.4, "first": 4.0, "last": 1.0},
