@@ -1,5 +1,6 @@
 """Reader of a folder of images; where it has subfolders, each is a class."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def read(root: Path, memory: int) -> Found:
             "it, or in one subfolder for each class."
         )
     like, grey = _common(paths)
-    found = Found(_gathered(paths, like, memory, str(root)), notes=(*_about(others, grey, paths),))
+    values, notes = _gathered(paths, like, memory, str(root)), (*_about(others, grey, paths),)
+    found = Found(values, notes=notes, channels="first")
     if groups[0][0] == "":
         return found
     labelling = Labelling(str(root))
@@ -56,7 +58,8 @@ def _listed(root: Path) -> tuple[list[tuple[str, list[Path]]], list[Path]]:
         files, deeper = _entries(folder, inside)
         if deeper:
             raise DatasetError(
-                f"{deeper[0]} is a folder inside a class; put images directly into {folder}."
+                f"{deeper[0]} is a folder inside the class {folder.name!r}; put images directly "
+                f"into {folder}, or give that folder if its subfolders are the classes."
             )
         groups.append((folder.name, [file for file in files if _is_image(file)]))
         others += [file for file in files if not _is_image(file)]
@@ -107,17 +110,18 @@ def _common(paths: Sequence[Path]) -> tuple[Look, int]:
 def _gathered(paths: Sequence[Path], like: Look, memory: int, where: str) -> np.ndarray:
     dtype = np.dtype(DEEP[like.deep] if like.kind == "deep" else np.uint8)
     shape = (3 if like.kind == "colour" else 1, like.rows, like.columns)
-    gathered = Gathered(memory, where)
-    gathered.expect(len(paths) * int(np.prod(shape)) * dtype.itemsize)
-    at_once = max(1, BLOCK // int(np.prod(shape)))
-    for start in range(0, len(paths), at_once):
-        some = paths[start : start + at_once]
-        block = np.empty((len(some), *shape), dtype)
-        for place, path in enumerate(some):
-            with images.opened(str(path), str(path)) as image:
-                block[place] = images.pixels(image, like, str(path))
-        gathered.add(block)
-    return gathered.array()
+    size = math.prod(shape)
+    at_once = max(1, BLOCK // size)
+    with Gathered(memory, where) as gathered:
+        gathered.expect(len(paths) * size * dtype.itemsize)
+        for start in range(0, len(paths), at_once):
+            some = paths[start : start + at_once]
+            block = np.empty((len(some), *shape), dtype)
+            for place, path in enumerate(some):
+                with images.opened(str(path), str(path)) as image:
+                    block[place] = images.pixels(image, like, str(path))
+            gathered.add(block)
+        return gathered.array()
 
 
 def _about(others: Sequence[Path], grey: int, paths: Sequence[Path]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.datasets import cache
-from sparsevae.errors import DatasetError, OutputError
+from sparsevae.errors import ConfigurationError, DatasetError, OutputError
 
 Array = npt.NDArray[Any]
 
@@ -49,15 +49,15 @@ def allowance(memory: int | None) -> int:
     """Bytes that values may take in memory: what the caller says, else a quarter of what is free.
 
     Raises:
-        DatasetError: If the caller's number is not positive.
+        ConfigurationError: If the caller's number is not positive.
     """
     if memory is not None and memory < 1:
-        raise DatasetError(f"memory is {memory}; give a positive number of bytes, or None.")
+        raise ConfigurationError(f"memory is {memory}; give a positive number of bytes, or None.")
     return free_memory() // SHARE_OF_MEMORY if memory is None else memory
 
 
 class Gathered:
-    """Blocks of rows of one shape and dtype, added one after another.
+    """Blocks of rows of one shape and dtype, added one after another inside a `with` block.
 
     Args:
         memory: Bytes to keep in memory; more than that go to a file in the cache folder that has
@@ -65,10 +65,11 @@ class Gathered:
         where: What an error calls the source of the rows.
 
     Examples:
-        >>> rows = Gathered(memory=100, where="it")
-        >>> for start in (0, 3):
-        ...     rows.add(np.arange(start, start + 3).reshape(3, 1))
-        >>> rows.array()[:, 0]
+        >>> with Gathered(memory=100, where="it") as gathered:
+        ...     for start in (0, 3):
+        ...         gathered.add(np.arange(start, start + 3).reshape(3, 1))
+        ...     rows = gathered.array()
+        >>> rows[:, 0]
         array([0, 1, 2, 3, 4, 5])
     """
 
@@ -78,6 +79,13 @@ class Gathered:
         self._rows = self._bytes = self._room = 0
         self._dtype, self._shape = np.dtype(np.uint8), (0,)
         self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "Gathered":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:  # a map of it stays
+            self._file.close()
 
     def expect(self, size: int) -> None:
         """Prepares for so many bytes in all, so that what cannot fit is refused at the start.
@@ -101,12 +109,12 @@ class Gathered:
         self._rows += len(block)
         self._bytes += block.nbytes
         self._blocks.append(block)
-        if self._bytes > self._memory:
+        if self._file is not None or self._bytes > self._memory:
             self._write(self._open())
 
     def array(self) -> Array:
         """All rows; read-only and memory-mapped where they went to a file."""
-        if self._file is not None:
+        if self._file is not None and self._rows:
             self._file.flush()
             shape = (self._rows, *self._shape)
             return np.memmap(self._file, self._dtype, mode="r", shape=shape)

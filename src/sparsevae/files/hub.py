@@ -10,16 +10,15 @@ import numpy as np
 from PIL import Image
 
 from sparsevae.datasets.dataset import Labels
-from sparsevae.errors import DatasetError
+from sparsevae.errors import DatasetError, SparseVAEError
 from sparsevae.files import images
 from sparsevae.files.gathering import BLOCK, Gathered
 from sparsevae.files.labels import Labelling
-from sparsevae.files.naming import listed
 from sparsevae.files.raw import Found
 from sparsevae.files.tables import choose
 
 PREFIX = "hf:"
-NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<split>[\w.-]+))?", re.ASCII)
+NAME = re.compile(r"(?P<name>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<split>[\w.-]+))?", re.ASCII)
 AT_ONCE = 1024
 """Rows that are taken at a time, fewer where images are large."""
 
@@ -40,26 +39,37 @@ def read(address: str, columns: Sequence[str] | None, label: str | None, memory:
         DatasetError: If the package is not installed, the data set cannot be had, a column is
             not there, or images differ in size.
     """
-    data = _loaded(address)
+    try:
+        return _found(_loaded(address), address, columns, label, memory)
+    except SparseVAEError:
+        raise
+    except Exception as error:  # network, disk, a missing name: that package has its own errors
+        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        raise DatasetError(f"{address} cannot be read: {reason}.") from error
+
+
+def _found(
+    data: Any, address: str, columns: Sequence[str] | None, label: str | None, memory: int
+) -> Found:
     if len(data) == 0:
         raise DatasetError(f"{address} has no rows; name another split as hf:NAME:SPLIT.")
-    found = _labels_of_type(data) if label is None else None
-    label = label or found
+    typed = _labels_of_type(data) if label is None else None
     pictured = [name for name, value in data[0].items() if isinstance(value, Image.Image)]
     columns = pictured if columns is None and len(pictured) == 1 else columns
-    choice = choose(data.column_names, columns, label, address)
-    gathered = Gathered(memory, address)
-    if choice.columns[0] in pictured:
-        if len(choice.columns) > 1:
-            raise DatasetError(f"{address}: images are one column, not {listed(choice.columns)}.")
-        _take_images(data, choice.columns[0], gathered, address)
-    else:
-        _take_numbers(data, choice.columns, gathered, address)
+    choice = choose(data.column_names, columns, label or typed, address)
+    images_alone = choice.columns == tuple(pictured[:1])
+    with Gathered(memory, address) as gathered:
+        if images_alone:
+            _take_images(data, pictured[0], gathered, address)
+        else:
+            _take_numbers(data, choice.columns, gathered, address)
+        values = gathered.array()
     return Found(
-        gathered.array(),
-        *_labels(data, label, address),
-        columns=() if choice.columns[0] in pictured else choice.columns,
-        notes=(*([f"Labels are the column {found!r}."] if found else []), *choice.notes),
+        values,
+        *_labels(data, choice.label, address),
+        columns=() if images_alone else choice.columns,
+        notes=(*([f"Labels are the column {typed!r}."] if typed else []), *choice.notes),
+        channels="first",
     )
 
 
@@ -78,11 +88,7 @@ def _loaded(address: str) -> Any:
     options: dict[str, Any] = {"split": parts["split"] or "train"}
     if "trust_remote_code" in inspect.signature(datasets.load_dataset).parameters:
         options["trust_remote_code"] = False  # before version 4 a data set could be a program
-    try:
-        return datasets.load_dataset(parts["name"], **options)
-    except Exception as error:  # network, disk, a missing name, another package's own errors
-        reason = str(error).split("\n")[0][:200] or type(error).__name__
-        raise DatasetError(f"{address} cannot be loaded: {reason}.") from error
+    return datasets.load_dataset(parts["name"], **options)
 
 
 def _labels_of_type(data: Any) -> str | None:
@@ -122,6 +128,7 @@ def _take_numbers(data: Any, columns: tuple[str, ...], gathered: Gathered, addre
 
 
 def _take_images(data: Any, column: str, gathered: Gathered, address: str) -> None:
+    images.check_size(data[0][column], address)
     like = images.look(data[0][column])
     at_once = max(1, min(AT_ONCE, BLOCK // (3 * like.rows * like.columns)))
     done = 0

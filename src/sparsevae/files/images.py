@@ -76,7 +76,7 @@ def opened(file: str | IO[bytes], where: str) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
-                _check(image, where)
+                check_size(image, where)
                 yield image
     except DatasetError:
         raise
@@ -118,7 +118,12 @@ def pixels(image: Image.Image, like: Look, where: str) -> Array:
     return np.moveaxis(np.array(image.convert("RGB")), 2, 0)
 
 
-def _check(image: Image.Image, where: str) -> None:
+def check_size(image: Image.Image, where: str) -> None:
+    """Looks at the header alone.
+
+    Raises:
+        DatasetError: If the image is too large, or one of several in its file.
+    """
     if image.width * image.height > MOST_PIXELS:
         raise DatasetError(
             f"{where} has {image.width * image.height} pixels; at most {MOST_PIXELS} are read."

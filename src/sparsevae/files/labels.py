@@ -1,6 +1,7 @@
 """Labels of any kind, whole numbers or text, as positions in a sorted list of class names."""
 
 import re
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy.typing as npt
 from sparsevae.datasets.dataset import Labels
 from sparsevae.errors import DatasetError
 from sparsevae.files.naming import is_number
+from sparsevae.rows import blocks
 
 LONGEST_NAME = 200
-WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
 
 class Labelling:
@@ -31,8 +33,7 @@ class Labelling:
     def __init__(self, where: str) -> None:
         self._where = where
         self._positions: dict[str, int] = {}
-        self._blocks: list[Labels] = []
-        self._count = 0
+        self._taken = array("q")
 
     def add(self, labels: Iterable[Any]) -> None:
         """Takes labels: text, bytes, truth values, or numbers without a fraction.
@@ -41,9 +42,8 @@ class Labelling:
             DatasetError: If one is missing, has a fraction, is too long, or is something else.
         """
         positions = self._positions
-        found = [positions.setdefault(self._name(label), len(positions)) for label in labels]
-        self._blocks.append(np.array(found, dtype=np.int64))
-        self._count += len(found)
+        for label in labels:
+            self._taken.append(positions.setdefault(self._name(label), len(positions)))
 
     def settle(self) -> tuple[Labels, tuple[str, ...]]:
         """(N,) labels and the names of the classes, sorted: as numbers if all are, else as text.
@@ -54,7 +54,7 @@ class Labelling:
         names = sorted(self._positions, key=self._order())
         place = np.empty(len(names), dtype=np.int64)
         place[[self._positions[name] for name in names]] = np.arange(len(names))
-        return place[np.concatenate(self._blocks)], tuple(names)
+        return place[np.frombuffer(self._taken, np.int64)], tuple(names)
 
     def _name(self, label: Any) -> str:
         if type(label) is str:
@@ -65,8 +65,8 @@ class Labelling:
             name = str(int(label))
         else:
             raise DatasetError(
-                f"{self._where}: label {self._count + 1} is {str(label)[:40]!r}; a label is a "
-                "whole number or text."
+                f"{self._where}: label {len(self._taken) + 1} is {str(label)[:40]!r}; a label is "
+                "a whole number or text."
             )
         if not name.strip() or len(name) > LONGEST_NAME:
             what = "is empty" if not name.strip() else f"has {len(name)} characters"
@@ -78,7 +78,7 @@ class Labelling:
 
     def _order(self) -> Any:
         if all(map(WHOLE.fullmatch, self._positions)):
-            return int
+            return float
         if all(map(is_number, self._positions)):
             fraction = next(name for name in self._positions if not WHOLE.fullmatch(name))
             raise DatasetError(
@@ -88,16 +88,17 @@ class Labelling:
         return str
 
 
-def labels_of(array: npt.NDArray[Any], where: str) -> tuple[Labels, tuple[str, ...]]:
+def labels_of(values: npt.NDArray[Any], where: str) -> tuple[Labels, tuple[str, ...]]:
     """Labels and classes of an array of shape (N,) or (N, 1), numbers or text.
 
     Raises:
         DatasetError: If it has another shape, or its values name no classes.
     """
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or len(array) == 0:
-        raise DatasetError(f"{where} has shape {array.shape}; labels have shape (rows,).")
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DatasetError(f"{where} has shape {values.shape}; labels have shape (rows,).")
     labelling = Labelling(where)
-    labelling.add(array.tolist())
+    for block in blocks(values):
+        labelling.add(block.tolist())
     return labelling.settle()

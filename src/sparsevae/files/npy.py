@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from sparsevae.datasets.idx import CHUNK, MOST_AXES
 from sparsevae.errors import DatasetError
 from sparsevae.files.labels import labels_of
 from sparsevae.files.naming import listed
@@ -24,7 +25,6 @@ from sparsevae.files.raw import Found
 Array = npt.NDArray[Any]
 
 LONGEST_HEADER = 10_000
-CHUNK = 2**20
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -80,8 +80,8 @@ def read_npz(path: Path, array: str | None, labels: str | None, memory: int) -> 
         with zipfile.ZipFile(path) as archive:
             members = {_stem(name): name for name in archive.namelist()}
             array, partner = _choose(tuple(members), array, str(path))
+            notes = (f"Labels are {partner!r}.",) if partner and labels is None else ()
             labels = labels or partner
-            notes = () if labels != partner or not labels else (f"Labels are {labels!r}.",)
             values = _member(archive, members, array, memory, str(path))
             if labels is None:
                 return Found(values)
@@ -160,10 +160,10 @@ def _header(head: bytes, where: str) -> Header:
             "stranger's program; save it with a type of numbers or text."
         )
     size = math.prod(shape) * dtype.itemsize
-    if size <= 0 or min(shape, default=1) < 0 or dtype.fields is not None:
+    if size <= 0 or min(shape, default=1) < 0 or len(shape) > MOST_AXES or dtype.kind == "V":
         raise DatasetError(
             f"{where} holds an array of shape {shape} and type {str(dtype)[:40]}; give one of "
-            "numbers that is not empty."
+            f"numbers that is not empty and has at most {MOST_AXES} axes."
         )
     return Header(dtype, shape, "F" if fortran else "C", stream.tell(), size)
 

@@ -39,28 +39,28 @@ def read(path: Path, columns: Sequence[str] | None, label: str | None, memory: i
             choice = choose(schema.names, columns, label, str(path))
             dtype = np.result_type(*[_dtype(schema.field(n), path) for n in choice.columns])
             return _values(file, choice, dtype, memory, path)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pyarrow.ArrowException, ValueError) as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
 
 
 def _values(file: Any, choice: Choice, dtype: np.dtype[Any], memory: int, path: Path) -> Found:
     width, rows, done = len(choice.columns), file.metadata.num_rows, 0
-    labelling, gathered = Labelling(str(path)), Gathered(memory, str(path))
-    gathered.expect(rows * width * dtype.itemsize)
     names = [*choice.columns, *([choice.label] if choice.label else [])]
-    at_once = max(1, BLOCK // width)
-    for batch in file.iter_batches(at_once, columns=names, use_threads=False):
-        block = np.empty((len(batch), width), dtype)
-        for place, name in enumerate(choice.columns):
-            block[:, place] = _numbers(batch.column(name), name, done, path)
-        gathered.add(block)
-        if choice.label:
-            labelling.add(batch.column(choice.label).to_pylist())
-        done += len(batch)
-    if done != rows:
-        raise ValueError(f"it claims {rows} rows and holds {done}")
-    found = Found(gathered.array(), columns=choice.columns, notes=choice.notes)
+    at_once, labelling = max(1, BLOCK // width), Labelling(str(path))
+    with Gathered(memory, str(path)) as gathered:
+        gathered.expect(rows * width * dtype.itemsize)
+        for batch in file.iter_batches(at_once, columns=names, use_threads=False):
+            block = np.empty((len(batch), width), dtype)
+            for place, name in enumerate(choice.columns):
+                block[:, place] = _numbers(batch.column(name), name, done, path)
+            gathered.add(block)
+            if choice.label:
+                labelling.add(batch.column(choice.label).to_pylist())
+            done += len(batch)
+        if done != rows:
+            raise ValueError(f"it claims {rows} rows and holds {done}")
+        found = Found(gathered.array(), columns=choice.columns, notes=choice.notes)
     return found.labelled(labelling) if choice.label else found
 
 

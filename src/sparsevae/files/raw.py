@@ -34,6 +34,7 @@ class Found:
         classes: Names of the classes.
         columns: Names of a table's columns; empty where the file has none.
         notes: Sentences about choices that the file left open.
+        channels: Which axis of images holds the channels, where the reader knows.
     """
 
     values: Array
@@ -41,6 +42,7 @@ class Found:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    channels: axes.Channels | None = None
 
     def labelled(self, labelling: Labelling) -> "Found":
         """The same with all labels that were taken."""
@@ -78,14 +80,15 @@ def checked(found: Found, source: str, channels: axes.Channels | None = None) ->
     Args:
         found: What a reader gives.
         source: What errors call it.
-        channels: Which axis of images holds the channels, where the lengths do not say.
+        channels: Which axis of images holds the channels, where neither the reader nor the
+            lengths say.
 
     Raises:
         DatasetError: If there are fewer than two rows, labels of another number, a shape or
             dtype that no model takes, or a value that is not a finite 32-bit number.
     """
     values = _numbers(found.values, source)
-    values, notes = axes.arranged(values, channels, source)
+    values, notes = axes.arranged(values, channels or found.channels, source)
     if len(values) < FEWEST_ROWS:
         raise DatasetError(
             f"{source} holds {len(values)} rows; at least {FEWEST_ROWS} are needed."
@@ -165,5 +168,5 @@ def _about(
         names = [columns[place] for place in np.flatnonzero(constant)]
         what = "column is" if len(names) == 1 else "columns are"
         yield f"{len(names)} {what} constant and carry no information: {listed(names)}."
-    if found.labels is not None and len(found.classes) == len(found.labels):
+    if found.labels is not None and len(np.unique(found.labels)) == len(found.labels):
         yield "Every row has a class of its own; labels that name no groups are of no use."

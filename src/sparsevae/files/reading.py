@@ -60,15 +60,19 @@ def read(
         OutputError: If the cache folder cannot be written to.
     """
     where, kind = str(path), _kind(str(path))
+    columns = [columns] if isinstance(columns, str) else columns
     given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
     _check_options({name for name, value in given.items() if value is not None}, kind, where)
-    if isinstance(columns, str):
-        columns = [columns]
     room = allowance(memory)
     try:
         found = _found(where, kind, columns, labels, array, room)
     except OSError as error:
-        raise DatasetError(f"cannot read {where}: {error.strerror or error}.") from error
+        reason = error.strerror or str(error).split("\n")[0][:200]
+        raise DatasetError(f"cannot read {where}: {reason}.") from error
+    except MemoryError as error:
+        raise DatasetError(
+            f"{where} does not fit into memory; give a smaller `memory`."
+        ) from error
     return checked(found, where, channels)
 
 

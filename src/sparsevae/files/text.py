@@ -58,10 +58,21 @@ def _values(
     path: Path,
     notes: tuple[str, ...],
 ) -> Found:
+    labelling = Labelling(str(path))
+    with Gathered(memory, str(path)) as gathered:
+        for numbers in _blocks(rows, names, choice, labelling, path):
+            gathered.add(np.frombuffer(numbers).reshape(-1, len(choice.columns)))
+        values = gathered.array()
+    found = Found(values, columns=choice.columns, notes=(*notes, *choice.notes))
+    return found if choice.label is None else found.labelled(labelling)
+
+
+def _blocks(
+    rows: Iterator[Row], names: Sequence[str], choice: Choice, labelling: Labelling, path: Path
+) -> Iterator["array[float]"]:
+    """The numbers of some rows at a time; labels go to `labelling` on the way."""
     place_of = {name: place for place, name in enumerate(names)}
     places = [place_of[name] for name in choice.columns]
-    label = None if choice.label is None else place_of[choice.label]
-    labelling, gathered = Labelling(str(path)), Gathered(memory, str(path))
     numbers = array("d")
     for line, fields in rows:
         if len(fields) != len(names):
@@ -69,17 +80,14 @@ def _values(
                 f"{path}: line {line} has {len(fields)} fields and the first one {len(names)}; "
                 "give every row the same columns."
             )
-        chosen = [fields[place] for place in places]
-        numbers.extend(_parsed(chosen, line, choice, path))
-        if label is not None:
-            labelling.add([fields[label]])
+        numbers.extend(_parsed([fields[place] for place in places], line, choice, path))
+        if choice.label is not None:
+            labelling.add([fields[place_of[choice.label]]])
         if len(numbers) >= BLOCK:
-            gathered.add(np.frombuffer(numbers).reshape(-1, len(places)))
+            yield numbers
             numbers = array("d")
     if numbers:
-        gathered.add(np.frombuffer(numbers).reshape(-1, len(places)))
-    found = Found(gathered.array(), columns=choice.columns, notes=(*notes, *choice.notes))
-    return found if label is None else found.labelled(labelling)
+        yield numbers
 
 
 def _parsed(fields: list[str], line: int, choice: Choice, path: Path) -> list[float]:
