@@ -50,6 +50,19 @@ class Point(Distribution):
         return self.loc
 
 
+class SparsePoint(Point):
+    """A point whose zeros are dimensions that are off: the code of a sparse autoencoder.
+
+    Args:
+        loc: the value, shape ``(B, J)``.
+    """
+
+    @property
+    def spike_probability(self) -> Tensor:
+        """1 where the value differs from 0, else 0; without a gradient, shape ``(B, J)``."""
+        return (self.loc != 0).to(self.loc.dtype)
+
+
 class Gaussian(Normal):
     """Independent normals N(μ, s²), the posterior of a variational autoencoder.
 
@@ -177,6 +190,10 @@ class SpikeAndSlab(Distribution):
         slab = -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
         on, off = F.logsigmoid(self.logits) + slab, F.logsigmoid(-self.logits)
         return torch.where(mask > 0.5, on, off)
+
+
+Gated = SparsePoint | SpikeAndSlab
+"""Posteriors whose dimensions are on or off, with a ``spike_probability``."""
 
 
 @register_kl(SpikeAndSlab, SpikeAndSlab)

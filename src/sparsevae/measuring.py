@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.datasets import Split
-from sparsevae.distributions import SpikeAndSlab
+from sparsevae.distributions import Gated
 from sparsevae.models import Model
 from sparsevae.rows import mean_row
 from sparsevae.scaling import GREY
@@ -40,7 +40,7 @@ class Measured:
         kl: nats, shape ``(N,)``.
         expected: spike probability that the prior expects, ``(N, J)`` or ``(N, 0)``.
         draw: the z of ``reconstruction``, shape ``(N, J)``.
-        gated: whether the posterior has spikes.
+        gated: whether the posterior has dimensions that are on or off.
     """
 
     code: Floats
@@ -113,12 +113,12 @@ def measure(model: Model, x: Floats, seed: int = 0) -> Measured:
             batch = torch.from_numpy(x[start : start + BATCH]).to(where)
             q = model.posterior(batch)
             z = q.rsample()
-            gamma = q.spike_probability if isinstance(q, SpikeAndSlab) else torch.ones_like(z)
+            gamma = q.spike_probability if isinstance(q, Gated) else torch.ones_like(z)
             reconstruction = -model.likelihood(z).log_prob(batch)
             kl, expected = model.prior.kl(q, batch, model.posterior, 1.0)
             parts.append((q.code, q.mean, q.loc, gamma, reconstruction, kl, expected, z))
     arrays = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    gated = isinstance(q, SpikeAndSlab)
+    gated = isinstance(q, Gated)
     return Measured(**dict(zip(COLUMNS, arrays, strict=True)), gated=gated)
 
 

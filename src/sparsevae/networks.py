@@ -18,6 +18,7 @@ from sparsevae.errors import ConfigurationError
 Shape = tuple[int, ...]
 CHANNELS = (16, 32, 256)
 LARGEST_FULL_MAP = 8
+LEAST_SPREAD = 1e-3  # of an output; less is rounding that weights must not enlarge
 
 
 def sizes(shape: Shape) -> list[tuple[int, int]]:
@@ -124,7 +125,7 @@ class FullTransposedConvolution(nn.Module):
         """Apply the layers; shapes as in the class."""
         height, width = self.size
         flat = kernels.transposed_linear(features, _flat(self.weight), self.bias, relu=self.relu)
-        return flat.view(len(flat), height, width, len(self.bias)).permute(0, 3, 1, 2)
+        return flat.view(flat.shape[0], height, width, len(self.bias)).permute(0, 3, 1, 2)
 
 
 class Encoder(nn.Module):
@@ -154,6 +155,20 @@ class Encoder(nn.Module):
         """Apply the layers; shapes as in the class."""
         features: Tensor = self.head(self.trunk(images))
         return features
+
+    @torch.no_grad()
+    def standardise(self, examples: Tensor) -> None:
+        """Give every output mean 0 and variance 1 over examples by scaling and shifting the head.
+
+        Source: Salimans and Kingma 2016, "Weight normalization", section 3.
+
+        Args:
+            examples: (N, *shape); outputs that hardly differ over them are spread less.
+        """
+        outputs = self(examples)
+        spread = outputs.std(0, correction=0).clamp_min(LEAST_SPREAD)
+        self.head.weight.div_(spread[:, None])
+        self.head.bias.sub_(outputs.mean(0)).div_(spread)
 
 
 class Decoder(nn.Module):

@@ -101,6 +101,7 @@ class OneCycle:
 
 
 Schedule = Constant | Ramp | OneCycle
+Scheduled = Mapping[str, Any] | float | Schedule  # as configurations write it
 KINDS: dict[str, type[Schedule]] = {"constant": Constant, "ramp": Ramp, "one-cycle": OneCycle}
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.autoencoder import AutoEncoder
 from sparsevae.models.base import Model, Posterior, Terms
+from sparsevae.models.sparse_autoencoder import SparseAutoEncoder
+from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
 from sparsevae.models.vsc import VSC
 from sparsevae.networks import Shape
@@ -23,7 +25,9 @@ __all__ = [
     "Model",
     "Posterior",
     "Row",
+    "SparseAutoEncoder",
     "Terms",
+    "TopK",
     "build",
     "check_arguments",
     "row",
@@ -49,6 +53,9 @@ MODELS: dict[str, Row] = {
     "vae": Row("VAE", VAE),
     "vsc": Row("VSC", VSC),
     "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
+    "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
+    "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
+    "top-k": Row("Top-k", TopK),
 }
 
 

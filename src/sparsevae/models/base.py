@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsevae.distributions import Gaussian, Point, SpikeAndSlab
+from sparsevae.distributions import Gaussian, Point, SparsePoint, SpikeAndSlab
 from sparsevae.likelihoods import Likelihood, Named, family
 from sparsevae.networks import (
     CHANNELS,
@@ -25,7 +25,7 @@ from sparsevae.penalties import ActivityPenalty
 from sparsevae.priors import Prior
 from sparsevae.schedules import Constant, Progress, Schedule
 
-Posterior = Point | Gaussian | SpikeAndSlab
+Posterior = Point | SparsePoint | Gaussian | SpikeAndSlab
 
 
 @dataclass(frozen=True)

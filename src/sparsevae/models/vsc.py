@@ -1,7 +1,7 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,10 +12,9 @@ from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.penalties import ActivityPenalty, Distance, Penalised
-from sparsevae.schedules import Progress, Schedule, from_json
+from sparsevae.schedules import Progress, Scheduled, from_json
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
-Scheduled = Mapping[str, Any] | float | Schedule
 
 
 class VSC(Model):

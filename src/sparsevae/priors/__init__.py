@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.priors.base import Divergence, Encode, NoPrior, Prior, StandardNormal
+from sparsevae.priors.base import Divergence, Encode, Laplace, NoPrior, Prior, StandardNormal
 from sparsevae.priors.factorised import FixedSpikeAndSlab, LearnedSpikeAndSlab
 from sparsevae.priors.mixture import PseudoInputMixture
 from sparsevae.schedules import Constant, Schedule
@@ -20,6 +20,7 @@ __all__ = [
     "Divergence",
     "Encode",
     "FixedSpikeAndSlab",
+    "Laplace",
     "LearnedSpikeAndSlab",
     "NoPrior",
     "Prior",

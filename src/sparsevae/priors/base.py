@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal, kl_divergence
 
+from sparsevae.distributions import Point
 from sparsevae.schedules import Progress
 
 Encode = Callable[[Tensor], Any]  # inputs (U, *shape) to their posterior, (U, J)
@@ -62,6 +63,21 @@ class NoPrior(Prior):
     ) -> Divergence:
         """Zeros, shape ``(B,)``."""
         return Divergence(x.new_zeros(len(x)), x.new_zeros(len(x), 0))
+
+
+class Laplace(Prior):
+    """p(z) ∝ exp(−Σ_j |z_j|), for a code that is a point.
+
+    The divergence of a point is infinite. What stands in its place is −log p(z) up to a constant,
+    so that the loss is that of the most likely code; it bounds nothing.
+    """
+
+    name = "laplace"
+    bounds = False
+
+    def kl(self, posterior: Point, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
+        """Σ_j |z_j|, shape ``(B,)``."""
+        return Divergence(posterior.loc.abs().sum(-1), x.new_zeros(len(x), 0))
 
 
 class StandardNormal(Prior):
