@@ -3,13 +3,12 @@
 import html
 import re
 import shutil
-import subprocess
-import tempfile
 from html.parser import HTMLParser
 
 import pytest
+from scipy import stats
 
-from sparsevae import report
+from sparsevae import claims, report
 from sparsevae.config import StudyConfig
 from sparsevae.errors import RunFolderError
 from sparsevae.fitting import train_run
@@ -17,11 +16,14 @@ from sparsevae.measuring import unit
 from sparsevae.metrics import bounds
 from sparsevae.pictures import NOISE_SEED, SIGMAS
 from sparsevae.recipes import runs as runs_of
-from sparsevae.report import columns
+from sparsevae.report import groups, tables
+from sparsevae.report.columns import Column
+from sparsevae.report.comparing import names
+from sparsevae.results import finished_runs
 from sparsevae.runs import RunFolder
 from sparsevae.storage import read_json, write_json
-from sparsevae.study import finished_runs
 
+FLOOR = "mean image (collapse floor)"
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
 
@@ -56,19 +58,28 @@ class Page(HTMLParser):
     def text(self):
         return " ".join(self.texts)
 
+    def part(self, section):
+        """The source of a section."""
+        return self.source.split(f'<section id="{section}">', 1)[1].split("</section>", 1)[0]
+
     def table(self, section):
-        """The rows of a section by their first cell, without flags."""
-        return {row[0].removesuffix(" collapsed decoder"): row[1:] for row in self.rows(section)}
+        """The first table of a section: cells by heading, by the first cell without flags."""
+        head, *rows = self.rows(section)
+        length = next((i for i, row in enumerate(rows) if row[0] == head[0]), len(rows))
+        return {
+            row[0].removesuffix(" collapsed decoder"): dict(zip(head, row, strict=True))
+            for row in rows[:length]
+            if len(row) == len(head)
+        }
 
     def rows(self, section):
-        """Texts of the cells of every table row of a section."""
-        part = self.source.split(f'<section id="{section}">', 1)[1].split("</section>", 1)[0]
+        """Texts of the cells of every table row of a section, headings without their units."""
         found = []
-        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", part, re.DOTALL):
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", self.part(section), re.DOTALL):
+            row = re.sub(r'<small>.*?</small>|<span class="way".*?</span>', "", row)
             cells = re.findall(r"<(t[hd])[^>]*>(.*?)</\1>", row, re.DOTALL)
-            found.append(
-                [html.unescape(re.sub(r"<[^>]+>", "", cell)).strip() for _, cell in cells]
-            )
+            texts = (html.unescape(re.sub(r"<[^>]+>", "", cell)) for _, cell in cells)
+            found.append([text.replace("\u00a0", " ").strip() for text in texts])
         return found
 
 
@@ -156,8 +167,8 @@ def test_every_link_leads_somewhere_on_the_page(page):
 
 def test_pictures_are_also_files(folder, page):
     files = sorted(path.name for path in (folder / "figures").iterdir())
-    assert len(files) == len(page.all("img"))
-    assert "training-curves.png" in files
+    assert len(files) == 2 * len(page.all("img"))
+    assert {"training-curves.png", "training-curves.svg"} <= set(files)
     assert "mnist-5k-vsc-4-seed0-latent-space.png" in files
 
 
@@ -167,39 +178,39 @@ def test_scores_are_those_of_the_runs(page, tiny_runs):
         row = run.metrics
         title = {"ae": "AE", "vae": "VAE", "vsc": "VSC"}[row["model"]]
         bound = "–" if row["negative_elbo"] is None else f"{row['negative_elbo']:.1f}"
-        assert rows[title][:2] == [bound, f"{row['reconstruction']:.1f}"]
-        assert rows[title][4] == f"{1000 * row['mse']:.1f}"
-        assert rows[title][6] == f"{1000 * row['mse_noise_0.3_clipped']:.1f}"
+        assert rows[title]["−ELBO"] == bound
+        assert rows[title]["reconstruction"] == f"{row['reconstruction']:.1f}"
+        assert rows[title]["MSE"] == f"{1000 * row['mse']:.1f}"
+        assert rows[title]["MSE, σ = 0.3, clipped"] == f"{1000 * row['mse_noise_0.3_clipped']:.1f}"
 
 
 def test_what_is_reached_without_a_model_stands_in_the_same_table(page, references):
     rows = page.table("scores")
-    assert rows["perfect reconstruction"][1] == f"{references['perfect_score']:.1f}"
-    assert rows["mean image (collapse floor)"][1] == f"{references['collapse_floor']:.1f}"
+    perfect, floor = (rows[name] for name in ("perfect reconstruction", FLOOR))
+    assert perfect["reconstruction"] == f"{references['perfect_score']:.1f}"
+    assert floor["reconstruction"] == f"{references['collapse_floor']:.1f}"
     pca = references["denoising"]["PCA-50"]
     expected = [f"{1000 * pca[name]:.1f}" for name in ("clean", "0.3", "0.3 clipped")]
-    assert rows["PCA-50"][-3:] == expected
+    headings = ("MSE", "MSE, σ = 0.3", "MSE, σ = 0.3, clipped")
+    assert [rows["PCA-50"][heading] for heading in headings] == expected
     assert {"doing nothing", "PCA-16", "Wiener filter 3x3", "median filter 3x3"} <= set(rows)
 
 
 def test_the_best_of_every_column_is_bold(page, tiny_runs):
-    bests = {"reconstruction": min(run.metrics["reconstruction"] for run in tiny_runs)}
-    with_bound = [run.metrics["negative_elbo"] for run in tiny_runs]
-    bests["negative_elbo"] = min(value for value in with_bound if value is not None)
-    for value in bests.values():
-        assert f"<strong>{value:.1f}</strong>" in page.source
-    scores = page.source.split('<section id="scores">')[1].split("</section>")[0]
-    assert scores.count("<strong>") == 5  # the columns that have a better way
+    rows = [run.metrics for run in tiny_runs]
+    for name in ("reconstruction", "negative_elbo"):
+        best = min(row[name] for row in rows if row[name] is not None)
+        assert f"<strong>{best:.1f}</strong>" in page.part("scores")
 
 
 def test_parameters_and_sparsity_are_those_of_the_runs(page, tiny_runs):
     spikes = next(run.metrics for run in tiny_runs if run.metrics["model"] == "vsc")
     parameters = page.table("models")
-    assert parameters["VAE"][0] == parameters["AE"][0]
+    assert parameters["VAE"]["trunk"] == parameters["AE"]["trunk"]
     sparsity = page.table("sparsity")["VSC"]
-    assert sparsity[0] == str(spikes["used_dimensions"])
-    assert sparsity[2] == f"{spikes['active_per_image']:.1f}"
-    assert sparsity[-3] == f"{spikes['selectivity']:.2f}"
+    assert sparsity["used"] == str(spikes["used_dimensions"])
+    assert sparsity["active per image"] == f"{spikes['active_per_image']:.1f}"
+    assert sparsity["selectivity"] == f"{spikes['selectivity']:.2f}"
 
 
 def test_settings_and_the_way_to_repeat_them_are_printed(page, tiny_runs):
@@ -219,14 +230,15 @@ def test_a_stand_in_for_mnist_is_said_first(page):
 
 def test_every_column_is_defined(page):
     defined = page.source.split('<section id="definitions">')[1]
-    for column in (*columns.SUMMARY, *columns.SPARSITY, *columns.PARAMETERS):
+    for column in (*groups.HEADLINE, *sum(groups.GROUPS.values(), ()), *groups.PARAMETERS):
         assert f"<dt>{column.heading}</dt>" in defined
         assert column.meaning.endswith(".")
 
 
-def test_the_same_folders_give_the_same_page(folder, tiny_runs, references, page):
-    report.build(folder, list(reversed(tiny_runs)), references)
-    assert (folder / "report.html").read_text(encoding="utf-8") == page.source
+def test_the_same_folders_give_the_same_page(tiny_runs, references, tmp_path):
+    runs = [kept(run, tmp_path / "runs" / run.path.name) for run in tiny_runs]
+    first = report.build(tmp_path, runs, references).read_bytes()
+    assert report.build(tmp_path, list(reversed(runs)), references).read_bytes() == first
 
 
 def test_runs_that_keep_numbers_alone_have_words_in_place_of_pictures(tiny_runs, tmp_path):
@@ -244,13 +256,13 @@ def test_a_collapsed_decoder_is_said_in_words(tiny_run, references, tmp_path):
     run = kept(tiny_run, tmp_path / "runs" / "a", collapsed_decoder=True)
     page = Page(report.build(tmp_path, [run], references))
     flags = [tag for tag, attributes in page.tags if attributes.get("class") == "flag"]
-    assert len(flags) == 5  # scores, sparsity and three pictures
+    assert len(flags) == 1 + len(tables.groups([run.metrics], references)) + 3  # and pictures
     run = kept(tiny_run, tmp_path / "runs" / "b", collapsed_decoder=False)
     page = Page(report.build(tmp_path, [run], references))
     assert not [tag for tag, attributes in page.tags if attributes.get("class") == "flag"]
 
 
-def test_seeds_are_given_as_mean_and_deviation(tiny_run, references, tmp_path):
+def test_seeds_are_given_as_mean_and_interval(tiny_run, references, tmp_path):
     values = ({"negative_elbo": 100.0, "dead": 1}, {"negative_elbo": 104.0, "dead": 1})
     runs = [
         reseeded(
@@ -261,16 +273,96 @@ def test_seeds_are_given_as_mean_and_deviation(tiny_run, references, tmp_path):
     page = Page(report.build(tmp_path, runs, references))
     (row,) = [row for row in page.rows("scores") if row[0].startswith("VSC")]
     assert row[0].endswith("collapsed decoder in 1 of 2 seeds")
-    assert row[1] == "102.0 ± 2.8"
-    (row,) = [row for row in page.rows("sparsity") if row[0].startswith("VSC")]
-    assert row[7] == "1"
+    assert row[1] == f"102.0 ± {2 * stats.t.ppf(0.975, 1):.1f}"  # the standard error is 2
+    title = "VSC collapsed decoder in 1 of 2 seeds"
+    assert page.table("sparsity")[title]["dead"] == "1"
 
 
-def test_unlabelled_runs_leave_selectivity_blank(tiny_run, references, tmp_path):
+def test_unlabelled_runs_leave_out_selectivity(tiny_run, references, tmp_path):
     blank = dict.fromkeys(("selectivity", "selectivity_all", "selectivity_permuted"))
     run = kept(tiny_run, tmp_path / "runs" / "a", **blank)
     page = Page(report.build(tmp_path, [run], references))
-    assert page.rows("sparsity")[-1][-3:] == ["–", "–", "–"]
+    assert "selectivity" not in page.table("sparsity")["VSC"]
+    assert "selectivity" not in page.table("scores")["VSC"]
+
+
+def column(better="lower"):
+    return Column("score", "score", "A score.", better=better)
+
+
+def scored(**models):
+    return {
+        title: [{"seed": seed, "score": value} for seed, value in enumerate(values)]
+        for title, values in models.items()
+    }
+
+
+def test_bold_is_the_best_and_what_seeds_do_not_tell_apart_from_it():
+    rows = scored(a=[1.0, 2.0, 3.0], b=[1.1, 1.9, 3.2], c=[5.0, 6.0, 7.0])
+    assert tables.best(rows, column()) == {"a", "b"}
+    assert tables.best(rows, column("higher")) == {"c"}
+    assert tables.best(rows, column("")) == set()
+
+
+def test_one_seed_has_a_best_and_equal_scores_have_none():
+    assert tables.best(scored(a=[1.0], b=[2.0]), column()) == {"a"}
+    assert tables.best(scored(a=[1.0], b=[1.0]), column()) == set()
+    assert tables.best(scored(a=[1.0], b=[1.0], c=[2.0]), column()) == {"a", "b"}
+    assert tables.best(scored(a=[1.0]), column()) == set()
+
+
+def test_differences_of_the_same_seed_decide_what_is_bold():
+    rows = scored(a=[1.0, 11.0, 21.0], b=[2.0, 12.0, 22.1])
+    assert tables.best(rows, column()) == {"a"}
+
+
+def test_verdicts_stand_first_and_say_what_is_missing(page):
+    sections = re.findall(r'<section id="([^"]+)"', page.source)
+    assert sections[:2] == ["verdicts", "scores"]
+    rows = page.table("verdicts")
+    assert len(rows) == len(claims.CLAIMS)
+    first = rows["1 AE: no discernible clusters of classes"]
+    assert first["verdict"] == "not decided"
+    assert first["because"] == "J = 2 was not run with the same seed of AE"
+    assert "5 seeds are needed; here are 1." in page.text
+
+
+def test_verdicts_of_several_seeds_are_shown_with_their_numbers(tiny_run, references, tmp_path):
+    runs = [
+        reseeded(tiny_run, tmp_path / "runs" / f"seed{seed}", seed, latents=64, **changes)
+        for seed, changes in enumerate(sound_runs())
+    ]
+    page = Page(report.build(tmp_path, runs, references))
+    rows = page.table("verdicts")
+    last = rows[f"7 {claims.CLAIMS['7']}"]
+    assert (last["verdict"], last["because"]) == ("holds", "VSC, J = 64: 5 of 5 seeds are sound")
+    sparse = rows[f"5c {claims.CLAIMS['5c']}"]["because"]
+    assert sparse.endswith("of 3 parts: not decided 1, holds 2")
+    assert "active per image / J" in page.part("verdicts")
+    assert "0.125 [0.124, 0.126]" in page.part("verdicts")
+
+
+def sound_runs():
+    """What decides claims 5c and 7, for five seeds."""
+    for seed in range(5):
+        yield {
+            "collapsed_decoder": False,
+            "always_on": 0,
+            "dead": 0,
+            "sum_gamma": 8.0,
+            "selectivity": 0.5,
+            "selectivity_permuted": 0.05,
+            "active_per_image": 8.0 + 0.04 * (seed - 2),
+        }
+
+
+def test_stability_over_seeds_stands_beside_chance(tiny_run, references, tmp_path):
+    row = {"model": "vsc", "latents": 4, "pairs": 3, "stability": 0.512}
+    run = kept(tiny_run, tmp_path / "runs" / "a")
+    page = Page(
+        report.build(tmp_path, [run], references, stability=[{**row, "stability_chance": 0.2}])
+    )
+    assert ["VSC, J = 4", "3", "0.51", "0.20"] in page.rows("sparsity")
 
 
 def test_words_from_outside_cannot_become_tags(tiny_run, references, tmp_path):
@@ -289,26 +381,50 @@ def test_runs_on_different_data_are_not_mixed(tiny_run, tmp_path):
         report.build(tmp_path, [tiny_run, other], {})
 
 
-@pytest.mark.needs_browser
-@pytest.mark.parametrize("width", [500, 1280])
-def test_only_boxes_scroll_sideways(page, width, tmp_path):
-    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    probe = f"<script>document.title = {over}</script></body>"
-    copy = tmp_path / "page.html"
-    copy.write_text(page.source.replace("</body>", probe), encoding="utf-8")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)))
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run")
-    with tempfile.TemporaryDirectory() as profile:
-        done = subprocess.run(
-            [
-                *(browser, *options, "--disable-background-networking", "--disable-sync"),
-                *(f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom"),
-                copy.as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-    assert "<title>0</title>" in done.stdout
+def test_studies_are_compared_on_one_page(tiny_run, references, tmp_path):
+    sound = {"collapsed_decoder": False}
+    files = ("config.json", "metrics.json", "pictures.safetensors")
+    before = [kept(tiny_run, tmp_path / "before" / "runs" / "a", files=files, **sound)]
+    after = [kept(tiny_run, tmp_path / "after" / "runs" / "a", mse=0.001, **sound)]
+    studies = [
+        report.read(tmp_path / name, runs, references)
+        for name, runs in (("before", before), ("after", after))
+    ]
+    page = Page(report.compare(tmp_path / "both", studies))
+    head, heading, *lines = page.rows("common")
+    assert (head[0], heading) == ("study", ["VSC, J = 4"])
+    assert [line[0] for line in lines] == ["before", "after"]
+    assert lines[1][head.index("MSE")] == "1.0"
+    assert "<strong>1.0</strong>" in page.part("common")
+    head, *claimed = page.rows("claims")
+    assert head == ["claim", "before", "after"]
+    assert len(claimed) == len(claims.CLAIMS)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {attributes["href"].removeprefix("#") for attributes in page.all("a")}
+    assert links <= set(ids)
+    pictures = tmp_path / "both/figures"
+    assert (pictures / "before/a-latent-space.svg").is_file()
+    assert not (pictures / "after/a-latent-space.svg").exists()
+
+
+def test_different_data_are_compared_without_a_best(tiny_run, references, tmp_path):
+    other = kept(tiny_run, tmp_path / "other" / "runs" / "a")
+    content = read_json(other.path / "config.json")
+    write_json(other.path / "config.json", {**content, "data_sha256": "0" * 64})
+    one = kept(tiny_run, tmp_path / "one" / "runs" / "a", mse=0.5)
+    studies = [
+        report.read(tmp_path / name, [run], references)
+        for name, run in (("one", one), ("other", other))
+    ]
+    page = Page(report.compare(tmp_path / "both", studies))
+    assert "of different data" in page.source.split("<nav")[0]
+    assert "<strong>" not in page.part("common")
+
+
+def test_studies_have_names_that_tell_them_apart(tmp_path):
+    folders = [tmp_path / place for place in ("a/mnist", "b/mnist", "b/fashion")]
+    assert names(folders[1:]) == ["mnist", "fashion"]
+    assert names(folders) == ["a/mnist", "b/mnist", "b/fashion"]
+    with pytest.raises(RunFolderError, match="compared with itself"):
+        names([tmp_path, tmp_path])

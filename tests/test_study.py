@@ -12,7 +12,7 @@ import time
 import pytest
 import yaml
 
-from sparsevae import datasets, study
+from sparsevae import datasets, results, study
 from sparsevae.config import StudyConfig, read_yaml
 from sparsevae.errors import ConfigurationError, DeviceError, OutputError, RunFolderError
 from sparsevae.runs import RunFolder
@@ -73,7 +73,7 @@ def test_the_table_has_a_row_a_run_and_the_promised_columns(finished):
     with (finished[0] / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["ae", "vsc"]
-    assert tuple(rows[0])[: len(study.COLUMNS)] == study.COLUMNS
+    assert tuple(rows[0])[: len(results.COLUMNS)] == results.COLUMNS
     ae, vsc = rows
     assert ae["negative_elbo"] == "" == ae["active_units"]
     assert float(vsc["negative_elbo"]) == pytest.approx(
@@ -164,13 +164,18 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
     checkpoint = out / "runs" / "mnist-5k-ae-2-seed0" / "checkpoint.safetensors"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # says on standard error where every thread stands
+        pytest.fail(process.communicate()[1])
     assert process.returncode == 130
     assert "start the same command again" in said
     assert "Traceback" not in said
@@ -228,7 +233,7 @@ def test_validation_runs_never_see_the_test_set():
 
 def test_a_report_of_nothing_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match="no finished runs"):
-        study.write_report(tmp_path)
+        results.write_report(tmp_path)
 
 
 def test_yaml_that_is_not_a_configuration_is_refused(tmp_path):

@@ -223,13 +223,13 @@ def heat_map(
 def mean_curve(
     ax: Axes, x: Array, means: Array, spreads: Array, *, label: str, index: int
 ) -> Axes:
-    """Draw one line of means with bars of one standard deviation.
+    """Draw one line of means with bars that say how far to trust them.
 
     Args:
         ax: to draw on.
         x: positions, shape ``(N,)``.
         means: shape ``(N,)``.
-        spreads: standard deviations, shape ``(N,)``; a 0 draws no bar.
+        spreads: half the length of each bar, shape ``(N,)``; a 0 draws no bar.
         label: in the legend.
         index: which colour and marker.
     """

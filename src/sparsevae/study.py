@@ -4,12 +4,9 @@ DIR/study.yaml        the resolved configuration; `sparsevae study DIR/study.yam
 DIR/study.json        the same with versions and the checksum of the data
 DIR/runs/NAME/        one run folder a run
 DIR/references.json   what any model must beat, from the data alone
-DIR/results.csv       one row a run
-DIR/stability.json    whether seeds find the same gates, see sparsevae.stability
-DIR/figures/*.png, DIR/report.html
+DIR/report.html       and tables, verdicts, figures: see sparsevae.results
 """
 
-import csv
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,40 +18,12 @@ import yaml
 from sparsevae import datasets
 from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.engines import Task, cores, data_of, run_locally
-from sparsevae.errors import RunFolderError
 from sparsevae.recipes import runs as runs_of
 from sparsevae.references import write_references
+from sparsevae.results import finished_runs, write_report
 from sparsevae.runs import RunFolder, versions
-from sparsevae.stability import stability_rows
-from sparsevae.storage import make_folder, read_json, replacing, write_json, write_text
+from sparsevae.storage import make_folder, write_json, write_text
 
-COLUMNS = (
-    "dataset",
-    "split",
-    "model",
-    "prior",
-    "alpha",
-    "latents",
-    "seed",
-    "recipe",
-    "epochs",
-    "parameters",
-    "negative_elbo",
-    "reconstruction",
-    "kl",
-    "sparsity_penalty",
-    "loss",
-    "mse",
-    "active_units",
-    "used_dimensions",
-    "active_per_image",
-    "selectivity",
-    "always_on",
-    "dead",
-    "exact_zeros",
-    "kernel",
-    "seconds",
-)
 KEPT = (
     "config.json",
     "history.json",
@@ -149,20 +118,6 @@ def _tell(run: RunFolder, name: str, listener: Listener) -> None:
             listener.say(f"{name}: {finding['sentence']}")
 
 
-def finished_runs(out: Path) -> list[RunFolder]:
-    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
-
-    Raises:
-        RunFolderError: there is none.
-    """
-    paths = [out, *sorted((out / "runs").glob("*"))]
-    found = [RunFolder(path) for path in paths if path.is_dir()]
-    finished = [run for run in found if run.finished]
-    if not finished:
-        raise RunFolderError(f"{out} holds no finished runs; name the folder of a study.")
-    return finished
-
-
 def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> None:
     """Measure the finished runs of a folder again, with the present definitions.
 
@@ -189,56 +144,6 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
         sizes = {run.config.latents for run in runs}
         write_references(dataset, sizes, folder / "references.json", listener.say)
         write_report(folder)
-
-
-def draw(run: RunFolder) -> list[Path]:
-    """Draw the three pictures of a run into its folder, as PNG and as SVG.
-
-    Returns:
-        The files; none where the run keeps no pictures, and none of what it has not: no plane
-        with one latent dimension, no mean of a class without labels.
-    """
-    from sparsevae import figures
-
-    arrays, beside = run.pictures, run.path.parents[1] / "references.json"
-    references = read_json(beside) if beside.is_file() else {}
-    classes = references.get("classes", ())
-    sheets = {}
-    if arrays and run.config.latents > 1:
-        sheets["latent_space"] = figures.latent_space(run, classes)
-    if "class_code" in arrays:
-        sheets["activated_dimensions"] = figures.activated_dimensions(run, classes)
-    if arrays:
-        sheets["reconstructions"] = figures.reconstructions(run, references)
-    return [
-        figures.save(sheet, run.path / "figures" / f"{name}.{ending}")
-        for name, sheet in sheets.items()
-        for ending in ("png", "svg")
-    ]
-
-
-def write_report(out: Path) -> Path:
-    """Write results.csv, the figures and report.html from run folders alone.
-
-    Returns:
-        The path of the report.
-    """
-    from sparsevae import report
-
-    runs = finished_runs(out)
-    write_results(out / "results.csv", runs)
-    write_json(out / "stability.json", stability_rows(runs))
-    return report.build(out, runs, read_json(out / "references.json"))
-
-
-def write_results(path: Path, runs: Iterable[RunFolder]) -> None:
-    """One row a run: first the columns that every study has, then all further metrics."""
-    rows = [run.metrics for run in runs]
-    further = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *further])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _write_study(config: StudyConfig, dataset: datasets.Dataset, out: Path) -> None:

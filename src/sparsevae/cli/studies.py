@@ -63,25 +63,18 @@ def study(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="Folder of a study.")]) -> None:
-    """Write a study's table, figures and report again from its run folders alone."""
-    from sparsevae.study import write_report
-
-    typer.echo(f"Report: {write_report(folder)}")
-
-
-@app.command()
-def measure(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folder of a study, or of several.")],
+    out: Annotated[
+        Path, typer.Option(help="Where the page goes that compares several studies.")
+    ] = Path("comparison"),
 ) -> None:
-    """Measure finished runs again from their weights, with the present definitions."""
-    from sparsevae.progress import following
-    from sparsevae.study import measure_again
+    """Write a study's tables, figures and report again, or compare several on one page."""
+    from sparsevae.results import write_comparison, write_report
 
-    with following() as listener:
-        for folder in folders:
-            measure_again(folder, listener, device=device)
+    several = len(folders) > 1
+    page = write_comparison(folders, out) if several else write_report(folders[0])
+    typer.echo(f"Report: {page}")
 
 
 @app.command()
@@ -93,7 +86,7 @@ def figures(
     ] = None,
 ) -> None:
     """Draw the pictures of finished runs again, as PNG and SVG, perhaps of other dimensions."""
-    from sparsevae.study import draw, finished_runs
+    from sparsevae.results import draw, finished_runs
 
     moved = numbers(dimensions, "--dimensions")
     if moved is not None and len(moved) != 2:
@@ -110,3 +103,17 @@ def figures(
             move_grid(run, (moved[0], moved[1]) if moved else None, base)
         for path in draw(run):
             typer.echo(path)
+
+
+@app.command()
+def measure(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+) -> None:
+    """Measure finished runs again from their weights, with the present definitions."""
+    from sparsevae.progress import following
+    from sparsevae.study import measure_again
+
+    with following() as listener:
+        for folder in folders:
+            measure_again(folder, listener, device=device)

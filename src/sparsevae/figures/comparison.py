@@ -11,11 +11,11 @@ from sparsevae import plots
 from sparsevae.figures.grouping import (
     by_model_and_size,
     in_order,
-    mean_and_deviation,
     model_place,
     model_title,
 )
 from sparsevae.figures.sheet import Sheet
+from sparsevae.metrics.intervals import mean_interval
 from sparsevae.pictures import SIGMAS
 from sparsevae.runs import RunFolder
 
@@ -34,7 +34,10 @@ QUALITIES = {
     "mse": ("MSE ×1000 per pixel", 1000),
     "used_dimensions": ("used dimensions", 1),
     "active_per_image": ("active dimensions per image", 1),
+    "selectivity": ("selectivity", 1),
+    "probe_1000": ("probe with 1,000 labels, %", 100),
 }
+ACROSS = 3  # panels beside each other
 TRIVIAL = {
     "doing nothing": ":",
     "mean image": (0, (1, 4)),
@@ -87,16 +90,19 @@ def _present(history: Iterable[Row], term: str) -> bool:
 
 
 def quality_against_latents(rows: Sequence[Row]) -> Sheet:
-    """Bound, error and dimensions at work against the latent size, mean ± sd over seeds.
+    """Scores and dimensions at work against the latent size: means over seeds, 95 % intervals.
 
     Args:
-        rows: metrics of runs; a panel leaves out the models that its number is not defined for.
+        rows: metrics of runs; a panel leaves out the models that its number is not defined for,
+            and a number that none of them has is left out.
     """
     groups = by_model_and_size(rows)
     models, sizes = in_order(model for model, _ in groups), sorted({size for _, size in groups})
-    sheet = Sheet(WIDTH, 2.9)
-    axes = sheet.subplots(1, len(QUALITIES))
-    for ax, (name, (title, scale)) in zip(axes, QUALITIES.items(), strict=True):
+    shown = {name: text for name, text in QUALITIES.items() if _values(rows, name, 1)}
+    lines = -(-len(shown) // ACROSS)
+    sheet = Sheet(WIDTH, 2.6 * lines + 0.4)
+    axes = [sheet.add_subplot(lines, ACROSS, place + 1) for place in range(len(shown))]
+    for ax, (name, (title, scale)) in zip(axes, shown.items(), strict=True):
         for model in models:
             seeds = {size: groups.get((model, size), []) for size in sizes}
             points = ((size, _values(found, name, scale)) for size, found in seeds.items())
@@ -144,10 +150,10 @@ def _values(rows: Iterable[Row], name: str, scale: float) -> list[float]:
 
 
 def _draw(ax: Axes, points: Points, model: str, index: int) -> None:
-    known = [(x, *mean_and_deviation(values)) for x, values in points if values]
+    known = [(x, mean_interval(values)) for x, values in points if values]
     if known:
-        x, means, deviations = np.array(known).T
-        plots.mean_curve(ax, x, means, deviations, label=model_title(model), index=index)
+        x, means, reaches = np.array([(x, found.mean, found.half_width) for x, found in known]).T
+        plots.mean_curve(ax, x, means, reaches, label=model_title(model), index=index)
 
 
 def _trivial_lines(ax: Axes, table: Mapping[str, Mapping[str, float]]) -> None:

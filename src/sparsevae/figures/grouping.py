@@ -1,9 +1,7 @@
 """Runs of the same model and size belong together, whatever their seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import numpy as np
 
 from sparsevae.models import MODELS
 
@@ -61,14 +59,3 @@ def by_model_and_size(rows: Iterable[Row]) -> dict[tuple[str, int], list[Row]]:
         for model in models
     }
     return {key: seeds for key, seeds in groups.items() if seeds}
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; a single value deviates by 0.
-
-    Example:
-        >>> mean_and_deviation([1.0, 3.0])
-        (2.0, 1.4142135623730951)
-    """
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return float(np.mean(values)), deviation

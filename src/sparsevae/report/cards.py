@@ -65,14 +65,15 @@ def _titled(run: RunFolder, draw: Callable[[RunFolder], Card]) -> Card:
 
 
 def printed(sheet: figures.Sheet, path: Path, alternative: str) -> Card:
-    """Save a figure and put it on a card.
+    """Save a figure as PNG and SVG and put it on a card.
 
     Args:
         sheet: the figure.
-        path: of its PNG file.
+        path: of its PNG file; the SVG file stands beside it.
         alternative: what it shows, in words.
     """
     content = figures.save(sheet, path).read_bytes()
+    figures.save(sheet, path.with_suffix(".svg"))
     width, height = sheet.get_size_inches() * PIXELS
     return Card(
         alternative=alternative,

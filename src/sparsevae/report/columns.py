@@ -32,7 +32,7 @@ class Column:
 NATS = "nats per image"
 PIXEL = "×1000, per pixel"
 
-SUMMARY = (
+LIKELIHOOD = (
     Column(
         "negative_elbo",
         "−ELBO",
@@ -41,6 +41,19 @@ SUMMARY = (
         "normalised probability.",
         NATS,
         better="lower",
+    ),
+    Column(
+        "importance_weighted_bound",
+        "importance-weighted bound",
+        "A tighter upper bound on −log p(x): the log of the mean of p(x, z)/q(z|x) over many "
+        "draws of z. Not defined for the AE.",
+        NATS,
+        better="lower",
+    ),
+    Column(
+        "effective_sample_size",
+        "effective sample size",
+        "How many equal draws the weighted draws of that bound are worth; few mean a loose bound.",
     ),
     Column(
         "reconstruction",
@@ -61,6 +74,14 @@ SUMMARY = (
         "What is optimised beside the bound to reach the activity α; no part of the ELBO.",
         "nats",
     ),
+    Column(
+        "prior_perplexity",
+        "components in use",
+        "Perplexity of the weights of the prior's components, for a mixture.",
+    ),
+)
+
+IMAGES = (
     Column(
         "mse",
         "MSE",
@@ -86,6 +107,47 @@ SUMMARY = (
         1000,
         better="lower",
     ),
+    Column(
+        "psnr",
+        "PSNR",
+        "Peak signal-to-noise ratio of the decoded image, for pixels in [0, 1].",
+        "dB",
+        better="higher",
+    ),
+    Column(
+        "ssim",
+        "SSIM",
+        "Structural similarity of an image and the one decoded from its code; 1 is equality.",
+        digits=3,
+        better="higher",
+    ),
+    Column(
+        "sharpness",
+        "sharpness",
+        "Variance of the Laplacian of the decoded images as a share of the data's; below 1 is "
+        "blurred.",
+        digits=2,
+    ),
+    Column(
+        "pixel_variance",
+        "pixel variance",
+        "Variance over images of the decoded pixels as a share of the data's; near 0 all decoded "
+        "images are alike.",
+        digits=2,
+    ),
+    Column(
+        "frechet_classifier",
+        "Fréchet distance",
+        "Distance of decoded and test images as normal distributions of the features of a small "
+        "classifier that was trained on this data set; not the FID of other pages.",
+        better="lower",
+    ),
+    Column(
+        "frechet_classifier_samples",
+        "Fréchet distance of samples",
+        "The same for images decoded from codes drawn from the prior.",
+        better="lower",
+    ),
 )
 
 SPARSITY = (
@@ -107,9 +169,8 @@ SPARSITY = (
         "active_per_image",
         "active per image",
         "Mean number of dimensions with γ > ½.",
-        digits=1,
     ),
-    Column("sum_gamma", "Σγ per image", "Mean over images of the sum of γ.", digits=1),
+    Column("sum_gamma", "Σγ per image", "Mean over images of the sum of γ."),
     Column(
         "on_in_1pct",
         "on in 1 %",
@@ -136,53 +197,35 @@ SPARSITY = (
         100,
     ),
     Column(
-        "selectivity",
-        "selectivity",
-        "For a used dimension, the share of images with γ > ½ in the class where it is the "
-        "largest, less that where it is the smallest; mean over used dimensions. 0 without "
-        "spikes, by definition.",
+        "hoyer",
+        "Hoyer",
+        "Hoyer's sparseness of a code, mean over images: 0 where all entries are of equal size, "
+        "1 where a single one is not 0.",
         digits=2,
-        better="higher",
     ),
-    Column("selectivity_all", "selectivity, all J", "The same over all dimensions.", digits=2),
     Column(
-        "selectivity_permuted",
-        "selectivity, permuted",
-        "Selectivity with the labels permuted: what chance gives.",
+        "population_sparseness",
+        "population sparseness",
+        "Treves and Rolls' measure over the dimensions of a code, mean over images: 0 where all "
+        "respond alike, 1 where one does.",
         digits=2,
     ),
+    Column(
+        "lifetime_sparseness",
+        "lifetime sparseness",
+        "The same over the images that a dimension responds to, mean over dimensions.",
+        digits=2,
+    ),
+    Column(
+        "support_entropy",
+        "entropy of the pattern",
+        "Entropy of the pattern of gates that are on (γ > ½) over the images.",
+        "bits",
+    ),
+    Column(
+        "gate_entropy",
+        "entropy of the gates",
+        "Entropy of every gate alone, summed over dimensions.",
+        "bits",
+    ),
 )
-
-PARAMETERS = (
-    Column("parameters_trunk", "trunk", "Trainable numbers that all models share.", digits=0),
-    Column("parameters_head", "head", "Those of the encoder's last layer.", digits=0),
-    Column("parameters_prior", "prior", "Those of the prior.", digits=0),
-    Column("parameters", "total", "All trainable numbers.", digits=0),
-    Column("seconds", "training time", "Of one run, by the clock.", "seconds", digits=0),
-)
-
-FURTHER = {
-    "code": "What an image is encoded to without chance: f(x) for the AE, μ for the VAE, and for "
-    "VSC μ where γ > ½, else 0.",
-    "γ, μ": "Spike probability of a dimension and mean of its slab; γ is 1 without spikes.",
-    "collapsed decoder": "Said of a run whose reconstruction is above 95 % of the collapse floor, "
-    "or whose decoded images vary less than 5 % as much as the data (variance of pixels).",
-    "collapse floor": "Reconstruction of a decoder that prints the mean training image, "
-    "whatever the code.",
-    "perfect reconstruction": "The score of the image itself, above 0 because pixels are grey.",
-    "PSNR": "−10 log₁₀ MSE in decibels, for pixels in [0, 1].",
-    "PCA-16, PCA-50": "Projection of the noisy image on the first principal components of the "
-    "clean training images. A model denoises well when it beats PCA-50.",
-}
-
-
-def glossary() -> dict[str, str]:
-    """The definition of every number in a report, by its heading."""
-    columns = (*SUMMARY, *SPARSITY, *PARAMETERS)
-    terms = {**{column.heading: column.meaning for column in columns}, **FURTHER}
-    return {term: _unbroken(meaning) for term, meaning in terms.items()}
-
-
-def _unbroken(text: str) -> str:
-    """The same with spaces that do not break where a line must not end."""
-    return text.replace(" %", "\u00a0%").replace(" > ", "\u00a0>\u00a0")

@@ -20,7 +20,7 @@ def latent_spaces(runs: Runs, folder: Path, classes: Sequence[str]) -> Gallery:
 
     Args:
         runs: of one latent size.
-        folder: where PNG files go.
+        folder: where PNG and SVG files go.
         classes: names of the classes; numbers when empty.
     """
 
@@ -106,12 +106,12 @@ def comparisons(runs: Runs, folder: Path, references: References) -> tuple[Galle
     """Quality against latent size and noise, and training curves, all runs in each."""
     rows = [run.metrics for run in runs]
     names = ", ".join(dict.fromkeys(model_title(row["model"]) for row in rows))
-    seeds = "Mean over seeds, with bars of one standard deviation where there are several."
+    seeds = "Mean over seeds, with 95 % intervals as bars where there are several."
     latents = printed(
         figures.quality_against_latents(rows),
         folder / "quality-against-latents.png",
-        f"−ELBO, MSE, used dimensions and active dimensions per image of {names} against the "
-        "latent size.",
+        f"Small panels with −ELBO, MSE, used and active dimensions and what classifiers make of "
+        f"the codes of {names} against the latent size.",
     )
     noise = printed(
         figures.quality_against_noise(rows, references),

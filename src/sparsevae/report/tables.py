@@ -4,19 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsevae.figures.grouping import Row, by_model_and_size, mean_and_deviation, model_title
+from sparsevae.figures.grouping import Row, by_model_and_size, model_title
+from sparsevae.metrics.intervals import mean_interval
 from sparsevae.pictures import SIGMAS
-from sparsevae.report.columns import PARAMETERS, SPARSITY, SUMMARY, Column
+from sparsevae.report.columns import Column
+from sparsevae.report.groups import GROUPS, HEADLINE, PARAMETERS
 
 BLANK = "–"
 FLOOR = "mean image"  # the trivial row whose reconstruction is the collapse floor
 TRIVIAL_COLUMNS = {"clean": "mse", "0.3": "mse_noise_0.3", "0.3 clipped": "mse_noise_0.3_clipped"}
 COMPARED = ("doing nothing", "PCA-50")
+BySeed = Mapping[Any, float]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is printed, and whether it is the best of its block."""
+    """What is printed, and whether it is the best of its block or not told apart from it."""
 
     text: str
     best: bool = False
@@ -47,30 +50,26 @@ class Table:
     blocks: tuple[Block, ...]
 
 
-def summary(rows: Iterable[Row], references: Mapping[str, Any]) -> Table:
-    """Scores of all models, and below them what is reached without a model.
+def headline(rows: Iterable[Row], references: Mapping[str, Any]) -> Table:
+    """What matters first of all models, and below it what is reached without a model.
 
     Args:
         rows: metrics of runs.
         references: of the study.
     """
-    table = _table(rows, SUMMARY)
-    trivial = tuple(
-        Line(name, tuple(Cell(_text(column, _known(row, column))) for column in SUMMARY))
-        for name, row in _trivial_rows(references).items()
-    )
-    without = (Block("without a model", trivial),) if trivial else ()
-    return Table(table.columns, table.blocks + without)
+    return _table(list(rows), HEADLINE, references)
 
 
-def sparsity(rows: Iterable[Row]) -> Table:
-    """How sparse the codes are, and for whom."""
-    return _table(rows, SPARSITY)
+def groups(rows: Iterable[Row], references: Mapping[str, Any]) -> dict[str, Table]:
+    """All numbers by what they are about; a number that no run has is left out."""
+    found = list(rows)
+    tables = {name: _table(found, columns, references) for name, columns in GROUPS.items()}
+    return {name: table for name, table in tables.items() if table.columns}
 
 
 def parameters(rows: Iterable[Row]) -> Table:
     """What the models are made of and how long they train."""
-    return _table(rows, PARAMETERS, flagged=False)
+    return _table(list(rows), PARAMETERS, {}, flagged=False)
 
 
 def noise(row: Row, references: Mapping[str, Any]) -> list[list[str]]:
@@ -96,44 +95,89 @@ def _thousand(value: float | None) -> str:
     return BLANK if value is None else f"{1000 * value:.1f}"
 
 
-def _table(rows: Iterable[Row], columns: tuple[Column, ...], *, flagged: bool = True) -> Table:
-    groups = by_model_and_size(rows)
-    sizes = dict.fromkeys(size for _, size in groups)
+def _table(
+    rows: Sequence[Row],
+    columns: Iterable[Column],
+    references: Mapping[str, Any],
+    *,
+    flagged: bool = True,
+) -> Table:
+    shown = tuple(column for column in columns if any(_known(row, column) for row in rows))
+    seeds = by_model_and_size(rows)
     blocks = []
-    for size in sizes:
-        seeds = {model: found for (model, at), found in groups.items() if at == size}
-        blocks.append(Block(f"J = {size}", _lines(seeds, columns, flagged)))
-    return Table(columns, tuple(blocks))
+    for size in dict.fromkeys(size for _, size in seeds):
+        models = {model_title(name): found for (name, at), found in seeds.items() if at == size}
+        blocks.append(Block(f"J = {size}", compared(models, shown, flagged=flagged)))
+    trivial = tuple(
+        Line(name, tuple(Cell(written(column, _known(row, column))) for column in shown))
+        for name, row in trivial_rows(references).items()
+        if any(_known(row, column) for column in shown)
+    )
+    return Table(shown, (*blocks, Block("without a model", trivial)) if trivial else (*blocks,))
 
 
-def _lines(
-    seeds: Mapping[str, list[Row]], columns: tuple[Column, ...], flagged: bool
+def compared(
+    rows: Mapping[str, Sequence[Row]],
+    columns: Sequence[Column],
+    *,
+    flagged: bool = True,
+    judged: bool = True,
 ) -> tuple[Line, ...]:
-    bests = {column.key: _best(seeds, column) for column in columns}
+    """A line for every title, with the seeds of each, the best of each column marked.
+
+    Args:
+        rows: metrics by the title of the line, one row a seed.
+        columns: of the table.
+        flagged: whether a collapsed decoder is said.
+        judged: whether the lines may be compared at all.
+    """
+    bests = {column.key: best(rows, column) if judged else set() for column in columns}
     return tuple(
         Line(
-            model_title(model),
+            title,
             tuple(
-                Cell(_text(column, _known_all(rows, column)), model in bests[column.key])
+                Cell(
+                    written(column, list(_by_seed(found, column).values())),
+                    title in bests[column.key],
+                )
                 for column in columns
             ),
-            collapsed(rows) if flagged else "",
+            collapsed(found) if flagged else "",
         )
-        for model, rows in seeds.items()
+        for title, found in rows.items()
     )
 
 
-def _best(seeds: Mapping[str, list[Row]], column: Column) -> list[str]:
-    """The models with the best mean; none where there is nothing to compare."""
+def best(rows: Mapping[str, Sequence[Row]], column: Column) -> set[str]:
+    """The titles with the best mean, and those that their seeds do not tell apart from it.
+
+    Two are not told apart when the 95 % interval of their difference, paired by seed, holds 0.
+
+    Returns:
+        Nothing where the column has no better way, or where all would be among the best.
+    """
+    values = {title: _by_seed(found, column) for title, found in rows.items()}
+    known = {title: seeds for title, seeds in values.items() if seeds}
+    if not column.better or len(known) < 2:
+        return set()
+    sign = 1 if column.better == "lower" else -1
     means = {
-        model: mean_and_deviation(values)[0]
-        for model, rows in seeds.items()
-        if (values := _known_all(rows, column))
+        title: sign * mean_interval(list(seeds.values())).mean for title, seeds in known.items()
     }
-    if not column.better or len(set(means.values())) < 2:
-        return []
-    best = (min if column.better == "lower" else max)(means.values())
-    return [model for model, mean in means.items() if mean == best]
+    first = min(means, key=lambda title: means[title])
+    found = {title for title in known if _tied(known[first], known[title])}
+    return found if len(found) < len(known) else set()
+
+
+def _tied(one: BySeed, other: BySeed) -> bool:
+    """Whether the seeds that both have leave their order open."""
+    differences = [one[seed] - other[seed] for seed in one if seed in other]
+    if not differences:
+        return False
+    interval = mean_interval(differences)
+    if interval.low is None or interval.high is None:
+        return interval.mean == 0
+    return interval.low <= 0 <= interval.high
 
 
 def collapsed(rows: Sequence[Row]) -> str:
@@ -149,32 +193,30 @@ def _known(row: Row, column: Column) -> list[float]:
     return [] if value is None else [column.scale * value]
 
 
-def _known_all(rows: Iterable[Row], column: Column) -> list[float]:
-    return [value for row in rows for value in _known(row, column)]
+def _by_seed(rows: Iterable[Row], column: Column) -> dict[Any, float]:
+    return {row["seed"]: value for row in rows for value in _known(row, column)}
 
 
-def _text(column: Column, values: Sequence[float]) -> str:
-    """Mean ± standard deviation over seeds; the number alone where they do not differ."""
+def written(column: Column, values: Sequence[float]) -> str:
+    """Mean ± half the 95 % interval over seeds; the number alone where they do not differ."""
     if not values:
         return BLANK
-    mean, deviation = mean_and_deviation(values)
-    if deviation == 0:
-        return f"{mean:,.{column.digits}f}"
+    interval = mean_interval(values)
+    if interval.half_width == 0:
+        return f"{interval.mean:,.{column.digits}f}"
     digits = max(column.digits, 1)
-    return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}"
+    return f"{interval.mean:,.{digits}f} ± {interval.half_width:,.{digits}f}"
 
 
-def _trivial_rows(references: Mapping[str, Any]) -> dict[str, Row]:
+def trivial_rows(references: Mapping[str, Any]) -> dict[str, Row]:
     """The references of a data set under the names that metrics of runs have."""
     if not references:
         return {}
-    rows: dict[str, dict[str, float]] = {
-        name: {key: row[column] for column, key in TRIVIAL_COLUMNS.items() if column in row}
-        for name, row in references["denoising"].items()
-    }
-    rows[FLOOR] = {**rows.get(FLOOR, {}), "reconstruction": references["collapse_floor"]}
-    names = {FLOOR: f"{FLOOR} (collapse floor)"}
-    return {
-        "perfect reconstruction": {"reconstruction": references["perfect_score"]},
-        **{names.get(name, name): row for name, row in rows.items()},
-    }
+    rows: dict[str, dict[str, Any]] = {"perfect reconstruction": {}, "raw pixels": {}}
+    for name, row in references["denoising"].items():
+        rows[name] = {key: row[column] for column, key in TRIVIAL_COLUMNS.items() if column in row}
+    for name, row in references.get("usefulness", {}).items():
+        rows[name] = {**rows.get(name, {}), **row}
+    rows["perfect reconstruction"]["reconstruction"] = references["perfect_score"]
+    floor = {**rows.pop(FLOOR, {}), "reconstruction": references["collapse_floor"]}
+    return {**rows, f"{FLOOR} (collapse floor)": floor}
