@@ -10,13 +10,16 @@ import numpy.typing as npt
 import torch
 
 from sparsevae import pictures
-from sparsevae.datasets import Dataset, noise
+from sparsevae.datasets import Dataset
+from sparsevae.geometry import measure_geometry
+from sparsevae.importance import measure_bound
 from sparsevae.likelihoods import GreyBernoulli
-from sparsevae.measuring import Floats, Measured, ablation_rises, batched, mean_image, measure, unit
-from sparsevae.metrics import bounds, images, sparseness, sparsity
+from sparsevae.measuring import Floats, Measured, ablation_rises, mean_image, measure, unit
+from sparsevae.metrics import bounds, sparseness, sparsity
 from sparsevae.models import Model
-from sparsevae.pictures import NOISE_SEED, SIGMAS
+from sparsevae.perception import classifier
 from sparsevae.priors import PseudoInputMixture
+from sparsevae.quality import measure_quality
 from sparsevae.usefulness import measure_usefulness
 
 Array = npt.NDArray[Any]
@@ -73,19 +76,6 @@ def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str,
     return {**row, "spike_class_information": mean, "spike_class_information_max": largest}
 
 
-def _images(model: Model, x: Floats, found: Measured) -> dict[str, Any]:
-    """How close reconstructions are to clean images, from clean and from noisy ones."""
-    restored = batched(model.decode, found.code, model)
-    row: dict[str, Any] = {"mse": images.mse(x, restored)}
-    for sigma in SIGMAS:
-        for clip in (False, True):
-            noisy = noise.gaussian(x, sigma, NOISE_SEED, clip=clip)
-            name = f"mse_noise_{sigma}{'_clipped' if clip else ''}"
-            row[name] = images.mse(x, batched(model.reconstruct, noisy, model))
-    row["pixel_variance"] = images.variance_share(restored, x)
-    return row
-
-
 def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Array]]:
     """Measure a trained model on the test split.
 
@@ -101,11 +91,15 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
     x, labels = unit(dataset.test), dataset.test.labels
     found = measure(model, x)
     rises = ablation_rises(model, x, found)
+    judge = classifier(dataset)
+    arrays = pictures.gather(model, dataset, x, found, rises)
     row = {
         **_bound(model, found),
-        **_images(model, x, found),
+        **measure_bound(model, x),
+        **measure_quality(model, x, found, judge),
         **_sparsity(found, rises, labels),
         **measure_usefulness(model, dataset, found),
+        **measure_geometry(model, labels, found, arrays, judge),
     }
     row["active_units"] = sparsity.active_units(found.mean) if model.has_bound else None
     scored = model.family is GreyBernoulli
@@ -114,4 +108,5 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
         row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER
     )
     row.update({f"parameters_{part}": n for part, n in model.parameter_counts().items()})
-    return row, pictures.gather(model, dataset, x, found, rises)
+    row["classifier_accuracy"] = judge.accuracy(dataset.test) if judge else None
+    return row, arrays

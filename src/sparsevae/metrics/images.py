@@ -1,18 +1,31 @@
-"""How close images are, per pixel.
+"""How close images are: per pixel, in structure, in sharpness, and as two sets.
 
-Shape legend: N images of shape (C, H, W), values in [0, 1].
+Shape legend: N images of shape (C, H, W), values in [0, 1]; F features.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 Images = npt.NDArray[np.floating]
 
+BLOCK = 100  # images compared at once: they stay in the processor's cache
+WINDOW, WINDOW_SIGMA = 11, 1.5  # pixels; the window of structural similarity
+LUMINANCE, CONTRAST = 0.01**2, 0.03**2  # its two constants, for a peak of 1
+
+
+def _blocks(images: Images) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, len(images), BLOCK))
+
 
 def squared_errors(images: Images, others: Images) -> Images:
     """Mean squared error of each image, per pixel, shape ``(N,)``."""
-    difference = images.astype(np.float64) - others
-    return np.asarray((difference**2).reshape(len(images), -1).mean(1))
+    errors, others = np.empty(len(images)), np.broadcast_to(others, images.shape)
+    for block in _blocks(images):
+        difference = (images[block].astype(np.float64) - others[block]).reshape(-1, images[0].size)
+        errors[block] = np.einsum("ni,ni->n", difference, difference) / images[0].size
+    return errors
 
 
 def mse(images: Images, others: Images) -> float:
@@ -33,6 +46,105 @@ def psnr(error: float) -> float:
         20.0
     """
     return float("inf") if error == 0 else float(-10 * np.log10(error))
+
+
+def ssim(images: Images, others: Images) -> float | None:
+    """Mean structural similarity, at most 1, which is for equal images.
+
+    A Gaussian window of 11x11 pixels and standard deviation 1.5, at every place where it lies
+    inside the image; averaged over places, channels and images.
+
+    Source: Wang et al. 2004, "Image quality assessment", equation 13 and section III C.
+
+    Returns:
+        None for images of fewer than 11 rows or columns.
+    """
+    if min(images.shape[-2:]) < WINDOW:
+        return None
+    each = [_similarity(images[block], others[block]).mean((1, 2, 3)) for block in _blocks(images)]
+    return float(np.concatenate(each).mean(dtype=np.float64))
+
+
+def _similarity(images: Images, others: Images) -> Images:
+    """Similarity at every place, shape ``(N, C, H − 10, W − 10)``."""
+    down, across = (_window(size) for size in images.shape[-2:])
+
+    def blurred(maps: Images) -> Images:
+        return np.asarray(down @ maps @ across.T)
+
+    x, y = images.astype(np.float32), others.astype(np.float32)
+    mean_x, mean_y = blurred(x), blurred(y)
+    variances = blurred(x**2 + y**2) - mean_x**2 - mean_y**2
+    covariance = blurred(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + LUMINANCE) / (mean_x**2 + mean_y**2 + LUMINANCE)
+    return np.asarray(luminance * (2 * covariance + CONTRAST) / (variances + CONTRAST))
+
+
+def _window(size: int) -> Images:
+    """The Gaussian window at each place along an axis, a banded matrix ``(size − 10, size)``."""
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    weights = np.exp(-0.5 * (offsets / WINDOW_SIGMA) ** 2)
+    band = np.zeros((size - WINDOW + 1, size), dtype=np.float32)
+    for place, row in enumerate(band):
+        row[place : place + WINDOW] = weights / weights.sum()
+    return band
+
+
+def laplacian_variance(images: Images) -> float:
+    """Variance over places of the discrete Laplacian of an image, averaged over images.
+
+    Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy".
+    """
+    each = []
+    for x in (images[block].astype(np.float64) for block in _blocks(images)):
+        rows, columns = x[..., :, 1:-1], x[..., 1:-1, :]
+        sums = rows[..., 2:, :] + rows[..., :-2, :] + columns[..., 2:] + columns[..., :-2]
+        laplacian = sums - 4 * x[..., 1:-1, 1:-1]
+        each.append(laplacian.reshape(len(x), -1).var(1))
+    return float(np.concatenate(each).mean())
+
+
+def sharpness(restored: Images, images: Images) -> float | None:
+    """Laplacian variance of restored images as a share of the originals'; below 1 is blurred.
+
+    Returns:
+        None where the originals are flat, or have fewer than 3 rows or columns.
+    """
+    if min(images.shape[-2:]) < 3:
+        return None
+    own = laplacian_variance(images)
+    return laplacian_variance(restored) / own if own > 0 else None
+
+
+def frechet_distance(features: Images, others: Images) -> float | None:
+    """Squared Fréchet distance of two sets of features, each taken as a Gaussian.
+
+        ‖m₁ − m₂‖² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
+
+    It depends on the number of images; compare values of equally many.
+
+    Source: Dowson and Landau 1982; for images Heusel et al. 2017, equation 6.
+
+    Args:
+        features: shape ``(N, F)``.
+        others: shape ``(M, F)``.
+
+    Returns:
+        None where one of the sets has fewer than two images.
+
+    Example:
+        >>> two = np.array([[0.0], [1.0]])
+        >>> frechet_distance(two, two + 3)
+        9.0
+    """
+    if min(len(features), len(others)) < 2:
+        return None
+    apart = features.mean(0, dtype=np.float64) - others.mean(0, dtype=np.float64)
+    first, second = (np.atleast_2d(np.cov(x.astype(np.float64).T)) for x in (features, others))
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    shared = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
+    return float(apart @ apart + np.trace(first) + np.trace(second) - 2 * shared)
 
 
 def pixel_variance(images: Images) -> float:

@@ -31,13 +31,17 @@ class FixedSpikeAndSlab(Prior):
         self.alpha_factor = alpha_factor
         self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
 
+    def distribution(self, progress: Progress) -> SpikeAndSlab:
+        """p(z), batch shape ``(J,)``; warm-up leaves it as it is, for its slab is N(0, 1)."""
+        zero, alpha = torch.zeros_like(self.logits), torch.sigmoid(self.logits)
+        alpha = torch.minimum(alpha * self.alpha_factor(progress), alpha.clamp(min=0.5))
+        return SpikeAndSlab(torch.logit(alpha), zero, torch.ones_like(zero))
+
     def kl(
         self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
-        """Σ_j KL(q_j ‖ p_j); warm-up leaves this prior as it is, for its slab is N(0, 1)."""
-        zero, alpha = torch.zeros_like(self.logits), torch.sigmoid(self.logits)
-        alpha = torch.minimum(alpha * self.alpha_factor(progress), alpha.clamp(min=0.5))
-        prior = SpikeAndSlab(torch.logit(alpha), zero, torch.ones_like(zero))
+        """Σ_j KL(q_j ‖ p_j) in closed form."""
+        prior = self.distribution(progress)
         expected = prior.spike_probability.expand(len(x), -1)
         return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
 
@@ -60,11 +64,15 @@ class LearnedSpikeAndSlab(Prior):
         self.log_scale = nn.Parameter(torch.zeros(latents))
         self.warm_up = warm_up
 
+    def distribution(self, progress: Progress) -> SpikeAndSlab:
+        """p(z), batch shape ``(J,)``."""
+        prior = SpikeAndSlab(self.logits, self.loc, self.log_scale.exp())
+        return prior.warmed(self.warm_up(progress))
+
     def kl(
         self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_j KL(q_j ‖ p_j) in closed form."""
-        prior = SpikeAndSlab(self.logits, self.loc, self.log_scale.exp())
-        prior = prior.warmed(self.warm_up(progress))
+        prior = self.distribution(progress)
         expected = prior.spike_probability.expand(len(x), -1)
         return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
