@@ -61,8 +61,9 @@ def test_what_needs_more_images_than_there_are_is_blank(data):
     assert row["probe_1000"] is row["probe_5000_sd"] is row["knn_1000_gamma_mu"] is None
 
 
-def test_a_model_without_spikes_has_one_kind_of_code(data):
-    row = measured(make("vae"), data)
+@pytest.mark.parametrize("name", ["vae", "top-k"])
+def test_a_model_whose_mean_is_its_code_has_one_kind_of_code(name, data):
+    row = measured(make(name), data)
     assert row["probe_200"] is not None
     assert {value for name, value in row.items() if "gamma_mu" in name} == {None}
     assert list(row) == list(measured(make(), data))

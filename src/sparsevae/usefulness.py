@@ -4,12 +4,11 @@ Shape legend: N images, J latent dimensions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sparsevae.datasets import Dataset
 from sparsevae.measuring import Floats, Measured, batched, unit
@@ -123,24 +122,16 @@ def measure_usefulness(model: Model, dataset: Dataset, found: Measured) -> Row:
 
     Returns:
         Columns of the deterministic code and, ending in ``_gamma_mu``, of E_q[z] = γμ; the
-        latter are None without spikes, and what needs classes is None without them.
+        latter are None where that is the code itself, as it is without a posterior's spikes, and
+        what needs classes is None without them.
     """
-
-    def code_and_mean(x: Tensor) -> Tensor:
-        q = model.posterior(x)
-        return torch.cat([q.code, q.mean], 1)
-
-    test = np.concatenate([found.code, found.mean], 1)
-    both = with_classes(dataset, lambda x: batched(code_and_mean, x, model), test)
-    code, mean = (_half(both, 0), _half(both, 1)) if both else (None, None)
+    code = with_classes(dataset, partial(batched, model.encode, model=model), found.code)
+    mean = None
+    if not np.array_equal(found.code, found.mean):
+        means = partial(batched, lambda x: model.posterior(x).mean, model=model)
+        mean = with_classes(dataset, means, found.mean)
     return {
         **unevenness(found.code),
         **class_scores(code),
-        **class_scores(mean if found.gated else None, GATED_MEAN),
+        **class_scores(mean, GATED_MEAN),
     }
-
-
-def _half(both: Labelled, which: int) -> Labelled:
-    """The codes, or the means that stand behind them in each row."""
-    train, test = (np.split(rows, 2, axis=-1)[which] for rows in (both.train, both.test))
-    return replace(both, train=train, test=test)

@@ -112,7 +112,7 @@ def class_information(gamma: Floats, labels: Labels) -> Floats:
     for on in (gamma > 0.5).T:
         both = np.bincount(2 * labels + on)
         found.append(_entropy(np.bincount(on)) + of_class - _entropy(both))
-    return np.maximum(np.array(found), 0.0)
+    return np.asarray(np.maximum(found, 0.0))
 
 
 def mean_and_largest(information: Floats, used: Mask) -> tuple[float, float]:
