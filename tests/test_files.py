@@ -7,6 +7,7 @@ import re
 import struct
 import sys
 import tempfile
+import tracemalloc
 import types
 from pathlib import Path
 
@@ -434,6 +435,23 @@ def test_what_is_larger_than_the_allowance_is_mapped_and_leaves_nothing_behind(
         assert small.sha256 == large.sha256
         assert not small.values.flags.writeable
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_array_is_never_loaded(tmp_path):
+    """128 MB of zeros, of which the disk has none and memory no more than a few blocks."""
+    rows = 2**20
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}, 128)}}\n".encode()
+    with (tmp_path / "x.npy").open("wb") as file:
+        file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
+        file.truncate(file.tell() + rows * 128)
+    tracemalloc.start()
+    try:
+        raw = files.read(tmp_path / "x.npy", memory=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert raw.values.shape == (rows, 128)
+    assert peak < 2**25
 
 
 def test_a_full_disk_and_a_cache_that_is_a_file(tmp_path, monkeypatch):
