@@ -48,6 +48,15 @@ def test_without_the_file_test_images_are_generated_and_it_says_so(no_folders):
     assert set(np.unique(data.train.images)) == {0, 255}
 
 
+def test_the_data_set_carries_its_factors(no_folders):
+    data, faces = load("smiley"), smiley.faces_of_test_split()
+    np.testing.assert_array_equal(~np.isnan(data.test.factors), faces.presence)
+    np.testing.assert_array_equal(np.nan_to_num(data.test.factors), faces.sources)
+    few = data.train.take([3, 1])
+    np.testing.assert_array_equal(few.factors, data.train.factors[[3, 1]])
+    assert data.factor_groups == smiley.GROUPS
+
+
 def test_a_damaged_official_file_is_an_error(monkeypatch, tmp_path):
     (tmp_path / "Smiley").mkdir()
     (tmp_path / "Smiley" / NAME).write_bytes(b"MATLAB 5.0")

@@ -11,6 +11,7 @@ import torch
 
 from sparsevae import pictures
 from sparsevae.datasets import Dataset
+from sparsevae.factors import measure_factors
 from sparsevae.geometry import measure_geometry
 from sparsevae.importance import measure_bound
 from sparsevae.likelihoods import GreyBernoulli
@@ -109,4 +110,5 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
     )
     row.update({f"parameters_{part}": n for part, n in model.parameter_counts().items()})
     row["classifier_accuracy"] = judge.accuracy(dataset.test) if judge else None
-    return row, arrays
+    known, matched = measure_factors(found.code, sparsity.used_mask(rises), dataset)
+    return {**row, **known}, {**arrays, **matched}

@@ -4,8 +4,8 @@ Shapes: N images, C channels, H rows, W columns; N rows of D columns of a table.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from sparsevae.scaling import GREY, Floats, Scaling
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+Factors = npt.NDArray[np.float64]
 Indices = slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_] | list[int] | range
 
 
@@ -28,6 +29,8 @@ class Split:
             (N, D) too, and perhaps a :class:`sparsevae.rows.Selection` of a mapped file.
         labels: (N,) int64, the index of each image's class; None for unlabelled data.
         scaling: what brings them to where a model takes them; None for grey levels.
+        factors: (N, K) float64, the value of each factor that an image was drawn from, NaN where
+            it is absent; None where they are not known.
 
     Raises:
         DatasetError: If an array has another type or shape, or the lengths differ.
@@ -40,6 +43,7 @@ class Split:
     images: Array
     labels: Labels | None = None
     scaling: Scaling | None = None
+    factors: Factors | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -65,7 +69,8 @@ class Split:
         else:
             chosen = indices
         labels = None if self.labels is None else self.labels[chosen]
-        return Split(self.images[chosen], labels, self.scaling)
+        factors = None if self.factors is None else self.factors[chosen]
+        return Split(self.images[chosen], labels, self.scaling, factors)
 
     def scaled(self) -> Floats:
         """All images as a model takes them, float32, shape ``(N, *shape)``."""
@@ -84,6 +89,7 @@ class Dataset:
         sha256: Checksum of the four arrays in the order train images, train labels, test images,
             test labels; computed here unless given.
         note: One sentence about where the arrays come from, where that needs saying.
+        factor_groups: Which columns of the splits' factors belong together, by name.
 
     Raises:
         DatasetError: If the splits differ in image shape, one of them is empty, or a label has
@@ -96,6 +102,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     sha256: str = ""
     note: str = ""
+    factor_groups: Mapping[str, slice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check()

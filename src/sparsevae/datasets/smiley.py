@@ -98,7 +98,7 @@ def faces_of_test_split() -> Faces:
 
 
 def smiley() -> Dataset:
-    """60,000 generated training images and 20,000 test images, without labels.
+    """60,000 generated training images and 20,000 test images, with factors and without labels.
 
     37 % of the official test images are in the training split too: a face without attributes is
     always the same disc, and pixels leave few distinct eyes. `note` says where the test images
@@ -112,10 +112,15 @@ def smiley() -> Dataset:
     origin = "are the official file" if official else f"are generated with seed {TEST_SEED}"
     return Dataset(
         "smiley",
-        Split(sample(TRAIN_IMAGES, TRAIN_SEED).images),
-        Split(test.images),
+        _split(sample(TRAIN_IMAGES, TRAIN_SEED)),
+        _split(test),
         note=f"Training images are generated with seed {TRAIN_SEED}, test images {origin}.",
+        factor_groups=GROUPS,
     )
+
+
+def _split(faces: Faces) -> Split:
+    return Split(faces.images, factors=np.where(faces.presence, faces.sources, np.nan))
 
 
 def _official() -> Faces | None:
