@@ -374,7 +374,7 @@ def test_a_file_of_tensors_without_a_history_is_no_checkpoint(started):
 
 
 def test_a_pickle_is_never_opened(weighted):
-    """What torch.save writes could run code when read; it is refused as damaged."""
+    """What torch.save writes could run code when read; it is refused, whatever its name."""
     torch.save(model_of(config()).state_dict(), weighted.path / "weights.safetensors")
-    with pytest.raises(RunFolderError, match="is damaged"):
+    with pytest.raises(RunFolderError, match="is a pickle"):
         weighted.load()

@@ -19,7 +19,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
+Trunk = Literal["convolution", "mlp"]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
 C = TypeVar("C", bound="Checked")
 
 
@@ -58,12 +60,13 @@ class RunConfig(Checked):
         precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         channels: widths of the trunk.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: arguments of the model's class.
     """
 
-    dataset: str
+    dataset: Name
     split: Split = "test"
-    model: str
+    model: Name
     latents: Count
     seed: Seed = 0
     recipe: str = "default"
@@ -73,6 +76,7 @@ class RunConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     channels: Widths = (16, 32, 256)
+    trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
@@ -124,6 +128,7 @@ class StudyConfig(Checked):
         limit: only the first so many images of training and of test data.
         split: what the runs are scored on.
         channels: widths of the trunk.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: further arguments, by model name.
     """
 
@@ -140,6 +145,7 @@ class StudyConfig(Checked):
     limit: Count | None = None
     split: Split = "test"
     channels: Widths = (16, 32, 256)
+    trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """Train one run into its folder, or a model in memory; both through the same loop."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from sparsevae import doctor, kernels, recipes, steps, training
 from sparsevae.config import DataConfig, RunConfig
 from sparsevae.datasets import Dataset, Split
+from sparsevae.datasets.splits import shuffled
 from sparsevae.doctor.watch import mean_image_score, warning
 from sparsevae.errors import DatasetError, RunFolderError
 from sparsevae.evaluation import evaluate
@@ -23,6 +25,7 @@ from sparsevae.schedules import from_json
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
+MEASURED = 10_000  # training rows that a model is measured with where they are not all held
 Progress = Callable[[int], None]
 Row = dict[str, Any]
 
@@ -144,10 +147,23 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
 
 def _keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, identity: Row) -> None:
     """Measure a trained model, and only then write."""
+    dataset = in_memory(dataset)
     metrics, pictures = evaluate(model, dataset)
     diagnosis = doctor.examine(model, dataset, pictures["rises"]).as_json()
     folder.keep_diagnosis(diagnosis)
     folder.finish({**identity, **metrics}, pictures)
+
+
+def in_memory(dataset: Dataset) -> Dataset:
+    """The data set, or where its scaled training rows are not held, with :data:`MEASURED` of them.
+
+    They are a fixed sample, for the mean row and for probes to learn from.
+    """
+    train = dataset.train
+    if 4 * train.images.size <= RESIDENT:
+        return dataset
+    chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
+    return replace(dataset, train=train.take(chosen))
 
 
 def _restored(

@@ -26,12 +26,15 @@ from torch import Tensor
 import sparsevae
 from sparsevae.config import DataConfig, RunConfig
 from sparsevae.errors import ConfigurationError, RunFolderError
-from sparsevae.models import Model, build
+from sparsevae.models import Model
 from sparsevae.scaling import GREY, GREY_LEVELS
 from sparsevae.storage import make_folder, read_json, read_tensors, write_json, write_tensors
+from sparsevae.weights import WEIGHTS, load_model
 
 Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
+
+FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 
 def versions() -> dict[str, str]:
@@ -68,7 +71,7 @@ class RunFolder:
     @property
     def has_weights(self) -> bool:
         """Whether the trained model is there."""
-        return (self.path / "weights.safetensors").is_file()
+        return (self.path / WEIGHTS).is_file()
 
     @property
     def config(self) -> RunConfig:
@@ -86,21 +89,23 @@ class RunFolder:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image or vector."""
-        return tuple(self._entry("shape", list))
+        found = self._entry("shape", list)
+        if not all(type(length) is int and length > 0 for length in found):
+            raise RunFolderError(f"{self.path / 'config.json'} has no proper 'shape'.")
+        return tuple(found)
 
     @property
     def data(self) -> DataConfig:
         """What the run keeps of its data; a named data set has grey levels."""
-        path = self.path / "config.json"
-        found = read_json(path).get("data")
+        found = self._content().get("data")
         if found is None:
             return DataConfig(
                 source=self.config.dataset, dtype="uint8", scaling=GREY, low=0, high=GREY_LEVELS
             )
         try:
-            return DataConfig.checked(found)
-        except (ConfigurationError, TypeError, ValueError) as error:
-            raise RunFolderError(f"{path} is damaged: {error}") from None
+            return DataConfig.checked(self._entry("data", dict))
+        except ConfigurationError as error:
+            raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
 
     @property
     def metrics(self) -> Row:
@@ -157,6 +162,7 @@ class RunFolder:
             return
         make_folder(self.path)
         content = {
+            "format": FORMAT,
             "config": config.model_dump(mode="json"),
             "data_sha256": data_sha256,
             "shape": list(shape),
@@ -209,7 +215,7 @@ class RunFolder:
 
     def save_weights(self, model: Model, history: list[Row]) -> None:
         """Keep the trained model and its history."""
-        write_tensors(self.path / "weights.safetensors", model.state_dict(), {})
+        write_tensors(self.path / WEIGHTS, model.state_dict(), {})
         write_json(self.path / "history.json", history)
 
     def finish(self, metrics: Row, pictures: Arrays) -> None:
@@ -232,31 +238,22 @@ class RunFolder:
         Raises:
             RunFolderError: there is no trained model here, or its file is damaged.
         """
-        config = self.config
-        if not self.has_weights:
+        return load_model(self.path, self.config, self.shape).to(device)
+
+    def _content(self) -> Row:
+        """What config.json holds, if this version can read it."""
+        path = self.path / "config.json"
+        found = dict(read_json(path))
+        if found.get("format", FORMAT) != FORMAT:
             raise RunFolderError(
-                f"{self.path} keeps no weights: train the run again to use its model."
+                f"{path} has the format {found['format']!r} and this version of sparsevae reads "
+                f"{FORMAT}; update the package."
             )
-        with torch.random.fork_rng():  # the first weights are drawn, and then replaced
-            model = build(
-                config.model,
-                self.shape,
-                config.latents,
-                channels=config.channels,
-                arguments=config.arguments,
-            )
-        tensors, _ = read_tensors(self.path / "weights.safetensors")
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError:
-            raise RunFolderError(
-                f"The weights in {self.path} do not fit its config.json; train the run again."
-            ) from None
-        return model.eval().to(device)
+        return found
 
     def _entry(self, name: str, kind: type) -> Any:
         path = self.path / "config.json"
-        found = read_json(path).get(name)
+        found = self._content().get(name)
         if not isinstance(found, kind):
             raise RunFolderError(f"{path} has no proper {name!r}; remove it and start again.")
         return found

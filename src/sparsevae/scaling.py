@@ -92,7 +92,7 @@ class Scaling:
             return np.require(x[:], np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
         if x.dtype == np.uint8 and self == GREY:
             return np.asarray(x[:], np.float32) / np.float32(GREY_LEVELS)
-        shift, scale = self._columns(x.ndim)
+        shift, scale = self.columns(x.ndim)
         scaled, start = np.empty(x.shape, np.float32), 0
         for block in blocks(x):
             part = (block - shift) / scale
@@ -102,7 +102,7 @@ class Scaling:
 
     def undo(self, x: Floats) -> Floats:
         """What a model gives, shape ``(N, *shape)``, in the units of the raw data, float32."""
-        shift, scale = self._columns(x.ndim)
+        shift, scale = self.columns(x.ndim)
         return np.asarray(x * scale + shift, dtype=np.float32)
 
     def log_volume(self, shape: tuple[int, ...]) -> float:
@@ -111,14 +111,14 @@ class Scaling:
         Args:
             shape: (D,) or (C, H, W) of a row.
         """
-        elements = np.broadcast_to(self._columns(1 + len(shape))[1], (1, *shape))
+        elements = np.broadcast_to(self.columns(1 + len(shape))[1], (1, *shape))
         return float(np.log(elements).sum())
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON."""
         return {name: list(v) if name != "kind" else v for name, v in asdict(self).items()}
 
-    def _columns(self, dimensions: int) -> tuple[Array, Array]:
+    def columns(self, dimensions: int) -> tuple[Array, Array]:
         """Shift and scale, shaped to act on axis 1 of an array of that many dimensions."""
         shape = (1, -1) + (1,) * (dimensions - 2)
         return np.array(self.shift).reshape(shape), np.array(self.scale).reshape(shape)

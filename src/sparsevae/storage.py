@@ -17,6 +17,10 @@ from torch import Tensor
 from sparsevae.errors import OutputError, RunFolderError
 
 
+LARGEST_JSON = 2**27  # bytes; a run's history of a million epochs is smaller
+PICKLES = (b"PK\x03\x04", b"\x80")  # how the files of torch.save and of pickle begin
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name to write to, renamed to ``path`` when the block ends well."""
@@ -60,11 +64,12 @@ def read_json(path: Path, kind: type = dict) -> Any:
     Raises:
         RunFolderError: it is absent, damaged, or holds something else.
     """
+    if not path.exists():
+        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.") from None
-    except (OSError, ValueError):
+        readable = path.is_file() and path.stat().st_size <= LARGEST_JSON
+        found = json.loads(path.read_text(encoding="utf-8")) if readable else None
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, kind):
         raise RunFolderError(f"{path} cannot be read; remove it and start again.")
@@ -103,8 +108,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file.
 
     Raises:
-        RunFolderError: the file is damaged.
+        RunFolderError: the file is damaged, or is a pickle.
     """
+    _refuse_pickle(path)
     try:
         with safetensors.safe_open(path, framework="pt") as opened:
             tensors = {
@@ -114,3 +120,29 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return tensors, dict(opened.metadata() or {})
     except (OSError, safetensors.SafetensorError):
         raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors of a safetensors file, without reading the tensors.
+
+    Raises:
+        RunFolderError: the file is damaged, or is a pickle.
+    """
+    _refuse_pickle(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            names = list(opened.keys())  # not a mapping
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in names}
+    except (OSError, safetensors.SafetensorError):
+        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+
+
+def _refuse_pickle(path: Path) -> None:
+    if not path.is_file():
+        raise RunFolderError(f"{path} is no file; remove it and start again.")
+    with path.open("rb") as file:
+        if file.read(4).startswith(PICKLES):
+            raise RunFolderError(
+                f"{path} is a pickle, which can run a program when it is loaded; only "
+                "safetensors are loaded."
+            )

@@ -34,6 +34,8 @@ def _npy(path: Path, rows: Array, names: Sequence[str]) -> None:
 
 
 def _csv(path: Path, rows: Array, names: Sequence[str]) -> None:
+    if rows.dtype.kind == "f":
+        rows = rows.astype(np.float32)  # models compute in it: further digits would mean nothing
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)

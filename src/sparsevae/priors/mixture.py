@@ -104,7 +104,8 @@ class PseudoInputMixture(Prior):
 
 def _undecided(inputs: int, classes: int) -> nn.Linear:
     """A linear classifier that starts with equal weights for all and draws no random number."""
-    classifier: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, classes)
+    where = torch.get_default_device()
+    classifier: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, classes, device=where)
     for parameter in classifier.parameters():
         nn.init.zeros_(parameter)
     return classifier
