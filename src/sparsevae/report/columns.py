@@ -108,6 +108,22 @@ IMAGES = (
         better="lower",
     ),
     Column(
+        "mse_salt_pepper_0.3",
+        "MSE, salt and pepper",
+        "The same, 30 % of the pixels made black or white.",
+        PIXEL,
+        1000,
+        better="lower",
+    ),
+    Column(
+        "mse_occlusion_0.3",
+        "MSE, occluded",
+        "The same behind a black square, its side 30 % of the image's.",
+        PIXEL,
+        1000,
+        better="lower",
+    ),
+    Column(
         "psnr",
         "PSNR",
         "Peak signal-to-noise ratio of the decoded image, for pixels in [0, 1].",
@@ -140,12 +156,14 @@ IMAGES = (
         "Fréchet distance",
         "Distance of decoded and test images as normal distributions of the features of a small "
         "classifier that was trained on this data set; not the FID of other pages.",
+        digits=3,
         better="lower",
     ),
     Column(
         "frechet_classifier_samples",
         "Fréchet distance of samples",
         "The same for images decoded from codes drawn from the prior.",
+        digits=3,
         better="lower",
     ),
 )

@@ -34,13 +34,14 @@ def notices(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> list[st
 
 
 def settings(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> dict[str, str]:
-    """What was run, each thing once."""
+    """What was run, each thing once; what is not known is left out."""
     configs, rows = [run.config for run in runs], [run.metrics for run in runs]
     images = references.get("images", {})
     counts = (f"{images[key]:,} {word} images" for key, word in IMAGES.items() if key in images)
     recipes = dict.fromkeys(config.recipe for config in configs)
+    judges = [row["classifier_accuracy"] for row in rows if row.get("classifier_accuracy")]
     versions = (read_json(run.path / "config.json")["versions"] for run in runs)
-    return {
+    found = {
         "Data": _joined([configs[0].dataset, *counts]),
         "Scored on": _joined(config.split for config in configs),
         "Latent sizes J": _joined(config.latents for config in configs),
@@ -50,12 +51,29 @@ def settings(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> dict[s
         ),
         "Epochs": _joined(config.epochs for config in configs),
         "Batch size": _joined(config.batch_size for config in configs),
-        "Learning rate": _joined(json.dumps(config.learning_rate) for config in configs),
+        "Learning rate": _joined(_rate(config.learning_rate) for config in configs),
         "Trunk widths": _joined("-".join(map(str, config.channels)) for config in configs),
+        "Classifier behind distances of images": _joined(
+            f"{100 * share:.1f}\u00a0% of test images right" for share in judges
+        ),
         "Kernels": _joined(row["kernel"] for row in rows),
         "Versions": _joined(f"{name} {v}" for found in versions for name, v in found.items()),
         "Checksum of the data": _joined(run.data_sha256 for run in runs),
     }
+    return {name: value for name, value in found.items() if value}
+
+
+def _rate(rate: Mapping[str, Any] | float) -> str:
+    """A learning rate, constant or a schedule, in words.
+
+    Example:
+        >>> _rate({"kind": "one-cycle", "peak": 0.004}), _rate(0.001)
+        ('one-cycle, peak 0.004', '0.001')
+    """
+    if not isinstance(rate, Mapping):
+        return f"{rate:g}"
+    given = (f"{key} {value}" for key, value in rate.items() if key != "kind")
+    return ", ".join([str(rate["kind"]), *given])
 
 
 def _joined(values: Iterable[Any]) -> str:
