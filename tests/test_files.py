@@ -472,6 +472,19 @@ def test_the_allowance_follows_the_free_memory():
         gathering.allowance(0)
 
 
+def test_free_memory_by_what_the_system_says(tmp_path, monkeypatch):
+    system, container = tmp_path / "meminfo", tmp_path / "memory.max"
+    monkeypatch.setattr(gathering, "MEMORY", system)
+    monkeypatch.setattr(gathering, "CONTAINER", container)
+    unknown = gathering.free_memory()
+    assert unknown >= 2**20
+    system.write_text("MemTotal:       900 kB\nMemAvailable:   800 kB\n")
+    assert gathering.free_memory() == 800 * 1024
+    for limit, expected in (("max", 800 * 1024), ("5000", 5000)):
+        container.write_text(f"{limit}\n")
+        assert gathering.free_memory() == expected
+
+
 def test_columns_that_carry_nothing_are_noted(tmp_path):
     path = write_csv(tmp_path / "x.csv", [[1, 2, 3], [1, 5, 3]], ["a", "b", "c"])
     assert files.read(path).notes == (
@@ -611,6 +624,15 @@ def test_a_mistake_is_one_sentence(tmp_path, name, write, options, part):
     assert "\n" not in said
     assert said.endswith(".")
     assert "memory" in options or name in said or str(options.get("labels")) in said
+
+
+def test_one_row_is_enough_where_nothing_is_learned(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((1, 3)))
+    write_csv(tmp_path / "x.csv", np.ones((1, 3)), list("abc"))
+    for name in ("x.npy", "x.csv"):
+        raw = files.read(tmp_path / name, fewest=1)
+        same(raw, np.ones((1, 3)))
+        assert raw.notes == ()
 
 
 def test_a_path_that_leads_nowhere(tmp_path):

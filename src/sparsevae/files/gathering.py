@@ -5,9 +5,11 @@ Memory follows what has arrived, never what a file claims to hold.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -24,18 +26,33 @@ SHARE_OF_DISK = 2
 """Half of what is free on the disk may be filled."""
 UNKNOWN = 2**33
 """Bytes of memory that are taken to be free where the system does not say."""
+MEMORY, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 BLOCK = 2**20
 """Numbers that are taken from a file at a time."""
 
 
 def free_memory() -> int:
-    """Bytes of memory that programs could still take (Linux: MemAvailable in proc(5))."""
+    """Bytes of memory that programs could still take, and no more than a container may have.
+
+    Source: Linux, MemAvailable in proc(5), and memory.max of control groups version 2.
+    """
+    return min(_available_memory(), _limit_of_container())
+
+
+def _available_memory() -> int:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            sizes = dict(line.split(":", 1) for line in file)
+        lines = MEMORY.read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
         return int(sizes["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return _physical_memory()
+
+
+def _limit_of_container() -> int:
+    try:
+        return int(CONTAINER.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # there is none, or it says max
+        return sys.maxsize
 
 
 def _physical_memory() -> int:

@@ -52,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """Data as they were found, fit to train on: at least two rows of finite real numbers.
+    """Data as they were found, fit to train on: rows of finite real numbers.
 
     Attributes:
         values: (N, D) or (N, C, H, W), in the dtype of the file; perhaps a read-only memory map.
@@ -74,7 +74,12 @@ class Raw:
     notes: tuple[str, ...] = ()
 
 
-def checked(found: Found, source: str, channels: axes.Channels | None = None) -> Raw:
+def checked(
+    found: Found,
+    source: str,
+    channels: axes.Channels | None = None,
+    fewest: int = FEWEST_ROWS,
+) -> Raw:
     """Brings values into one of two shapes and looks through them once, block by block.
 
     Args:
@@ -82,17 +87,16 @@ def checked(found: Found, source: str, channels: axes.Channels | None = None) ->
         source: What errors call it.
         channels: Which axis of images holds the channels, where neither the reader nor the
             lengths say.
+        fewest: Rows that are needed.
 
     Raises:
-        DatasetError: If there are fewer than two rows, labels of another number, a shape or
+        DatasetError: If there are fewer rows than needed, labels of another number, a shape or
             dtype that no model takes, or a value that is not a finite 32-bit number.
     """
     values = _numbers(found.values, source)
     values, notes = axes.arranged(values, channels or found.channels, source)
-    if len(values) < FEWEST_ROWS:
-        raise DatasetError(
-            f"{source} holds {len(values)} rows; at least {FEWEST_ROWS} are needed."
-        )
+    if len(values) < fewest:
+        raise DatasetError(f"{source} holds {len(values)} rows; at least {fewest} are needed.")
     if found.labels is not None and len(found.labels) != len(values):
         raise DatasetError(
             f"{source} holds {len(values)} rows and {len(found.labels)} labels; give one each."
@@ -162,6 +166,8 @@ def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: st
 def _about(
     constant: npt.NDArray[np.bool_], columns: tuple[str, ...], found: Found
 ) -> Iterator[str]:
+    if len(found.values) == 1:
+        return
     if constant.all():
         yield "All rows are equal; there is nothing to learn from them."
     elif constant.any():

@@ -11,7 +11,7 @@ from sparsevae.files import folder, hub, npy, parquet, text
 from sparsevae.files.axes import Channels
 from sparsevae.files.gathering import Array, allowance
 from sparsevae.files.labels import labels_of
-from sparsevae.files.raw import Found, Raw, checked
+from sparsevae.files.raw import FEWEST_ROWS, Found, Raw, checked
 
 IDX_NAME = re.compile(r".*[.-](idx\d?|ubyte)(-ubyte)?(\.gz)?", re.IGNORECASE)
 OPTIONS = {
@@ -33,6 +33,7 @@ def read(
     array: str | None = None,
     channels: Channels | None = None,
     memory: int | None = None,
+    fewest: int = FEWEST_ROWS,
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
@@ -50,9 +51,10 @@ def read(
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
         memory: Bytes that values may take in memory; by default a quarter of what is free.
+        fewest: Rows that are needed: two to learn from, one where nothing is learned.
 
     Returns:
-        At least two rows of finite real numbers, see :class:`sparsevae.files.Raw`.
+        Rows of finite real numbers, see :class:`sparsevae.files.Raw`.
 
     Raises:
         DatasetError: If the data cannot be read, or are not what can be trained on.
@@ -73,7 +75,7 @@ def read(
         raise DatasetError(
             f"{where} does not fit into memory; give a smaller `memory`."
         ) from error
-    return checked(found, where, channels)
+    return checked(found, where, channels, fewest)
 
 
 def _kind(where: str) -> str:
