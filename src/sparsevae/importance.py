@@ -88,7 +88,7 @@ def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor
 
 
 @torch.no_grad()
-def bounds(model: Model, x: Floats, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Floats]:
+def image_bounds(model: Model, x: Floats, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Floats]:
     """The bounds of every image; memory does not grow with their number.
 
     Args:
@@ -133,7 +133,7 @@ def measure_bound(
     """
     if not (model.has_bound and has_density(model.prior)):
         return dict.fromkeys(COLUMNS)
-    found = bounds(model, x[:images], samples=samples)
+    found = image_bounds(model, x[:images], samples=samples)
     means = (-found["bound"].mean(), -found["elbo"].mean(), found["effective_sample_size"].mean())
     numbers = (*map(float, means), samples, min(len(x), images))
     return dict(zip(COLUMNS, numbers, strict=True))
