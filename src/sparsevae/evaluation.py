@@ -109,6 +109,7 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
         row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER
     )
     row.update({f"parameters_{part}": n for part, n in model.parameter_counts().items()})
-    row["classifier_accuracy"] = judge.accuracy(dataset.test) if judge else None
+    accuracy = judge.accuracy(dataset.test) if judge and labels is not None else None
+    row["classifier_accuracy"] = accuracy
     known, matched = measure_factors(found.code, sparsity.used_mask(rises), dataset)
     return {**row, **known}, {**arrays, **matched}

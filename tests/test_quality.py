@@ -1,0 +1,97 @@
+"""The columns of image quality: those of the decoded codes, blank where they mean nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparsevae import quality
+from sparsevae.datasets import noise
+from sparsevae.measuring import measure, unit
+from sparsevae.metrics import images
+from sparsevae.models import MODELS, build
+from sparsevae.perception import classifier
+from sparsevae.sampling import has_density
+
+EACH = pytest.mark.parametrize("name", MODELS)
+CORRUPTIONS = {
+    "noise_0.4": lambda x: noise.gaussian(x, 0.4, 0),
+    "noise_0.4_clipped": lambda x: noise.gaussian(x, 0.4, 0, clip=True),
+    "salt_pepper_0.1": lambda x: noise.salt_and_pepper(x, 0.1, 0),
+    "occlusion_0.5": lambda x: noise.occlusion(x, 14, 0),
+}
+
+
+def make(name, shape=(1, 28, 28), **arguments):
+    torch.manual_seed(0)
+    model = build(name, shape, 3, channels=(3, 4, 16), arguments=arguments).eval()
+    model.encoder.head.weight.data *= 20
+    return model
+
+
+def columns(model, x, judge=None):
+    return quality.measure_quality(model, x, measure(model, x), judge)
+
+
+@EACH
+def test_columns_are_those_of_the_decoded_codes(name, tiny_dataset):
+    model, x = make(name), unit(tiny_dataset.test)
+    row = columns(model, x)
+    for ending, corrupt in {"": lambda x: x, **CORRUPTIONS}.items():
+        restored = model.reconstruct(torch.from_numpy(corrupt(x))).numpy()
+        suffix = f"_{ending}" if ending else ""
+        error = images.mse(x, restored)
+        assert row[f"mse{suffix}"] == pytest.approx(error, rel=1e-5)
+        assert row[f"psnr{suffix}"] == pytest.approx(-10 * np.log10(error), rel=1e-5)
+        assert row[f"ssim{suffix}"] == pytest.approx(images.ssim(x, restored), abs=1e-4)
+    assert sum(column.startswith("mse_") for column in row) == 4 * len(quality.LEVELS)
+    assert row["frechet_classifier"] is row["frechet_classifier_samples"] is None
+
+
+def test_five_levels_of_every_corruption_get_harder():
+    x = np.random.default_rng(0).random((20, 1, 16, 12), dtype=np.float32)
+    for corruptions in (quality.gaussian_noise(x), quality.damaged_pixels(x)):
+        errors = {name: images.mse(x, noisy) for name, noisy in corruptions}
+        for kind in {name.replace("_clipped", "").rsplit("_", 1)[0] for name in errors}:
+            levels = [errors[f"{kind}_{level}"] for level in quality.LEVELS]
+            assert (np.diff(levels) > 0).all()
+
+
+@EACH
+def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
+    model, x, judge = make(name), unit(tiny_dataset.test), classifier(tiny_dataset)
+    before = torch.get_rng_state()
+    row, again = columns(model, x, judge), columns(model, x, judge)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert row == again
+    assert row["frechet_classifier"] > 0.1  # nothing is trained
+    assert (row["frechet_classifier_samples"] is not None) == has_density(model.prior)
+    assert has_density(model.prior) == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
+
+
+def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):
+    model, x = make("vae"), unit(tiny_dataset.test)
+    monkeypatch.setattr(model, "decode", lambda codes: torch.from_numpy(x))
+    monkeypatch.setattr(model, "reconstruct", lambda images: torch.from_numpy(x))
+    row = columns(model, x, classifier(tiny_dataset))
+    assert row["frechet_classifier"] == pytest.approx(0, abs=1e-6)
+    assert row["frechet_classifier_samples"] == pytest.approx(0, abs=1e-6)
+    assert row["mse"] == 0
+    assert row["psnr"] is None
+    assert row["ssim"] == pytest.approx(1)
+    assert row["sharpness"] == 1
+
+
+def test_the_published_prior_gives_samples_and_no_bound(tiny_dataset):
+    model = make("vsc", prior="published", pseudo_inputs=3)
+    row = columns(model, unit(tiny_dataset.test), classifier(tiny_dataset))
+    assert row["frechet_classifier_samples"] > 0
+    assert not model.has_bound
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_a_table_has_errors_only(likelihood):
+    model = make("vsc", shape=(6,), likelihood=likelihood)
+    row = columns(model, np.random.default_rng(0).random((30, 6), dtype=np.float32))
+    kinds = {name.split("_")[0] for name in row}
+    assert kinds == {"mse", "pixel"}
+    assert None not in row.values()
