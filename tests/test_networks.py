@@ -1,5 +1,6 @@
 """The trunk equals the same stack of torch's own layers, for every shape of data."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from sparsevae import kernels
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import (
     CHANNELS,
+    TRUNKS,
     Decoder,
     Encoder,
     FullConvolution,
@@ -229,3 +231,24 @@ def test_widths_are_cut_or_repeated_at_the_front(stage_count, expected):
 def test_other_shapes_are_refused_in_one_sentence(shape):
     with pytest.raises(ConfigurationError, match=r"^Data are vectors .*\.$"):
         check_shape(shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5), (3, 4, 4)])
+def test_a_dense_trunk_is_that_of_the_flattened_images(shape):
+    """Layer by layer the MLP of vectors, its output in the form of the image."""
+    channels, length = (7, 4), math.prod(shape)
+    dense, plain = (
+        (torch.manual_seed(0), Encoder(form, OUTPUTS, widths), Decoder(form, 2, widths, 2))[1:]
+        for form, widths in ((shape, TRUNKS["mlp"](channels)), ((length,), channels))
+    )
+    x = images(shape)
+    torch.testing.assert_close(dense[0](x), plain[0](x.flatten(1)))
+    codes = torch.rand(BATCH, 2)
+    decoded = dense[1](codes)
+    assert decoded.shape == (BATCH, 2 * shape[0], *shape[1:])
+    torch.testing.assert_close(decoded.flatten(1), plain[1](codes))
+
+
+def test_a_convolutional_trunk_takes_its_widths_as_they_are():
+    assert TRUNKS["convolution"]((3, 4)) == (3, 4)
+    assert type(TRUNKS["convolution"]((3, 4))) is tuple

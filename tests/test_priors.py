@@ -91,6 +91,19 @@ def test_the_fixed_prior_has_the_closed_form_of_the_first_paper(encoder, x):
     )
 
 
+def test_a_prior_may_count_slabs_that_are_not_in_use(encoder, x):
+    """KL(N ‖ N(0,1)) + KL(γ ‖ α): never below the divergence, so that the bound stays one."""
+    q, alpha = encoder(x), 0.2
+    gamma = q.spike_probability
+    slab = 0.5 * (q.loc**2 + q.scale**2 - 1) - torch.log(q.scale)
+    weighted, whole = (
+        priors.sparse(name, LATENTS, alpha, Constant(1.0), x).double().kl(q, x, encoder, 1.0).kl
+        for name in ("fixed", "unweighted")
+    )
+    torch.testing.assert_close(whole - weighted, ((1 - gamma) * slab).sum(1), rtol=1e-5, atol=1e-6)
+    assert (whole >= weighted).all()
+
+
 def test_the_fixed_prior_keeps_its_rate_in_the_state_but_does_not_train_it():
     prior = priors.FixedSpikeAndSlab(LATENTS, 0.2)
     assert list(prior.parameters()) == []
@@ -269,5 +282,5 @@ def test_a_rate_outside_its_range_is_refused(alpha):
 
 
 def test_an_unknown_prior_is_refused_with_the_known_names():
-    with pytest.raises(ConfigurationError, match=r"fixed, learned, mixture"):
+    with pytest.raises(ConfigurationError, match=r"fixed, unweighted, learned, mixture"):
         priors.sparse("cauchy", LATENTS, 0.2, Constant(1.0), torch.rand(1, PIXELS))

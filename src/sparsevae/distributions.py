@@ -17,7 +17,7 @@ from torch.distributions import Distribution, Normal, constraints
 from torch.distributions.kl import register_kl
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
-Estimator = Literal["straight-through", "concrete", "reinmax", "sloped"]
+Estimator = Literal["straight-through", "concrete", "reinmax", "sloped", "bernoulli"]
 WarmUpForm = Literal["variance", "log-variance"]
 
 
@@ -145,10 +145,12 @@ class SpikeAndSlab(Distribution):
           in the mask (Liu et al. 2023, "Bridging Discrete and Backpropagation");
         - "concrete": the relaxed value itself is the mask;
         - "sloped": the mask is σ((η + γ − 1)/τ), the relaxation of Tonolini et al. 2019 with
-          their slope c = 1/τ.
+          their slope c = 1/τ;
+        - "bernoulli": not at all. The reconstruction then teaches the spikes nothing: kept to
+          show what that fault does.
 
         Args:
-            temperature: τ > 0; "reinmax" has none.
+            temperature: τ > 0; "reinmax" and "bernoulli" have none.
             estimator: how the gradient passes the spike.
 
         Returns:
@@ -166,6 +168,8 @@ class SpikeAndSlab(Distribution):
         if estimator == "concrete":
             return soft
         hard = (noisy > 0).to(soft.dtype)
+        if estimator == "bernoulli":
+            return hard
         if estimator == "reinmax":
             soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
         return hard + (soft - soft.detach())

@@ -19,6 +19,7 @@ from sparsevae.evaluation import evaluate
 from sparsevae.likelihoods import Named, check_domain
 from sparsevae.measuring import mean_image
 from sparsevae.models import VSC, Model, build
+from sparsevae.networks import TRUNKS
 from sparsevae.runs import RunFolder
 from sparsevae.scaling import values_of
 from sparsevae.schedules import from_json
@@ -48,7 +49,7 @@ def new_model(config: RunConfig, images: steps.Rows) -> Model:
             config.model,
             tuple(images.shape[1:]),
             config.latents,
-            channels=config.channels,
+            channels=TRUNKS[config.trunk](config.channels),
             arguments=config.arguments,
             examples=steps.unit_interval(images.index_select(0, chosen)),
         )

@@ -1,11 +1,13 @@
 """Encoder and decoder trunks, built from the shape of the data.
 
 Images get three convolutions and their mirror image: stride-2 3x3 stages until both sides
-are at most 8, then one convolution as large as what is left. Vectors get an MLP.
+are at most 8, then one convolution as large as what is left. Vectors get an MLP, and images too
+where their widths are given as :class:`Dense`.
 
 Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -19,6 +21,10 @@ Shape = tuple[int, ...]
 CHANNELS = (16, 32, 256)
 LARGEST_FULL_MAP = 8
 LEAST_SPREAD = 1e-3  # of an output; less is rounding that weights must not enlarge
+
+
+class Dense(tuple[int, ...]):
+    """Widths of a trunk of fully connected layers, of images too: their pixels are one vector."""
 
 
 def sizes(shape: Shape) -> list[tuple[int, int]]:
@@ -134,13 +140,15 @@ class Encoder(nn.Module):
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         outputs: numbers a row that the head gives, such as 3J for a spike and slab.
-        channels: widths of the trunk; for vectors, of the hidden layers.
+        channels: widths of the trunk; for vectors, or as :class:`Dense`, of the hidden layers.
     """
 
     def __init__(self, shape: Shape, outputs: int, channels: Sequence[int] = CHANNELS) -> None:
         super().__init__()
-        if len(shape) == 1:
-            widths, layers = [shape[0], *channels], list[nn.Module]()
+        if len(shape) == 1 or isinstance(channels, Dense):
+            widths, layers = [math.prod(shape), *channels], list[nn.Module]()
+            if len(shape) > 1:
+                layers.append(nn.Flatten())
             for before, after in pairwise(widths):
                 layers += [Linear(before, after), nn.ReLU()]
         else:
@@ -189,15 +197,16 @@ class Decoder(nn.Module):
         outputs: int = 1,
     ) -> None:
         super().__init__()
-        last_width = outputs * shape[0]
-        if len(shape) == 1:
+        if len(shape) == 1 or isinstance(channels, Dense):
             widths, layers = [latents, *reversed(channels)], list[nn.Module]()
             for before, after in pairwise(widths):
                 layers += [Linear(before, after), nn.ReLU()]
-            layers.append(Linear(widths[-1], last_width))
+            layers.append(Linear(widths[-1], outputs * math.prod(shape)))
+            if len(shape) > 1:
+                layers.append(nn.Unflatten(1, (outputs * shape[0], *shape[1:])))
         else:
             maps = sizes(shape)[::-1]
-            widths = [last_width, *stage_channels(channels, len(maps) - 1)][::-1]
+            widths = [outputs * shape[0], *stage_channels(channels, len(maps) - 1)][::-1]
             layers = [Linear(latents, widths[0]), nn.ReLU()]
             inner = len(maps) > 1
             layers.append(FullTransposedConvolution(widths[0], widths[1], maps[0], relu=inner))
@@ -211,6 +220,10 @@ class Decoder(nn.Module):
         """Apply the layers; shapes as in the class."""
         output: Tensor = self.trunk(codes)
         return output
+
+
+TRUNKS: dict[str, type[tuple[int, ...]]] = {"convolution": tuple, "mlp": Dense}
+"""What widths of a trunk are made into, by the name of its layers."""
 
 
 def check_shape(shape: Shape) -> None:

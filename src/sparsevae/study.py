@@ -8,7 +8,8 @@ DIR/report.html       and tables, verdicts, figures: see sparsevae.results
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,14 +101,34 @@ def run_study(
     make_folder(out)
     _write_study(config, dataset, out)
     _take_over(runs, folders, dataset.sha256, reuse, listener)
-    pending = [run for run in runs if not folders[run.name].finished]
-    listener.begin({run.name: run.epochs * len(dataset.train) for run in pending})
-    tasks = [Task(run, folders[run.name].path, where) for run in pending]
-    told = (listener.progress, lambda name, line: listener.say(f"{name}: {line}"))
-    for task in run_locally(tasks, jobs or cores(), *told) if tasks else ():
-        _tell(RunFolder(task.folder), task.config.name, listener)
+    tasks = [Task(run, folders[run.name].path, where) for run in runs]
+    do_runs(tasks, {str(config.dataset): len(dataset.train)}, jobs, listener)
     write_references(dataset, config.latents, out / "references.json", listener.say)
     return write_report(out)
+
+
+def do_runs(
+    tasks: Iterable[Task], images: Mapping[str, int], jobs: int | None, listener: Listener
+) -> None:
+    """Do the runs that are not done yet, several at a time.
+
+    Args:
+        tasks: runs with their folders, perhaps of several studies.
+        images: number of training images of each data set.
+        jobs: runs at a time; as many as there are cores when None.
+        listener: told what happens; of runs with the same name it hears as of one.
+
+    Raises:
+        SparseVAEError: what a run raised.
+    """
+    pending = [task for task in tasks if not RunFolder(task.folder).finished]
+    sizes: Counter[str] = Counter()
+    for config in (task.config for task in pending):
+        sizes[config.name] += config.epochs * images[config.dataset]
+    listener.begin(dict(sizes))
+    told = (listener.progress, lambda name, line: listener.say(f"{name}: {line}"))
+    for task in run_locally(pending, jobs or cores(), *told) if pending else ():
+        _tell(RunFolder(task.folder), task.config.name, listener)
 
 
 def _tell(run: RunFolder, name: str, listener: Listener) -> None:

@@ -7,7 +7,7 @@ import torch
 from sparsevae.config import RunConfig
 from sparsevae.errors import RunFolderError
 from sparsevae.models import Model, build
-from sparsevae.networks import Shape
+from sparsevae.networks import TRUNKS, Shape
 from sparsevae.storage import read_shapes, read_tensors
 
 WEIGHTS = "weights.safetensors"
@@ -50,7 +50,7 @@ def _build(folder: Path, config: RunConfig, shape: Shape) -> Model:
                 config.model,
                 shape,
                 config.latents,
-                channels=config.channels,
+                channels=TRUNKS[config.trunk](config.channels),
                 arguments=config.arguments,
             )
         except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:

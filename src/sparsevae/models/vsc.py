@@ -28,7 +28,8 @@ class VSC(Model):
         latents: J.
         channels: widths of the trunk.
         prior: "fixed", "learned", "mixture" of pseudo-inputs, or a mixture weighted by a
-            "classifier" or as "published".
+            "classifier" or as "published"; "unweighted" is "fixed" with the slab's whole
+            divergence.
         alpha: α, the share of images for which a dimension should be on. None takes
             ``target_active``/J, at most ½, and holds Σ_j γ_j there by a price, see
             :class:`ActivityPenalty`.

@@ -32,7 +32,7 @@ __all__ = [
     "start_images",
 ]
 
-SparsePrior = Literal["fixed", "learned", "mixture", "classifier", "published"]
+SparsePrior = Literal["fixed", "unweighted", "learned", "mixture", "classifier", "published"]
 TARGET_ACTIVE = 8.0
 
 
@@ -81,8 +81,8 @@ def sparse(
     if not 0.0 < alpha < 1.0:
         raise ConfigurationError(f"alpha is a share between 0 and 1, both excluded; got {alpha}.")
     match name:
-        case "fixed":
-            return FixedSpikeAndSlab(latents, alpha, alpha_factor)
+        case "fixed" | "unweighted":
+            return FixedSpikeAndSlab(latents, alpha, alpha_factor, weighted=name == "fixed")
         case "learned":
             return LearnedSpikeAndSlab(latents, alpha, warm_up)
         case "mixture":

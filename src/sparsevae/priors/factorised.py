@@ -7,7 +7,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import kl_divergence
+from torch.distributions import Normal, kl_divergence
 
 from sparsevae.distributions import SpikeAndSlab
 from sparsevae.priors.base import Divergence, Encode, Prior
@@ -21,14 +21,24 @@ class FixedSpikeAndSlab(Prior):
         latents: J.
         alpha: α in (0, 1), the probability that a dimension is on.
         alpha_factor: what α is multiplied by over progress, α up to ½.
+        weighted: False counts the slab's divergence as if every gate were open, in place of γ
+            times it. That bounds −log p(x) too, but it makes slabs dear that are not in use: a
+            fault of published code, kept to show what it does.
     """
 
-    name = "fixed"
     logits: Tensor
 
-    def __init__(self, latents: int, alpha: float, alpha_factor: Schedule = Constant(1.0)) -> None:
+    def __init__(
+        self,
+        latents: int,
+        alpha: float,
+        alpha_factor: Schedule = Constant(1.0),
+        *,
+        weighted: bool = True,
+    ) -> None:
         super().__init__()
-        self.alpha_factor = alpha_factor
+        self.alpha_factor, self.weighted = alpha_factor, weighted
+        self.name = "fixed" if weighted else "unweighted"
         self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
 
     def distribution(self, progress: Progress) -> SpikeAndSlab:
@@ -43,7 +53,12 @@ class FixedSpikeAndSlab(Prior):
         """Σ_j KL(q_j ‖ p_j) in closed form."""
         prior = self.distribution(progress)
         expected = prior.spike_probability.expand(len(x), -1)
-        return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
+        kl = kl_divergence(posterior, prior)
+        if not self.weighted:
+            slab = Normal(posterior.loc, posterior.scale, validate_args=False)
+            whole = kl_divergence(slab, Normal(prior.loc, prior.scale, validate_args=False))
+            kl = kl + (1 - posterior.spike_probability) * whole
+        return Divergence(kl.sum(-1), expected)
 
 
 class LearnedSpikeAndSlab(Prior):

@@ -1,0 +1,37 @@
+"""The command that runs published results again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsevae.cli.application import app, numbers, stopped
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="vsc-2019, smiley, poisson-knn or student-report.")],
+    dataset: Annotated[str | None, typer.Option(help="Only what runs on this one.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of the reproduction's.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="One run each, such as 0,1,2.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    jobs: Annotated[int | None, typer.Option(help="Runs at a time.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; the name when left out.")] = None,
+) -> None:
+    """Train a published experiment again and print our numbers beside the published ones."""
+    from sparsevae import reproduce as library
+    from sparsevae.progress import following
+
+    given = {"epochs": epochs, "limit": limit, "seeds": numbers(seeds, "--seeds")}
+    settings = {key: value for key, value in given.items() if value is not None}
+    chosen = library.reproduction(name, dataset, settings)
+    with following() as listener:
+        try:
+            table = library.reproduce(
+                chosen, out or Path(name), device=device, jobs=jobs, listener=listener
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(stopped()) from None
+    typer.echo(table.read_text(encoding="utf-8"))
+    typer.echo(f"Table: {table}")
