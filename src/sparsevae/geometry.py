@@ -87,7 +87,7 @@ def measure_geometry(
         lines = class_paths(present_means(found.code, labels))
         features = classifier.features_of(_decoded(model, lines))
         row.update(_along(features.reshape(*lines.shape[:2], features.shape[-1]), OF_PATHS))
-    if classifier is not None and model.latents > 1:
+    if classifier is not None and model.latents > 1 and "grid" in arrays:
         row.update(_on_grid(model, plane(arrays), classifier))
     return row
 

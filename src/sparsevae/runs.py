@@ -102,10 +102,17 @@ class RunFolder:
             return DataConfig(
                 source=self.config.dataset, dtype="uint8", scaling=GREY, low=0, high=GREY_LEVELS
             )
+        path = self.path / "config.json"
         try:
-            return DataConfig.checked(self._entry("data", dict))
+            data = DataConfig.checked(self._entry("data", dict))
         except ConfigurationError as error:
-            raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
+            raise RunFolderError(f"{path} is damaged: {error}") from None
+        width = self.shape[0]
+        if len(data.scaling.shift) not in (1, width) or len(data.columns) not in (0, width):
+            raise RunFolderError(
+                f"{path} is damaged: its scaling or its columns are not {width}, as its rows are."
+            )
+        return data
 
     @property
     def metrics(self) -> Row:
@@ -154,11 +161,6 @@ class RunFolder:
         """
         if (self.path / "config.json").is_file():
             self.check(config, data_sha256)
-            if data is not None and self.data != data:
-                raise RunFolderError(
-                    f"{self.path} holds a run on data that were read, scaled or split otherwise: "
-                    "choose another output folder or remove that one."
-                )
             return
         make_folder(self.path)
         content = {

@@ -141,7 +141,8 @@ def _refuse_pickle(path: Path) -> None:
     if not path.is_file():
         raise RunFolderError(f"{path} is no file; remove it and start again.")
     with path.open("rb") as file:
-        if file.read(4).startswith(PICKLES):
+        start = file.read(9)  # of safetensors, the length of a header and the brace it opens with
+        if start.startswith(PICKLES) and start[8:] != b"{":
             raise RunFolderError(
                 f"{path} is a pickle, which can run a program when it is loaded; only "
                 "safetensors are loaded."

@@ -249,7 +249,9 @@ def traverse(
         sheet = figures.column_effects(folder, chosen)
     else:
         lines = decoded_lines(folder, chosen)
-        sheet = figures.traversal(folder, lines["dimensions"], lines["values"], lines["images"])
+        sheet = figures.traversal(
+            folder, lines["dimensions"].tolist(), lines["values"], lines["images"]
+        )
     typer.echo(f"Picture: {figures.save(sheet, out)}")
 
 

@@ -51,12 +51,13 @@ def _about(run: RunFolder) -> Iterator[str]:
     config, data = run.config, run.data
     shape = " x ".join(str(length) for length in run.shape)
     form = "images (channels x rows x columns)" if len(run.shape) > 1 else "columns a row"
-    yield f"* Data: {config.dataset}; {shape} {form}, {data.dtype}; SHA-256 `{run.data_sha256}`"
+    yield f"* Data: {config.dataset}; {shape} {form}, {data.dtype}; checksum `{run.data_sha256}`"
     if data.columns:
         yield f"* Columns: {', '.join(data.columns)}"
     if data.classes:
         yield f"* Classes, which only the measuring saw: {', '.join(data.classes)}"
-    yield f"* Likelihood: {config.arguments.get('likelihood', 'bernoulli')}. {data.reason}".rstrip()
+    likelihood = config.arguments.get("likelihood", "bernoulli")
+    yield f"* Likelihood: {likelihood}. {data.reason}".rstrip()
     yield f"* Scaling, part of the run: {data.scaling.kind}"
     yield (
         f"* Training: recipe {config.recipe}, {config.epochs} epochs, batch {config.batch_size}, "

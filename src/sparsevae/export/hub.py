@@ -33,7 +33,8 @@ def save_pretrained(run: RunFolder | Path | str, folder: Path | str, name: str =
         RunFolderError: the run is not finished, damaged or keeps no weights.
         OutputError: the folder cannot be written to.
     """
-    source, target = RunFolder(run), RunFolder(folder)
+    source = run if isinstance(run, RunFolder) else RunFolder(run)
+    target = RunFolder(folder)
     source.load()
     card = model_card(source, name or str(folder))
     make_folder(target.path)
@@ -131,8 +132,7 @@ def push_to_hub(
 @contextmanager
 def _reaching(name: str, error: type[Exception] = DownloadError) -> Iterator[None]:
     """Whatever the client raises as one sentence."""
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         yield
@@ -140,6 +140,7 @@ def _reaching(name: str, error: type[Exception] = DownloadError) -> Iterator[Non
         raise RunFolderError(
             f"{name} is no folder, and no name of a repository such as me/my-model."
         ) from None
-    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as found:
-        reason = str(found).strip().splitlines() or [type(found).__name__]
-        raise error(f"The Hugging Face Hub gives no access to {name}: {reason[0]}") from None
+    except Exception as found:  # whatever the HTTP library under the client's version raises
+        lines = [line.strip() for line in str(found).splitlines() if line.strip()]
+        reason = " ".join(lines[:2]) or type(found).__name__
+        raise error(f"The Hugging Face Hub gives no access to {name}: {reason}") from None

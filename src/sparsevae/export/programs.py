@@ -157,7 +157,7 @@ def write_onnx(program: Program, path: Path) -> None:
 
 def run_onnx(program: Program, path: Path) -> Callable[[Array], Array]:
     """The written program as a function of arrays, by ONNX Runtime on the CPU."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped] # it brings no annotations
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 

@@ -17,6 +17,7 @@ from sparsevae.files import Raw
 from sparsevae.likelihoods import check_domain
 from sparsevae.measuring import Floats, batched, fixed_noise
 from sparsevae.models import Model
+from sparsevae.own_data.preparing import nameless
 from sparsevae.rows import Array, blocks
 from sparsevae.runs import RunFolder
 from sparsevae.sampling import draw_codes
@@ -52,15 +53,16 @@ class OpenRun:
         """The rows, if they are of the kind that the run was trained on.
 
         Raises:
-            DatasetError: another shape, or other columns.
+            DatasetError: another shape, or other columns; where either side has no names, the
+                order counts.
         """
         expected, given = self.model.shape, tuple(raw.values.shape[1:])
         if given != expected:
             raise DatasetError(
-                f"{self.path} was trained on {_form(expected)}; {raw.source} holds "
-                f"{_form(given)}."
+                f"{self.path} was trained on {_form(expected)}; {raw.source} holds {_form(given)}."
             )
-        if self.data.columns and raw.columns != self.data.columns:
+        named = self.data.columns and raw.columns != nameless(len(raw.columns))
+        if named and raw.columns != self.data.columns:
             place = next(i for i in range(given[0]) if raw.columns[i] != self.data.columns[i])
             raise DatasetError(
                 f"{self.path} was trained on a table whose column {place + 1} is "

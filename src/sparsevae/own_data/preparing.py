@@ -5,6 +5,8 @@ Nothing here copies the rows: those of a mapped file stay there.
 Shape legend: N rows of shape (D,) or (C, H, W).
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,18 +110,19 @@ def prepare(
     )
     (config,) = recipes.runs(study, name)
     _check_domain(raw, settled.likelihood, settled.scaling)
-    parts = [
-        Split(rows, None if raw.labels is None else raw.labels[indices], settled.scaling)
-        for rows, indices in ((training, train), (raw.values[test], test))
-    ]
-    dataset = Dataset(name, *parts, classes=raw.classes, sha256=raw.sha256)
+    labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
+    dataset = Dataset(
+        name,
+        Split(training, labels[0], settled.scaling),
+        Split(raw.values[test], labels[1], settled.scaling),
+        raw.classes,
+        _checksum(raw, settled.scaling, test_fraction),
+    )
     data = _kept(raw, settled, test_fraction)
     return Prepared(config, dataset, data, (*raw.notes, *_told(dataset, settled)))
 
 
-def held_out(
-    raw: Raw, fraction: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def held_out(raw: Raw, fraction: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Places of training and of test rows, ascending; every class keeps its share.
 
     Raises:
@@ -138,9 +141,20 @@ def held_out(
     return np.delete(np.arange(total), test), test
 
 
+def _checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
+    """Of what is trained on: the values, which of them, and how they are scaled."""
+    text = f"{raw.sha256} {json.dumps(scaling.to_json())} {test_fraction} {SPLIT_SEED}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _check_domain(raw: Raw, likelihood: Named, scaling: Scaling) -> None:
     for block in blocks(raw.values):
         check_domain(likelihood, values_of(scaling.apply(block)))
+
+
+def nameless(count: int) -> tuple[str, ...]:
+    """What columns without names are called: x0, x1, …"""
+    return tuple(f"x{place}" for place in range(count))
 
 
 def _kept(raw: Raw, settled: plan.Plan, test_fraction: float) -> DataConfig:
@@ -151,7 +165,7 @@ def _kept(raw: Raw, settled: plan.Plan, test_fraction: float) -> DataConfig:
         scaling=settled.scaling,
         low=values.low,
         high=values.high,
-        columns=raw.columns,
+        columns=() if raw.columns == nameless(len(raw.columns)) else raw.columns,
         classes=raw.classes,
         test_fraction=test_fraction,
         reason=settled.reason,

@@ -14,6 +14,7 @@ import numpy as np
 from sparsevae import files
 from sparsevae.config import DataConfig
 from sparsevae.errors import DatasetError, OutputError
+from sparsevae.own_data.preparing import nameless
 from sparsevae.pictures import shades
 from sparsevae.rows import Array
 from sparsevae.storage import make_folder, replacing
@@ -99,7 +100,7 @@ def write_rows(path: Path, rows: Array, data: DataConfig) -> None:
         if path.suffix.lower() == ".png":
             _png(temporary, rows, data)
         else:
-            names = data.columns or tuple(f"x{place}" for place in range(rows.shape[1]))
+            names = data.columns or nameless(rows.shape[1])
             TABLE_WRITERS[path.suffix.lower()](temporary, rows, names)
 
 
@@ -127,10 +128,8 @@ def read_codes(path: Path, latents: int) -> Array:
     Raises:
         DatasetError: the file cannot be read, or its rows have another length.
     """
-    if path.suffix.lower() == ".npz":
-        codes = _sparse(path, latents)
-    else:
-        codes = files.read(path).values
+    is_sparse = path.suffix.lower() == ".npz"
+    codes = _sparse(path, latents) if is_sparse else files.read(path).values
     if codes.ndim != 2 or codes.shape[1] != latents:
         raise DatasetError(
             f"{path} holds an array of shape {codes.shape}; codes of this run are rows of "
@@ -143,7 +142,8 @@ def _sparse(path: Path, latents: int) -> Array:
     from scipy import sparse
 
     try:
-        found = sparse.csr_matrix(sparse.load_npz(path))
+        with path.open("rb") as file:
+            found = sparse.csr_matrix(sparse.load_npz(file))
         found.check_format(full_check=True)
     except (OSError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile):
         raise DatasetError(f"{path} is no sparse matrix of scipy, or is damaged.") from None
