@@ -97,7 +97,7 @@ def correlations(codes: Floats, sources: Floats) -> Floats:
     length = [np.linalg.norm(values, axis=0) for values in both]
     scale = np.outer(*length)
     product = np.abs(both[0].T @ both[1])
-    return np.divide(product, scale, out=np.zeros_like(scale), where=scale > 0)
+    return np.asarray(np.divide(product, scale, out=np.zeros_like(scale), where=scale > 0))
 
 
 def separated_predictability(codes: Floats, sources: Floats) -> float:

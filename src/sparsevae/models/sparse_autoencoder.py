@@ -18,7 +18,8 @@ class UnitColumns(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """(O, I) → (O, I)."""
-        return weight / linalg.vector_norm(weight, dim=0, keepdim=True)
+        unit: Tensor = weight / linalg.vector_norm(weight, dim=0, keepdim=True)
+        return unit
 
 
 class SparseAutoEncoder(Model):

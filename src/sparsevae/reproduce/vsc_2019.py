@@ -9,7 +9,9 @@ BEST_SIZE = "published: the best over sizes"
 WEAK = "published: the best setting"
 
 
-def _study(dataset: str, model: str, latents: tuple[int, ...], **further: float) -> StudyConfig:
+def _study(
+    dataset: str, model: str, latents: tuple[int, ...], alpha: float | None = None
+) -> StudyConfig:
     return StudyConfig(
         dataset=dataset,
         models=(model,),
@@ -18,7 +20,7 @@ def _study(dataset: str, model: str, latents: tuple[int, ...], **further: float)
         recipe="protocol",
         channels=(400,),
         trunk="mlp",
-        **further,
+        alpha=alpha,
     )
 
 
