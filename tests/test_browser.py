@@ -19,6 +19,7 @@ from sparsevae.storage import read_json, write_json
 
 pytestmark = pytest.mark.needs_browser
 
+PAPER = 1032  # pixels between the margins of a page
 SECONDS = 120  # for one answer, on a machine that does other things too
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -217,8 +218,10 @@ def test_text_stands_out_from_its_ground(browser, page, dark):
     assert browser.value(CONTRAST) == []
 
 
-def test_paper_has_no_menu_and_every_word(browser, pages):
-    browser.open(pages["report"], media="print")
+def test_paper_has_no_menu_and_every_number(browser, pages):
+    browser.open(pages["report"], media="print", width=PAPER)
+    wide = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth)"
+    assert browser.value(f"{wide}.length") == 0
     assert browser.value("document.querySelector('nav').offsetParent") is None
     content = base64.b64decode(browser.call("Page.printToPDF")["data"])
     assert content.startswith(b"%PDF")

@@ -1,21 +1,20 @@
 """The report: one file that needs nothing else, true to the runs, and says what is missing."""
 
+import csv
 import html
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 
 import pytest
 from scipy import stats
 
-from sparsevae import claims, report
-from sparsevae.config import StudyConfig
+from sparsevae import claims, cli, report
 from sparsevae.errors import RunFolderError
-from sparsevae.fitting import train_run
 from sparsevae.measuring import unit
 from sparsevae.metrics import bounds
 from sparsevae.pictures import NOISE_SEED, SIGMAS
-from sparsevae.recipes import runs as runs_of
 from sparsevae.report import groups, tables
 from sparsevae.report.columns import Column
 from sparsevae.report.comparing import names
@@ -116,12 +115,20 @@ def references(tiny_dataset):
 
 
 @pytest.fixture(scope="session")
-def tiny_runs(tiny_run, tiny_dataset, tmp_path_factory):
-    """The tiny VSC, and an AE and a VAE of the same size beside it."""
+def tiny_runs(tiny_run, tmp_path_factory):
+    """The tiny VSC, and beside it what an AE and a VAE could have left."""
     top = tmp_path_factory.mktemp("study") / "runs"
-    study = StudyConfig(models=("ae", "vae"), latents=(4,), epochs=1, batch_size=64)
-    for config in runs_of(study, tiny_dataset.name):
-        train_run(config, tiny_dataset, RunFolder(top / config.name), device="cpu")
+    others = {
+        "ae": {"negative_elbo": None, "kl": None, "reconstruction": 190.25, "mse": 0.0515},
+        "vae": {"negative_elbo": 201.25, "reconstruction": 195.75, "mse": 0.0535},
+    }
+    for model, changes in others.items():
+        folder = top / f"mnist-5k-{model}-4-seed0"
+        shutil.copytree(tiny_run.path, folder)
+        content = read_json(folder / "config.json")
+        content["config"].update(model=model, arguments={})
+        write_json(folder / "config.json", content)
+        write_json(folder / "metrics.json", {**tiny_run.metrics, "model": model, **changes})
     shutil.copytree(tiny_run.path, top / tiny_run.path.name)
     return finished_runs(top.parent)
 
@@ -428,3 +435,47 @@ def test_studies_have_names_that_tell_them_apart(tmp_path):
     assert names(folders) == ["a/mnist", "b/mnist", "b/fashion"]
     with pytest.raises(RunFolderError, match="compared with itself"):
         names([tmp_path, tmp_path])
+
+
+def command(monkeypatch, capsys, *arguments):
+    """Exit status, standard output and standard error of ``sparsevae report`` here."""
+    monkeypatch.setattr(sys, "argv", ["sparsevae", "report", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    said = capsys.readouterr()
+    return exit_.value.code or 0, said.out, said.err
+
+
+def test_the_command_writes_tables_and_verdicts_of_one_study(
+    tiny_run, tmp_path, monkeypatch, capsys
+):
+    kept(tiny_run, tmp_path / "runs" / "a")
+    status, said, _ = command(monkeypatch, capsys, tmp_path)
+    assert (status, said) == (0, f"Report: {tmp_path / 'report.html'}\n")
+    lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
+    (row,) = csv.DictReader(lines)
+    assert row["model"] == "vsc"
+    found = read_json(tmp_path / "verdicts.json")["claims"]
+    assert {claim["verdict"] for claim in found} == {"not decided"}
+    assert read_json(tmp_path / "stability.json", list) == []
+
+
+def test_the_command_compares_several_studies(tiny_run, tmp_path, monkeypatch, capsys):
+    for name in ("one", "other"):
+        kept(tiny_run, tmp_path / name / "runs" / "a")
+    folders = (tmp_path / "one", tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+    status, said, _ = command(monkeypatch, capsys, *folders)
+    assert (status, said) == (0, "Report: comparison/report.html\n")
+    assert not (tmp_path / "one" / "report.html").exists()
+    mistakes = {
+        "name each folder once": (folders[0], folders[0]),
+        "name another folder with --out": (*folders, "--out", folders[1]),
+        "holds no finished runs": (folders[0], tmp_path / "nowhere"),
+    }
+    for sentence, arguments in mistakes.items():
+        status, _, said = command(monkeypatch, capsys, *arguments)
+        assert status == 2
+        assert len(said.splitlines()) == 1
+        assert said.startswith("Error: ")
+        assert sentence in said

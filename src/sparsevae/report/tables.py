@@ -202,10 +202,10 @@ def written(column: Column, values: Sequence[float]) -> str:
     if not values:
         return BLANK
     interval = mean_interval(values)
-    if interval.half_width == 0:
-        return f"{interval.mean:,.{column.digits}f}"
-    digits = max(column.digits, 1)
-    return f"{interval.mean:,.{digits}f} ± {interval.half_width:,.{digits}f}"
+    reach = interval.half_width
+    digits = max(column.digits, 1) if reach else column.digits
+    text = f"{interval.mean:,.{digits}f}" + (f" ± {reach:,.{digits}f}" if reach else "")
+    return text.replace("-", "−")
 
 
 def trivial_rows(references: Mapping[str, Any]) -> dict[str, Row]:
