@@ -88,7 +88,9 @@ def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor
 
 
 @torch.no_grad()
-def image_bounds(model: Model, x: Floats, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, Floats]:
+def image_bounds(
+    model: Model, x: Floats, *, samples: int = SAMPLES, seed: int = 0
+) -> dict[str, Floats]:
     """The bounds of every image; memory does not grow with their number.
 
     Args:
