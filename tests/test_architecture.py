@@ -28,7 +28,8 @@ ROW_OF = {name: row for row, names in enumerate(LAYERS) for name in names}
 PUBLIC = [
     *("RunFolder", "SparseVAEError", "__version__", "encode", "evaluate", "fit", "load"),
     *("DeterministicCoder", "VariationalCoder", "VariationalSparseCoder"),
-    *("datasets", "figures", "metrics", "models", "plots"),
+    *("OpenRun", "export_run", "from_pretrained", "push_to_hub", "save_pretrained"),
+    *("datasets", "figures", "files", "metrics", "models", "plots"),
 ]
 NAMELESS = {"utils", "util", "common", "helpers", "misc"}
 MODULE_LINES, FUNCTION_LINES = 300, 50

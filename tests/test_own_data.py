@@ -445,9 +445,10 @@ def mistakes(place):
     codes, out = place / "seven.npy", ("--out", place / "none.npy")
     np.save(codes, np.zeros((5, 7), np.float32))
     other = write_table(place / "other.csv", TABLE, ("width", "depth", "share", "cost"))
+    plain = write_table(place / "plain.csv", labels=False)
     return {
         "images for a table": (("encode", table, place / "colour.npy", *out), "rows of 4 columns"),
-        "a table for images": (("encode", colour, other, *out), "images of shape (3, 9, 10)"),
+        "a table for images": (("encode", colour, plain, *out), "images of shape (3, 9, 10)"),
         "a missing column": (("encode", table, other, *out), "'price'"),
         "another ending": (
             ("encode", table, place / "table.csv", "--out", place / "none.txt"),
@@ -501,7 +502,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(table_run, colour_run, pla
         assert said.startswith("Error: "), case
         assert said.count("\n") == 1, (case, said)
         assert says in said, (case, said)
-    names = {"seven.npy", "other.csv"}
+    names = {"seven.npy", "other.csv", "plain.csv"}
     assert {path.name for path in set(place.iterdir()) - before} <= names
 
 

@@ -80,8 +80,7 @@ def _numbers(run: RunFolder) -> Iterator[str]:
 
 def _use(name: str) -> str:
     return f"""```python
-from sparsevae import from_pretrained
-from sparsevae.own_data import OpenRun
+from sparsevae import OpenRun, from_pretrained
 
 run = from_pretrained("{name}")
 opened = OpenRun.open(run.path)
