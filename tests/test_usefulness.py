@@ -134,6 +134,7 @@ def test_references_are_measured_once_and_missing_ones_added(tiny_dataset, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.needs_mnist
+@pytest.mark.timeout(3000)  # about a minute on an idle core
 def test_pixels_and_components_of_mnist_reach_what_is_known():
     rows = measured_codes(datasets.load("mnist"), ["raw pixels", "PCA-16", "PCA-50"])
     raw, most = rows["raw pixels"], rows["PCA-50"]
