@@ -39,21 +39,17 @@ def test_the_data_set_takes_the_official_test_images():
     assert "official" in data.note
 
 
-def test_without_the_file_test_images_are_generated_and_it_says_so(no_folders):
+def test_without_the_file_test_images_are_generated_with_their_factors_and_it_says_so(no_folders):
     data = load("smiley")
     assert (len(data.train), len(data.test), data.shape) == (60_000, 20_000, (1, 32, 32))
     assert (data.train.labels, data.test.labels, data.classes) == (None, None, ())
     assert data.note.endswith("test images are generated with seed 2.")
-    np.testing.assert_array_equal(data.test.images, smiley.faces_of_test_split().images)
     assert set(np.unique(data.train.images)) == {0, 255}
-
-
-def test_the_data_set_carries_its_factors(no_folders):
-    data, faces = load("smiley"), smiley.faces_of_test_split()
+    faces = smiley.faces_of_test_split()
+    np.testing.assert_array_equal(data.test.images, faces.images)
     np.testing.assert_array_equal(~np.isnan(data.test.factors), faces.presence)
     np.testing.assert_array_equal(np.nan_to_num(data.test.factors), faces.sources)
-    few = data.train.take([3, 1])
-    np.testing.assert_array_equal(few.factors, data.train.factors[[3, 1]])
+    np.testing.assert_array_equal(data.train.take([3, 1]).factors, data.train.factors[[3, 1]])
     assert data.factor_groups == smiley.GROUPS
 
 

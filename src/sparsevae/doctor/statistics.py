@@ -21,6 +21,7 @@ from sparsevae.models import VSC, Model
 from sparsevae.penalties import LOWEST_RATE
 from sparsevae.priors import (
     FixedSpikeAndSlab,
+    Laplace,
     LearnedSpikeAndSlab,
     NoPrior,
     PseudoInputMixture,
@@ -33,6 +34,7 @@ Mask = npt.NDArray[np.bool_]
 SHUT, OPEN = 0.01, 0.99  # a gate below, or above, for every image decides nothing
 CHUNK = 100  # images whose divergence from every component is held at a time
 SEED = 0  # of the draws, and of who gets whose code
+POINTWISE = NoPrior | Laplace  # for codes that are points, whose divergence is infinite
 DIGITS = 4  # significant ones that are kept of every number
 
 
@@ -122,7 +124,7 @@ def gather(
         pixel_variance=images.variance_share(decoded, x),
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=math.nan if isinstance(model.prior, NoPrior) else float(found.kl.mean()),
+        total_kl=math.nan if isinstance(model.prior, POINTWISE) else float(found.kl.mean()),
         warm_up=float(model.warm_up(1.0)) if isinstance(model, VSC) else 1.0,
         alpha=asked_activity(model),
         lowest_alpha=_lowest_activity(model),
