@@ -203,6 +203,16 @@ def test_what_is_reached_without_a_model_stands_in_the_same_table(page, referenc
     assert {"doing nothing", "PCA-16", "Wiener filter 3x3", "median filter 3x3"} <= set(rows)
 
 
+def test_rows_without_a_model_stand_in_order(references):
+    useful = {name: {"probe_1000": 0.8} for name in ("raw pixels", "PCA-64", "PCA-8")}
+    rows = tables.trivial_rows({**references, "usefulness": useful})
+    first = ["perfect reconstruction", "doing nothing", "raw pixels"]
+    assert list(rows)[:7] == [*first, "PCA-8", "PCA-16", "PCA-50", "PCA-64"]
+    assert list(rows)[-1] == FLOOR
+    assert rows["PCA-64"] == {"probe_1000": 0.8}
+    assert tables.trivial_rows({}) == {}
+
+
 def test_the_best_of_every_column_is_bold(page, tiny_runs):
     rows = [run.metrics for run in tiny_runs]
     for name in ("reconstruction", "negative_elbo"):
@@ -316,6 +326,15 @@ def test_one_seed_has_a_best_and_equal_scores_have_none():
     assert tables.best(scored(a=[1.0], b=[1.0]), column()) == set()
     assert tables.best(scored(a=[1.0], b=[1.0], c=[2.0]), column()) == {"a", "b"}
     assert tables.best(scored(a=[1.0]), column()) == set()
+
+
+def test_what_few_seeds_have_is_said_and_not_told_apart():
+    rows = scored(a=[1.0, 1.1, 1.2], b=[2.0], c=[5.0, 6.0, 7.0])
+    rows["b"] += [{"seed": 1, "score": None}]
+    assert tables.best(rows, column()) == {"a", "b"}
+    lines = {line.title: line.cells[0] for line in tables.compared(rows, [column()])}
+    assert lines["b"] == tables.Cell("2.0 (1 of 2 seeds)", best=True)
+    assert "seeds" not in lines["c"].text
 
 
 def test_differences_of_the_same_seed_decide_what_is_bold():

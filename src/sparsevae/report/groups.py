@@ -20,7 +20,7 @@ GROUPS = {
 }
 _KEYS = (
     *("negative_elbo", "reconstruction", "mse", "mse_noise_0.3", "mse_noise_0.3_clipped"),
-    *("used_dimensions", "active_per_image", "selectivity", "probe_1000", "path_peak_to_mean"),
+    *("used_dimensions", "active_per_image", "selectivity", "probe_1000"),
 )
 KNOWN = {column.key: column for group in GROUPS.values() for column in group}
 HEADLINE = tuple(KNOWN[key] for key in _KEYS)

@@ -136,16 +136,19 @@ def compared(
         Line(
             title,
             tuple(
-                Cell(
-                    written(column, list(_by_seed(found, column).values())),
-                    title in bests[column.key],
-                )
-                for column in columns
+                Cell(_over_seeds(column, found), title in bests[column.key]) for column in columns
             ),
             collapsed(found) if flagged else "",
         )
         for title, found in rows.items()
     )
+
+
+def _over_seeds(column: Column, rows: Sequence[Row]) -> str:
+    """A number over seeds; says of how many where not all have it."""
+    values = list(_by_seed(rows, column).values())
+    some = 0 < len(values) < len(rows)
+    return written(column, values) + (f" ({len(values)} of {len(rows)} seeds)" if some else "")
 
 
 def best(rows: Mapping[str, Sequence[Row]], column: Column) -> set[str]:
@@ -170,13 +173,13 @@ def best(rows: Mapping[str, Sequence[Row]], column: Column) -> set[str]:
 
 
 def _tied(one: BySeed, other: BySeed) -> bool:
-    """Whether the seeds that both have leave their order open."""
+    """Whether the seeds that both have leave their order open; a lone seed decides as it is."""
     differences = [one[seed] - other[seed] for seed in one if seed in other]
     if not differences:
-        return False
+        return True
     interval = mean_interval(differences)
     if interval.low is None or interval.high is None:
-        return interval.mean == 0
+        return interval.mean == 0 or max(len(one), len(other)) > 1
     return interval.low <= 0 <= interval.high
 
 
@@ -212,11 +215,22 @@ def trivial_rows(references: Mapping[str, Any]) -> dict[str, Row]:
     """The references of a data set under the names that metrics of runs have."""
     if not references:
         return {}
-    rows: dict[str, dict[str, Any]] = {"perfect reconstruction": {}, "raw pixels": {}}
+    rows: dict[str, dict[str, Any]] = {}
     for name, row in references["denoising"].items():
         rows[name] = {key: row[column] for column, key in TRIVIAL_COLUMNS.items() if column in row}
     for name, row in references.get("usefulness", {}).items():
         rows[name] = {**rows.get(name, {}), **row}
-    rows["perfect reconstruction"]["reconstruction"] = references["perfect_score"]
     floor = {**rows.pop(FLOOR, {}), "reconstruction": references["collapse_floor"]}
-    return {**rows, f"{FLOOR} (collapse floor)": floor}
+    return {
+        "perfect reconstruction": {"reconstruction": references["perfect_score"]},
+        **{name: rows[name] for name in sorted(rows, key=_place)},
+        f"{FLOOR} (collapse floor)": floor,
+    }
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Where a trivial row stands: the images themselves, then PCA by its size, then filters."""
+    known = ("doing nothing", "raw pixels")
+    if name.startswith("PCA-"):
+        return len(known), int(name.removeprefix("PCA-"))
+    return (known.index(name), 0) if name in known else (len(known) + 1, 0)
