@@ -117,9 +117,10 @@ def _judge_part(part: Part, settings: Settings, references: Mapping[str, Any]) -
     return PartVerdict(*stated, verdict, size, interval, models, few)
 
 
-def _absent(models: Iterable[str], size: int) -> str:
+def _absent(models: Sequence[str], size: int) -> str:
     titles = " and ".join(MODELS[model].title for model in models)
-    return f"J = {size} was not run with the same seed of {titles}"
+    same = "the same seed of " if len(models) > 1 else ""
+    return f"J = {size} was not run with {same}{titles}"
 
 
 def _numbers(part: Part, seeds: Iterable[Seed]) -> tuple[list[float], str]:

@@ -1,5 +1,6 @@
 """Verdicts in, the words and tables of the page out."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from sparsevae.figures.grouping import in_order, model_title
 from sparsevae.metrics.intervals import Interval
 from sparsevae.report.groups import KNOWN
 from sparsevae.report.tables import BLANK
+
+_LONGEST_FIRST = sorted(KNOWN, key=len, reverse=True)
+NAMES = re.compile(rf"\b({'|'.join(map(re.escape, _LONGEST_FIRST))})\b")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ def reason(claim: ClaimVerdict) -> str:
     if first.interval is None or first.side == "=":
         stated = first.note
     else:
-        stated = f"{first.number}: {_interval(first.interval)}, claimed {_claimed(first)}"
+        value = f"{_interval(first.interval)}, claimed {_claimed(first)}"
+        stated = "; ".join(filter(None, (f"{first.number}: {value}", first.note)))
     counts = Counter(part.verdict for part in claim.parts)
     parts = ", ".join(f"{word} {counts[word]}" for word in sorted(counts, reverse=True))
     several = f"{stated}; of {len(claim.parts)} parts: {parts}"
@@ -97,10 +102,7 @@ def in_words(text: str) -> str:
         >>> in_words("path_peak_to_mean of VAE is not measured")
         'peak to mean of a path of VAE is not measured'
     """
-    for key in sorted(KNOWN, key=len, reverse=True):
-        if "_" in key:
-            text = text.replace(key, KNOWN[key].heading)
-    return text.replace(" mse", " MSE")
+    return NAMES.sub(lambda found: KNOWN[found[0]].heading, text)
 
 
 def _cells(part: PartVerdict, models: Sequence[str]) -> tuple[str, ...]:
