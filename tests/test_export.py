@@ -79,7 +79,10 @@ def sentence(caught):
 # ------------------------------------------------------------------ programs
 
 
-@pytest.mark.parametrize("kind", ["grey", "measured"])
+MEASURED = pytest.param("measured", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("kind", ["grey", MEASURED])
 def test_onnx_takes_raw_rows_and_gives_the_models_codes_and_rows(kind, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     run = untrained(tmp_path / "run", kind=kind)
