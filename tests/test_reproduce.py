@@ -104,8 +104,10 @@ def test_the_students_faults_are_taken_out_one_by_one():
     assert arguments["as-published"]["estimator"] == "bernoulli"
     assert arguments["as-published"]["prior"] == "unweighted"
     assert arguments["as-published"]["warm_up"]["last"] == 0.25
-    assert not {"estimator", "prior"} & set(arguments["cured"])
-    assert arguments["cured"]["warm_up"]["end"] < 0.5
+    assert not {"estimator", "prior"} & set(arguments["no-faults"])
+    assert arguments["no-faults"]["warm_up"]["end"] < 0.5
+    given = {key: found.get("alpha") for key, found in arguments.items()}
+    assert given == {**dict.fromkeys(arguments, 0.25), "default-recipe": None}
 
 
 # ------------------------------------------------------------------ the table
@@ -138,10 +140,11 @@ def test_a_study_without_finished_runs_is_one_sentence(tmp_path):
 
 
 def test_latents_are_arranged_by_group_and_strength():
-    correlation = np.zeros((18, 4))
-    correlation[12, 0], correlation[0, 1], correlation[5, 2], correlation[1, 3] = 0.9, 0.2, 1, 0.8
+    correlation = np.zeros((18, 5))
+    correlation[[12, 0, 5, 1], [0, 1, 3, 4]] = 0.9, 0.2, 1, 0.8  # the third is never on
     arranged = smiley.arranged(correlation)
-    np.testing.assert_array_equal(arranged.argmax(0), [1, 0, 5, 12])
+    np.testing.assert_array_equal(arranged[:, :4].argmax(0), [1, 0, 5, 12])
+    assert (arranged[:, 4] == 0).all()
 
 
 # ------------------------------------------------------------------ runs

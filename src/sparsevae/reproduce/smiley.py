@@ -63,9 +63,13 @@ def _first_seeds(out: Path) -> list[RunFolder]:
 
 
 def arranged(correlation: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Latents in the order of the group that they go with best, the strongest first, (K, J)."""
+    """Latents by the group that they go with best, the strongest first, (K, J).
+
+    Those that are never on go with none and come last.
+    """
     squared = np.stack([(correlation[part] ** 2).sum(0) for part in smiley.GROUPS.values()])
-    order = np.lexsort((-squared.max(0), squared.argmax(0)))
+    strength = squared.max(0)
+    order = np.lexsort((-strength, squared.argmax(0), strength == 0))
     return correlation[:, order]
 
 
