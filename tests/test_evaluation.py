@@ -78,8 +78,8 @@ def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tin
         sha256="",
     )
     labelled, blank = (evaluate(make(name), data)[0] for data in (tiny_dataset, bare))
-    columns = {"selectivity", "selectivity_all", "class_overlap", "path_length", "grid_length"}
-    assert all(blank[column] is None for column in columns)
+    columns = {"selectivity", "selectivity_all", "class_overlap", "classifier_accuracy"}
+    assert all(blank[column] is None for column in {*columns, "path_length", "grid_length"})
     assert all(labelled[column] is not None for column in columns)
     assert all(blank[column] in (None, value) for column, value in labelled.items())
     assert blank.keys() == labelled.keys()

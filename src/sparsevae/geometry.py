@@ -83,8 +83,9 @@ def measure_geometry(
         sizes = present_means(np.abs(found.code), labels)
         row["class_overlap"] = geometry.class_overlap(sizes)
         row["activation_variation"] = geometry.activation_variation(sizes)
-    if labels is not None and classifier is not None:
-        lines = class_paths(present_means(found.code, labels))
+    means = found.code[:0] if labels is None else present_means(found.code, labels)
+    if len(means) > 1 and classifier is not None:
+        lines = class_paths(means)
         features = classifier.features_of(_decoded(model, lines))
         row.update(_along(features.reshape(*lines.shape[:2], features.shape[-1]), OF_PATHS))
     if classifier is not None and model.latents > 1 and "grid" in arrays:

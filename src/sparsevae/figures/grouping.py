@@ -39,8 +39,8 @@ def model_place(name: str, models: Iterable[str]) -> int:
         models: all that the figure shows.
 
     Example:
-        >>> model_place("vsc", ["vsc"]), model_place("mine", ["mine", "vsc"])
-        (2, 4)
+        >>> model_place("vsc", ["vsc"]), model_place("mine", ["mine", "vsc"]) == len(MODELS)
+        (2, True)
     """
     return in_order({*MODELS, *models}).index(name)
 
