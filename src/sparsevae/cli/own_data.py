@@ -33,6 +33,7 @@ def read(
     labels: str | None = None,
     array: str | None = None,
     channels: str | None = None,
+    fewest: int = 2,
 ) -> "Raw":
     """What a path holds, by the options of the commands.
 
@@ -52,15 +53,16 @@ def read(
         labels=labels,
         array=array,
         channels=channels,  # type: ignore[arg-type] # compared above
+        fewest=fewest,
     )
 
 
 def read_for(run: "OpenRun", path: str, **options: Any) -> "Raw":
-    """Rows for a run: of a table with names, the columns that it was trained on."""
+    """Rows for a run, one or more: of a table with names, the columns that it was trained on."""
     ending = Path(path).suffix.lower()
     if run.data.columns and ending in (".csv", ".tsv", ".parquet"):
         options["columns"] = list(run.data.columns)
-    return read(path, **options)
+    return read(path, fewest=1, **options)
 
 
 @app.command()

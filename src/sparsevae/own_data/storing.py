@@ -129,7 +129,7 @@ def read_codes(path: Path, latents: int) -> Array:
         DatasetError: the file cannot be read, or its rows have another length.
     """
     is_sparse = path.suffix.lower() == ".npz"
-    codes = _sparse(path, latents) if is_sparse else files.read(path).values
+    codes = _sparse(path, latents) if is_sparse else files.read(path, fewest=1).values
     if codes.ndim != 2 or codes.shape[1] != latents:
         raise DatasetError(
             f"{path} holds an array of shape {codes.shape}; codes of this run are rows of "
