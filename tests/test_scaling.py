@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sparsevae import rows, scaling
+from sparsevae import rows
 from sparsevae.errors import ConfigurationError
 from sparsevae.scaling import KINDS, Scaling, Values, choose, fit_scaling, from_json, values_of
 

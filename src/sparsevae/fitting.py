@@ -197,9 +197,7 @@ def _checkpoint(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Ten
     return {**weights, **{f"optimiser/{name}": tensor for name, tensor in moments.items()}}
 
 
-def _identity(
-    config: RunConfig, model: Model, history: list[Row], where: torch.device
-) -> Row:
+def _identity(config: RunConfig, model: Model, history: list[Row], where: torch.device) -> Row:
     """The columns of the table that say which run it was."""
     columns = ("dataset", "split", "model", "latents", "seed", "recipe", "epochs")
     return {

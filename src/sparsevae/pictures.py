@@ -104,6 +104,7 @@ def decoded_grid(
         axes: of :func:`axis_values`, shape ``(J, G)``.
         base: a code, shape ``(J,)``.
         dimensions: which two move.
+        shade: decoded values as the numbers that the picture keeps.
     """
     first, second = axes[list(dimensions)]
     codes = np.tile(base, (len(first), len(second), 1)).astype(np.float32)

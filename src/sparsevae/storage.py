@@ -16,7 +16,6 @@ from torch import Tensor
 
 from sparsevae.errors import OutputError, RunFolderError
 
-
 LARGEST_JSON = 2**27  # bytes; a run's history of a million epochs is smaller
 PICKLES = (b"PK\x03\x04", b"\x80")  # how the files of torch.save and of pickle begin
 
