@@ -7,6 +7,8 @@ from typing import get_args
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch.distributions import Distribution
 
 from sparsevae.distributions import Estimator, Gated
@@ -421,3 +423,22 @@ def test_every_argument_has_a_default():
         assert all(
             parameters[name].default is not inspect.Parameter.empty for name in row.accepts()
         )
+
+
+SIDES = st.integers(1, 19)
+ANY_SHAPE = st.one_of(st.tuples(st.integers(1, 3), SIDES, SIDES), st.tuples(st.integers(1, 30)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(shape=ANY_SHAPE, latents=st.integers(1, 9), batch=st.integers(1, 5))
+def test_any_shape_size_and_number_of_rows_goes_through(name, shape, latents, batch):
+    torch.manual_seed(0)
+    examples = images(shape, 6, seed=1)
+    model = build(name, shape, latents, channels=CHANNELS, arguments={}, examples=examples)
+    x = images(shape, batch, seed=2)
+    terms = model.loss(x, 0.5)
+    assert torch.isfinite(terms.objective)
+    assert terms.reconstruction.shape == terms.kl.shape == (batch,)
+    assert model.encode(x).shape == (batch, latents)
+    assert model.reconstruct(x).shape == x.shape
