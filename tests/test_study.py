@@ -25,7 +25,12 @@ SMALL = {
     "batch_size": 50,
     "limit": 400,
 }
-COMMAND = [sys.executable, "-m", "sparsevae", "study", "--dataset", "mnist-5k", "--limit", "400"]
+# A shell starts what runs in its background with interrupts ignored, and children inherit that.
+LISTENING = (
+    "import signal; from sparsevae.cli import main; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
+)
+COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "mnist-5k", "--limit", "400"]
 OPTIONS = ["--models", "ae,vsc", "--latents", "2", "--epochs", "4", "--batch-size", "50"]
 
 
