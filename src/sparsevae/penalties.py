@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sparsevae.schedules import Constant, Progress, Schedule
+from sparsevae.schedules import Constant, Progress, Schedule, scaled_share
 
 Penalised = Literal["none", "posterior", "prior", "scalar"]
 Distance = Literal["symmetric", "kl"]
@@ -135,12 +135,16 @@ class ActivityPenalty(nn.Module):
         penalty: Tensor = self.weight(progress) * self.distance(spikes, alpha)
         if self.target_active is None:
             return penalty
-        target = self.target_active * alpha / self.alpha
+        target = self._scaled_target(self.target_active, alpha)
         return penalty + self.price * (spikes.sum(1).mean() - target)
 
     def alpha_at(self, progress: Progress) -> Tensor:
         """α·factor, at most ½ where the factor is above 1, 0-d."""
-        return torch.minimum(self.alpha * self.alpha_factor(progress), self.alpha.clamp(min=0.5))
+        return scaled_share(self.alpha, self.alpha_factor(progress))
+
+    def _scaled_target(self, target: float, alpha: Tensor) -> Tensor:
+        """The target of a moment, which moves in proportion to that moment's α, 0-d."""
+        return target * alpha / self.alpha
 
     @torch.no_grad()
     def update(self, active: Tensor, progress: Progress = 1.0) -> None:
@@ -151,6 +155,6 @@ class ActivityPenalty(nn.Module):
             progress: how far training has come, in [0, 1].
         """
         if self.target_active is not None:
-            target = self.target_active * self.alpha_at(progress) / self.alpha
+            target = self._scaled_target(self.target_active, self.alpha_at(progress))
             error = (active / target - 1).clamp(-1.0, 1.0)
             self.price.add_(DUAL_RATE * error).clamp_(*PRICES)

@@ -100,6 +100,20 @@ class OneCycle:
         return up * down + 1e-4 * low * (1 - down)
 
 
+def scaled_share(share: Tensor, factor: Progress) -> Tensor:
+    """A share times a factor, at most ½ where the factor is what takes it there, elementwise.
+
+    Args:
+        share: in (0, 1), any shape.
+        factor: a number, or a 0-d tensor.
+
+    Example:
+        >>> scaled_share(torch.tensor([0.125, 0.25, 0.75]), 3.0)
+        tensor([0.3750, 0.5000, 0.7500])
+    """
+    return torch.minimum(share * factor, share.clamp(min=0.5))
+
+
 Schedule = Constant | Ramp | OneCycle
 Scheduled = Mapping[str, Any] | float | Schedule  # as configurations write it
 KINDS: dict[str, type[Schedule]] = {"constant": Constant, "ramp": Ramp, "one-cycle": OneCycle}

@@ -1,6 +1,8 @@
 """What the commands share: the application, lists as options, and how it stops."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
 
 
 def names(text: str | None) -> list[str] | None:

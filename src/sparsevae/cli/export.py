@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sparsevae.cli.application import app
-
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
+from sparsevae.cli.application import Run, app
 
 
 @app.command()

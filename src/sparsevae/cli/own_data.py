@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsevae.cli.application import app, names, numbers, stopped
+from sparsevae.cli.application import Run, app, names, numbers, stopped
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from sparsevae.files import Raw
     from sparsevae.own_data import OpenRun, Prepared
     from sparsevae.runs import RunFolder
@@ -16,7 +18,6 @@ Data = Annotated[
     str,
     typer.Argument(metavar="PATH", help=".npy, .npz, .csv, .parquet, IDX, folder of images, …"),
 ]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Columns = Annotated[str | None, typer.Option(help="A table's columns, such as width,height.")]
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
@@ -168,6 +169,14 @@ def encode(
     typer.echo(f"{len(codes):,} codes of {codes.shape[1]} numbers, {(codes == 0).mean():.0%} 0.")
 
 
+def keep_rows(out: Path, rows: "npt.NDArray[Any]", run: "OpenRun") -> None:
+    """Write rows that a run gave, and say how many and of what shape they are."""
+    from sparsevae.own_data import write_rows
+
+    write_rows(out, rows, run.data)
+    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+
+
 @app.command()
 def decode(
     run: Run,
@@ -177,14 +186,13 @@ def decode(
     device: Device = "auto",
 ) -> None:
     """Write the mean row of every code, in the data's own units."""
-    from sparsevae.own_data import OpenRun, read_codes, write_rows
+    from sparsevae.own_data import OpenRun, read_codes
     from sparsevae.own_data.storing import check_rows_place
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
     rows = opened.decode(read_codes(codes, opened.model.latents), own_type=not floats)
-    write_rows(out, rows, opened.data)
-    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+    keep_rows(out, rows, opened)
 
 
 @app.command()
@@ -198,15 +206,14 @@ def reconstruct(
     device: Device = "auto",
 ) -> None:
     """Write what is left of every row after its code, in the data's own units."""
-    from sparsevae.own_data import OpenRun, write_rows
+    from sparsevae.own_data import OpenRun
     from sparsevae.own_data.storing import check_rows_place
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
     rows = opened.check(read_for(opened, path, array=array, channels=channels))
     restored = opened.decode(opened.encode(rows), own_type=not floats)
-    write_rows(out, restored, opened.data)
-    typer.echo(f"{len(restored):,} rows of shape {restored.shape[1:]}.")
+    keep_rows(out, restored, opened)
 
 
 @app.command()
@@ -222,14 +229,13 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Write new rows: codes drawn from the prior, decoded."""
-    from sparsevae.own_data import OpenRun, write_rows
+    from sparsevae.own_data import OpenRun
     from sparsevae.own_data.storing import check_rows_place
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
     rows = opened.sample(count, seed, noise=not mean, own_type=not floats)
-    write_rows(out, rows, opened.data)
-    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+    keep_rows(out, rows, opened)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from sparsevae.distributions import SpikeAndSlab
 from sparsevae.priors.base import Divergence, Encode, Prior
-from sparsevae.schedules import Constant, Progress, Schedule
+from sparsevae.schedules import Constant, Progress, Schedule, scaled_share
 
 
 class FixedSpikeAndSlab(Prior):
@@ -44,7 +44,7 @@ class FixedSpikeAndSlab(Prior):
     def distribution(self, progress: Progress) -> SpikeAndSlab:
         """p(z), batch shape ``(J,)``; warm-up leaves it as it is, for its slab is N(0, 1)."""
         zero, alpha = torch.zeros_like(self.logits), torch.sigmoid(self.logits)
-        alpha = torch.minimum(alpha * self.alpha_factor(progress), alpha.clamp(min=0.5))
+        alpha = scaled_share(alpha, self.alpha_factor(progress))
         return SpikeAndSlab(torch.logit(alpha), zero, torch.ones_like(zero))
 
     def kl(
