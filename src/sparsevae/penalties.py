@@ -51,7 +51,7 @@ def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tenso
 
     Unlike either divergence it grows towards both 0 and 1, and the pull on the log-odds of a gate
     that sinks does not vanish but tends to α. The log-odds of :class:`sparsevae.models.VSC` are
-    bounded so that no mean comes near 1e-7, where it is clamped: every gate is pulled back.
+    bounded so that no mean comes near 1e-7, where it is clamped, and the pull reaches them.
 
     Args:
         spike_probability: γ, shape ``(B, J)``.

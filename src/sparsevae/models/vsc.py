@@ -99,8 +99,9 @@ class VSC(Model):
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
         """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``.
 
-        Log-odds stay within ±15 and log-variances within ±10, so that no gate sinks to where
-        no gradient reaches it and every divergence is finite.
+        Log-odds stay within ±15 and log-variances within ±10, so that every divergence is finite
+        and γ never so near 0 that a penalty's pull on its log-odds is gone. What the encoder gives
+        may still run away: beyond ±135 the bound's own slope is 0 in single precision.
         """
         logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
         scale = (0.5 * _within(log_variance, LOG_VARIANCE)).exp()
