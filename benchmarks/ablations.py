@@ -1,103 +1,142 @@
-"""Train the runs listed in a YAML file on the validation split and print a line for each.
+"""Train many runs in memory and keep one line of JSON for each: what it was, what came out.
 
-    python benchmarks/ablations.py runs-folder jobs.yaml
+    python benchmarks/ablations.py benchmarks/ablations.yaml results/ablations/ablations.jsonl
 
-A job is a mapping with a ``name`` (its folder) and any field of a run's configuration; what is
-left out comes from ``DEFAULTS``. A list under ``seeds`` or ``latents`` makes one run each.
-Finished runs are not repeated. The file is read again after every run, so a line may be added
-while the script works.
+The YAML file is a list of mappings. ``name`` says what a row is about; any other field goes to
+``sparsevae.fitting.fit``, whose recipe's arguments are changed by ``arguments``, or is ``dataset``
+or ``split``. ``seeds`` and ``epochs`` may be lists, for one run each. What is in the lines already is not
+trained again. A table of means over seeds is printed at the end.
 """
 
 import argparse
-import sys
+import json
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from itertools import product
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import yaml
 
-from sparsevae.config import RunConfig
+from sparsevae import doctor
 from sparsevae.datasets import Dataset, holdout, load
-from sparsevae.errors import SparseVAEError
-from sparsevae.fitting import train_run
-from sparsevae.runs import RunFolder
+from sparsevae.evaluation import essentials
+from sparsevae.fitting import fit
+from sparsevae.measuring import ablation_rises, batched, measure, unit
+from sparsevae.metrics import images
+from sparsevae.quality import gaussian_noise
 
-DEFAULTS: dict[str, Any] = {
+Row = dict[str, Any]
+
+DEFAULTS: Row = {
     "dataset": "mnist",
     "split": "validation",
     "model": "vsc",
     "latents": 64,
-    "seed": 0,
-    "epochs": 8,
-    "recipe": "ablation",
-    "learning_rate": {"kind": "one-cycle", "peak": 4e-3},
+    "recipe": "default",
+    "arguments": {},
 }
+NOISES = ("noise_0.3", "noise_0.3_clipped", "noise_0.5", "noise_0.5_clipped")
+COLLAPSED = "decoder prints the mean image"
 COLUMNS = (
-    ("negative_elbo", "-ELBO", "6.1f"),
-    ("used_dimensions", "used", "4d"),
-    ("active_per_image", "on", "5.2f"),
-    ("sum_gamma", "sum γ", "5.2f"),
-    ("always_on", "always", "3d"),
-    ("dead", "dead", "3d"),
-    ("selectivity", "select", "4.2f"),
-    ("prior_perplexity", "perplexity", "4.1f"),
-    ("mse", "mse", "5.1f"),
-    ("mse_noise_0.3", "σ=.3", "5.1f"),
-    ("mse_noise_0.3_clipped", "clip", "5.1f"),
-    ("mse_noise_0.5", "σ=.5", "6.1f"),
-    ("mse_noise_0.5_clipped", "clip", "6.1f"),
+    ("negative_elbo", "−ELBO", 1),
+    ("reconstruction", "reconstruction", 1),
+    ("used_dimensions", "used", 0),
+    ("active_per_image", "on", 1),
+    ("sum_gamma", "Σγ", 1),
+    ("always_on", "always", 0),
+    ("dead", "dead", 0),
+    ("selectivity", "selectivity", 2),
+    ("prior_perplexity", "perplexity", 0),
+    ("mse", "clean", 1),
+    *((f"mse_{name}", name, 1) for name in NOISES),
+    ("collapsed", "collapsed", 2),
 )
 PIXELS = 784  # errors are printed per image, the unit of the literature
 
 
-def jobs(path: Path) -> Iterator[tuple[str, RunConfig]]:
-    """Name and configuration of every run that the file asks for, in its order."""
-    for entry in yaml.safe_load(path.read_text()) or []:
+def jobs(path: Path) -> Iterator[Row]:
+    """Every run that the file asks for, in its order, all fields filled in."""
+    for entry in yaml.safe_load(path.read_text()):
         fields = {**DEFAULTS, **entry}
-        name = fields.pop("name")
-        seeds, sizes = fields.pop("seeds", None), fields["latents"]
-        for latents in sizes if isinstance(sizes, list) else [sizes]:
-            for seed in seeds or [fields["seed"]]:
-                suffix = f"-{latents}" * isinstance(sizes, list) + f"-seed{seed}" * bool(seeds)
-                run = {**fields, "latents": latents, "seed": seed}
-                yield name + suffix, RunConfig.checked(run)
+        seeds, epochs = fields.pop("seeds"), fields.pop("epochs")
+        for length, seed in product(np.atleast_1d(epochs).tolist(), seeds):
+            yield {**fields, "epochs": length, "seed": seed}
 
 
-def line(name: str, metrics: dict[str, Any]) -> str:
-    """One run in one line."""
-    cells = [f"{name:44s}"]
-    for key, title, form in COLUMNS:
-        value = metrics.get(key)
-        if value is not None and key.startswith("mse"):
-            value *= PIXELS
-        cells.append(f"{title} {'' if value is None else format(value, form)}")
-    collapsed = "  COLLAPSED" if metrics["collapsed_decoder"] else ""
-    return "  ".join(cells) + f"  {metrics['seconds']:.0f} s" + collapsed
+@cache
+def data(name: str, split: str) -> Dataset:
+    """A data set; on the validation split the test images are not in it."""
+    dataset = load(name)
+    return holdout(dataset) if split == "validation" else dataset
 
 
-def prepared(config: RunConfig) -> Dataset:
-    """The data of a run; on the validation split the true test images are not in it."""
-    dataset = load(config.dataset, limit=config.limit)
-    return holdout(dataset) if config.split == "validation" else dataset
+def outcome(job: Row) -> Row:
+    """Train one run and measure what decides: bound, gates, errors, the doctor's verdicts."""
+    dataset = data(job["dataset"], job["split"])
+    model = fit(
+        dataset.train.images,
+        job["model"],
+        latents=job["latents"],
+        epochs=job["epochs"],
+        seed=job["seed"],
+        recipe_name=job["recipe"],
+        **job["arguments"],
+    )
+    x = unit(dataset.test)
+    found = measure(model, x)
+    rises = ablation_rises(model, x, found)
+    row = essentials(model, found, rises, dataset.test.labels)
+    row["mse"] = images.mse(x, batched(model.decode, found.code, model))
+    for name, noisy in gaussian_noise(x):
+        if name in NOISES:
+            row[f"mse_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
+    findings = doctor.examine(model, dataset, rises).findings
+    row["findings"] = [f"{finding.severity}: {finding.name}" for finding in findings]
+    row["collapsed"] = any(finding.name == COLLAPSED for finding in findings)
+    return row
+
+
+def _same(job: Row, line: Row) -> bool:
+    return all(line[key] == value for key, value in job.items())
+
+
+def table(lines: list[Row]) -> Iterator[str]:
+    """Mean and standard deviation over seeds, a row for each name, model and length."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for line in lines:
+        groups[line["name"], line["dataset"], line["model"], str(line["epochs"])].append(line)
+    yield "| " + " | ".join(["run", "seeds", *(title for _, title, _ in COLUMNS)]) + " |"
+    yield "|---" * (len(COLUMNS) + 2) + "|"
+    for names, group in groups.items():
+        cells = [", ".join(names) + " epochs", str(len(group))]
+        for key, _, digits in COLUMNS:
+            scale = PIXELS if key.startswith("mse") else 1
+            values = [scale * line[key] for line in group if line[key] is not None]
+            spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+            cells.append(f"{mean(values):.{digits}f}{spread}" if values else "")
+        yield "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
-    """Work through the file until every run in it is finished."""
+    """Train what is missing, a line of JSON each, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
     parser.add_argument("jobs", type=Path)
+    parser.add_argument("lines", type=Path)
     options = parser.parse_args()
-    done: set[str] = set()
-    while todo := [(name, config) for name, config in jobs(options.jobs) if name not in done]:
-        name, config = todo[0]
-        done.add(name)
-        folder = RunFolder(options.folder / name)
-        try:
-            if not folder.finished:
-                train_run(config, prepared(config), folder, device="cpu")
-            print(line(name, folder.metrics), flush=True)
-        except SparseVAEError as error:
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
+    options.lines.touch()
+    for job in jobs(options.jobs):
+        done = [json.loads(line) for line in options.lines.read_text().splitlines()]
+        if not any(_same(job, line) for line in done):
+            line = json.dumps({**job, **outcome(job)})
+            with options.lines.open("a") as file:
+                file.write(line + "\n")
+            print(f"{job['name']}, {job['epochs']} epochs, seed {job['seed']}", flush=True)
+    done = [json.loads(line) for line in options.lines.read_text().splitlines()]
+    print("\n".join(table(done)))
 
 
 if __name__ == "__main__":

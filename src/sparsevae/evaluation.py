@@ -77,6 +77,20 @@ def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str,
     return {**row, "spike_class_information": mean, "spike_class_information_max": largest}
 
 
+def essentials(
+    model: Model, found: Measured, rises: Floats, labels: Array | None
+) -> dict[str, Any]:
+    """What decides whether a sparse model works: the terms of its bound, and its gates.
+
+    Args:
+        model: in evaluation mode.
+        found: the result of :func:`sparsevae.measuring.measure`.
+        rises: the result of :func:`sparsevae.measuring.ablation_rises`, shape ``(J,)``.
+        labels: shape ``(N,)``; without them what needs classes is None.
+    """
+    return {**_bound(model, found), **_sparsity(found, rises, labels)}
+
+
 def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Array]]:
     """Measure a trained model on the test split.
 
@@ -95,10 +109,9 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
     judge = classifier(dataset)
     arrays = pictures.gather(model, dataset, x, found, rises)
     row = {
-        **_bound(model, found),
+        **essentials(model, found, rises, labels),
         **measure_bound(model, x),
         **measure_quality(model, x, found, judge),
-        **_sparsity(found, rises, labels),
         **measure_usefulness(model, dataset, found),
         **measure_geometry(model, labels, found, arrays, judge),
     }
