@@ -3,9 +3,9 @@
     python benchmarks/ablations.py benchmarks/ablations.yaml results/ablations/ablations.jsonl
 
 The YAML file is a list of mappings. ``name`` says what a row is about; any other field goes to
-``sparsevae.fitting.fit``, whose recipe's arguments are changed by ``arguments``, or is ``dataset``
-or ``split``. ``seeds`` and ``epochs`` may be lists, for one run each. What is in the lines already is not
-trained again. A table of means over seeds is printed at the end.
+``sparsevae.fitting.fit``, whose recipe's arguments are changed by ``arguments``, or is
+``dataset`` or ``split``. ``seeds`` and ``epochs`` may be lists, for one run each. What is in the
+lines already is not trained again. A table of means over seeds is printed at the end.
 """
 
 import argparse

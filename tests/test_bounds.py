@@ -30,9 +30,13 @@ def digits():
     return unit(found.train), unit(found.test)
 
 
+def rows_of(train, test, sigmas):
+    return bounds.denoising_rows(train, test, bounds.gaussian_columns(test, sigmas, seed=0))
+
+
 @pytest.fixture(scope="module")
 def table(digits):
-    return bounds.denoising_rows(*digits, SIGMAS, seed=0)
+    return rows_of(*digits, SIGMAS)
 
 
 def test_the_score_is_torchs_cross_entropy_summed_over_pixels():
@@ -108,7 +112,7 @@ def test_the_median_filter_is_the_median_of_nine(table, digits):
     noisy = noise.gaussian(test, 0.3, 0)[:20, 0]
     restored = np.stack([generic_filter(image, np.median, size=3) for image in noisy])
     train = digits[0]
-    few = bounds.denoising_rows(train, test[:20], (0.3,), seed=0)
+    few = rows_of(train, test[:20], (0.3,))
     expected = np.mean((restored.astype(float) - test[:20, 0]) ** 2)
     assert few["median filter 3x3"]["0.3"] == pytest.approx(expected, rel=1e-5)
 
@@ -125,7 +129,7 @@ def test_the_wiener_filter_weighs_local_variance_against_the_noise(digits):
         mean, variance = window.mean(), window.var()
         gain = max(variance - sigma**2, 0.0) / variance
         restored[i, r, c] = mean + gain * (noisy[i, r, c] - mean)
-    few = bounds.denoising_rows(train, test[:3], (sigma,), seed=0)
+    few = rows_of(train, test[:3], (sigma,))
     expected = np.mean((restored - test[:3, 0]) ** 2)
     assert few["Wiener filter 3x3"]["0.3"] == pytest.approx(expected, rel=1e-6)
 
@@ -134,14 +138,14 @@ def test_the_wiener_filter_is_scipys(digits):
     train, test = digits
     noisy = noise.gaussian(test[:50], 0.3, 0).astype(np.float64)
     restored = np.stack([wiener(image, (1, 3, 3), noise=0.09) for image in noisy])
-    few = bounds.denoising_rows(train, test[:50], (0.3,), seed=0)
+    few = rows_of(train, test[:50], (0.3,))
     expected = np.mean((restored - test[:50]) ** 2)
     assert few["Wiener filter 3x3"]["0.3"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_clipped_columns_clip_what_is_restored_too(digits):
     train, test = digits
-    few = bounds.denoising_rows(train, test[:50], (0.5,), seed=0)
+    few = rows_of(train, test[:50], (0.5,))
     flat, noisy = train.reshape(len(train), -1), noise.gaussian(test[:50], 0.5, 0, clip=True)
     fit = PCA(50, svd_solver="full").fit(flat)
     restored = fit.inverse_transform(fit.transform(noisy.reshape(50, -1))).reshape(test[:50].shape)
@@ -153,9 +157,32 @@ def test_clipped_columns_clip_what_is_restored_too(digits):
 def test_filters_keep_blank_images_and_no_row_has_more_components_than_pixels(digits):
     train, _ = digits
     blank = np.zeros((2, 1, 8, 8), np.float32)
-    rows = bounds.denoising_rows(train[:30], blank, (0.0,), seed=0)
+    rows = rows_of(train[:30], blank, (0.0,))
     assert "PCA-50" not in rows
     assert rows["Wiener filter 3x3"]["0.0"] == rows["median filter 3x3"]["0.0"] == 0.0
+
+
+def test_damaged_images_are_those_that_models_are_given(digits):
+    train, test = digits
+    rows = bounds.denoising_rows(train, test, bounds.damaged_columns(test, (0.1, 0.4), seed=0))
+    given = {
+        "salt and pepper 0.4": noise.salt_and_pepper(test, 0.4, 0),
+        "occlusion 0.4": noise.occlusion(test, round(0.4 * 8), 0),
+    }
+    assert list(rows["PCA-50"])[2:] == list(given)
+    for column, images in given.items():
+        damage = np.mean((images.astype(float) - test) ** 2)
+        assert rows["doing nothing"][column] == pytest.approx(damage, rel=1e-5)
+        with np.errstate(all="ignore"):  # 0/0 in windows without variance, which it replaces
+            restored = np.stack([wiener(image, (1, 3, 3), noise=damage) for image in images[:50]])
+        few = {column: bounds.Corrupted(images[:50], damage)}
+        expected = np.mean((restored - test[:50]) ** 2)
+        filtered = bounds.denoising_rows(train, test[:50], few)["Wiener filter 3x3"][column]
+        assert filtered == pytest.approx(expected, rel=1e-5)
+    assert (
+        rows["median filter 3x3"]["salt and pepper 0.1"]
+        < rows["doing nothing"]["salt and pepper 0.1"]
+    )
 
 
 def test_denoisers_beat_doing_nothing_on_strong_noise(table):
@@ -181,7 +208,7 @@ def test_the_known_bounds_of_mnist(mnist):
 
 @pytest.mark.needs_mnist
 def test_the_known_denoisers_of_mnist(mnist):
-    table = bounds.denoising_rows(*mnist, (0.3,), seed=0)
+    table = rows_of(*mnist, (0.3,))
     expected = {
         "0.3": {"doing nothing": 70.6, "mean image": 52.9, "PCA-50": 13.5},
         "0.3 clipped": {"doing nothing": 36.6, "mean image": 52.9, "PCA-50": 14.7},

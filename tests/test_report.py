@@ -103,7 +103,7 @@ def reseeded(run, folder, seed, **changes):
 @pytest.fixture(scope="session")
 def references(tiny_dataset):
     train, test = unit(tiny_dataset.train), unit(tiny_dataset.test)
-    rows = bounds.denoising_rows(train, test, SIGMAS, NOISE_SEED)
+    rows = bounds.denoising_rows(train, test, bounds.gaussian_columns(test, SIGMAS, NOISE_SEED))
     return {
         "dataset": tiny_dataset.name,
         "images": {"train": len(train), "test": len(test)},

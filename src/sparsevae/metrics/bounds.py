@@ -3,6 +3,9 @@
 Shape legend: N images of shape (C, H, W), values in [0, 1].
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import median_filter, uniform_filter
@@ -32,21 +35,63 @@ def perfect_score(test: Images) -> float:
     return grey_score(test, test)
 
 
+class Corrupted(NamedTuple):
+    """Images to restore.
+
+    Attributes:
+        images: as a model is given them.
+        variance: of what was added to a pixel, which the Wiener filter is told; 0 for nothing.
+        clipped: whether restored images are cut to [0, 1] as well.
+    """
+
+    images: Images
+    variance: float
+    clipped: bool = False
+
+
+def gaussian_columns(test: Images, sigmas: tuple[float, ...], seed: int) -> dict[str, Corrupted]:
+    """Clean images, and at each level noise as it comes and cut to [0, 1] as picture files are.
+
+    Returns:
+        By column: ``"clean"``, ``"0.3"``, ``"0.3 clipped"``.
+    """
+    columns = {"clean": Corrupted(test, 0.0)}
+    for sigma in sigmas:
+        columns[f"{sigma}"] = Corrupted(noise.gaussian(test, sigma, seed), sigma**2)
+        clipped = noise.gaussian(test, sigma, seed, clip=True)
+        columns[f"{sigma} clipped"] = Corrupted(clipped, sigma**2, clipped=True)
+    return columns
+
+
+def damaged_columns(test: Images, levels: tuple[float, ...], seed: int) -> dict[str, Corrupted]:
+    """Images with black and white pixels, and with a black square.
+
+    Returns:
+        By column: ``"salt and pepper 0.3"``, ``"occlusion 0.3"``.
+    """
+    columns = {}
+    for level in levels:
+        side = round(level * min(test.shape[-2:]))
+        for name, images in (
+            ("salt and pepper", noise.salt_and_pepper(test, level, seed)),
+            ("occlusion", noise.occlusion(test, side, seed)),
+        ):
+            columns[f"{name} {level}"] = Corrupted(images, mse(test, images))
+    return columns
+
+
 def denoising_rows(
-    train: Images, test: Images, sigmas: tuple[float, ...], seed: int
+    train: Images, test: Images, columns: Mapping[str, Corrupted]
 ) -> dict[str, dict[str, float]]:
-    """MSE per pixel to the clean image of the trivial denoisers, at each noise level.
+    """MSE per pixel to the clean image of the trivial denoisers.
 
     Args:
         train: what the mean image and the principal components are fitted on.
         test: clean images.
-        sigmas: standard deviations of the Gaussian noise.
-        seed: of the noise, the same that models are given.
+        columns: the same images to be restored, made with the seed that models are given.
 
     Returns:
-        By row (such as ``"PCA-50"``), then by column: ``"0.3"`` for noise that is not
-        clipped; ``"0.3 clipped"`` where noisy and restored images are both cut to [0, 1], as
-        picture files are; ``"clean"`` for no noise.
+        By row (such as ``"PCA-50"``), then by column.
     """
     from sklearn.decomposition import PCA
 
@@ -56,30 +101,25 @@ def denoising_rows(
     for size in COMPONENTS:
         if size < min(flat.shape):
             fits[f"PCA-{size}"] = PCA(size, svd_solver="covariance_eigh").fit(flat)
-    inputs = {"clean": test}
-    for sigma in sigmas:
-        inputs[f"{sigma}"] = noise.gaussian(test, sigma, seed)
-        inputs[f"{sigma} clipped"] = noise.gaussian(test, sigma, seed, clip=True)
     table: dict[str, dict[str, float]] = {}
-    for column, noisy in inputs.items():
+    for column, (noisy, variance, clipped) in columns.items():
         rows = {"doing nothing": noisy, "mean image": mean}
         for name, fit in fits.items():
             codes = fit.transform(noisy.reshape(len(noisy), -1))
             rows[name] = fit.inverse_transform(codes).reshape(noisy.shape)
         rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
-        rows["Wiener filter 3x3"] = _wiener(noisy, column)
+        rows["Wiener filter 3x3"] = _wiener(noisy, variance)
         for name, restored in rows.items():
-            shown = np.clip(restored, 0, 1) if column.endswith("clipped") else restored
+            shown = np.clip(restored, 0, 1) if clipped else restored
             table.setdefault(name, {})[column] = mse(test, shown)
     return table
 
 
-def _wiener(noisy: Images, column: str) -> Images:
+def _wiener(noisy: Images, noise_variance: float) -> Images:
     """Wiener filter over 3x3 windows, black outside (Lim 1990, section 9.2.1), all images at once.
 
     Each pixel is its window's mean plus the share of the difference that noise cannot explain.
     """
-    noise_variance = 0.0 if column == "clean" else float(column.split()[0]) ** 2
     if noise_variance == 0.0:
         return noisy
     x, window = noisy.astype(np.float64), (1, 1, 3, 3)

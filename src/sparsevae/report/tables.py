@@ -12,7 +12,13 @@ from sparsevae.report.groups import GROUPS, HEADLINE, PARAMETERS
 
 BLANK = "–"
 FLOOR = "mean image"  # the trivial row whose reconstruction is the collapse floor
-TRIVIAL_COLUMNS = {"clean": "mse", "0.3": "mse_noise_0.3", "0.3 clipped": "mse_noise_0.3_clipped"}
+TRIVIAL_COLUMNS = {
+    "clean": "mse",
+    "0.3": "mse_noise_0.3",
+    "0.3 clipped": "mse_noise_0.3_clipped",
+    "salt and pepper 0.3": "mse_salt_pepper_0.3",
+    "occlusion 0.3": "mse_occlusion_0.3",
+}
 COMPARED = ("doing nothing", "PCA-50")
 BySeed = Mapping[Any, float]
 
