@@ -179,10 +179,6 @@ def test_damaged_images_are_those_that_models_are_given(digits):
         expected = np.mean((restored - test[:50]) ** 2)
         filtered = bounds.denoising_rows(train, test[:50], few)["Wiener filter 3x3"][column]
         assert filtered == pytest.approx(expected, rel=1e-5)
-    assert (
-        rows["median filter 3x3"]["salt and pepper 0.1"]
-        < rows["doing nothing"]["salt and pepper 0.1"]
-    )
 
 
 def test_denoisers_beat_doing_nothing_on_strong_noise(table):

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from sparsevae import cli, results, study
+from sparsevae import cli, datasets, results, study
 from sparsevae.config import StudyConfig
 from sparsevae.errors import RunFolderError
-from sparsevae.fitting import measure_run
+from sparsevae.importance import measure_bound
+from sparsevae.measuring import unit
+from sparsevae.remeasuring import measure_run
 from sparsevae.runs import RunFolder
 from sparsevae.storage import write_json
 
@@ -71,8 +73,8 @@ def small_study(tmp_path_factory):
     return out
 
 
-def command(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["sparsevae", "measure", *map(str, arguments)])
+def command(monkeypatch, capsys, *arguments, name="measure"):
+    monkeypatch.setattr(sys, "argv", ["sparsevae", name, *map(str, arguments)])
     with pytest.raises(SystemExit) as exit_:
         cli.main()
     return exit_.value.code or 0, capsys.readouterr().err
@@ -127,3 +129,26 @@ def test_a_folder_without_finished_runs_is_one_sentence(tmp_path, monkeypatch, c
     status, said = command(monkeypatch, capsys, tmp_path)
     assert (status, said.count("\n")) == (2, 1)
     assert "holds no finished runs" in said
+
+
+def test_a_bound_with_more_draws_is_tighter_and_the_only_number_that_changes(
+    small_study, tmp_path, monkeypatch, capsys
+):
+    out = shutil.copytree(small_study, tmp_path / "study")
+    run = RunFolder(out / "runs" / "digits-vsc-2-seed1")
+    before, untouched = run.metrics, files(run.path)
+    options = ("--samples", 2000, "--images", 40)
+    status, said = command(monkeypatch, capsys, out, *options, "--device", "cpu", name="bound")
+    assert status == 0, said
+    after = run.metrics
+    changed = {name for name in after if after[name] != before[name]}
+    assert all("importance" in name or name == "effective_sample_size" for name in changed)
+    assert (after["importance_samples"], after["importance_images"]) == (2000, 40)
+    assert after["importance_weighted_bound"] < after["importance_negative_elbo"]
+    assert {name for name in untouched if files(run.path)[name] != untouched[name]} == {
+        "metrics.json"
+    }
+    status, said = command(monkeypatch, capsys, out, *options, name="bound")
+    assert "0 runs to do" in said
+    direct = measure_bound(run.load(), unit(datasets.load("digits", limit=100).test), images=40)
+    assert after["importance_weighted_bound"] < direct["importance_weighted_bound"]

@@ -25,7 +25,7 @@ def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch):
     follow.progress("a", 500)
     said = follow.console.file.getvalue()
     assert "2 runs to do." in said
-    assert "25% of all epochs done, about 3 min left" in said
+    assert "25% done, about 3 min left" in said
 
 
 def test_lines_are_not_too_many(monkeypatch):

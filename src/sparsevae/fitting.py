@@ -118,41 +118,23 @@ def train_run(
             if line := warning(history, config.epochs, model, mean_score):
                 warn(line)
     folder.save_weights(model, history)
-    _keep_numbers(folder, model.eval(), dataset, _identity(config, model, history, where))
+    keep_numbers(folder, model.eval(), dataset, identity(config, model, history, where))
 
 
-def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") -> None:
-    """Measure a finished run again from its weights, with the present definitions.
-
-    What training alone knows, its seconds and its kernel, stays; every other number, the pictures
-    and the findings are made anew, and replace the old ones when all are there.
+def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:
+    """Measure a trained model, and only then write.
 
     Args:
-        folder: of a finished run.
-        dataset: what the run was trained and measured on.
-        device: see :func:`sparsevae.training.device`.
-
-    Raises:
-        RunFolderError: the run is not finished, keeps no weights, or is of other data.
+        folder: of the run.
+        model: in evaluation mode.
+        dataset: what it was trained on and is measured on.
+        known: columns that stand before those that are measured.
     """
-    if folder.data_sha256 != dataset.sha256:
-        raise RunFolderError(
-            f"{folder.path} was trained on other data than {dataset.name} is here; measure it "
-            "where its data are."
-        )
-    trained, where = folder.metrics, training.device(device)
-    model = folder.load(where)
-    identity = _identity(folder.config, model, [trained], where)
-    _keep_numbers(folder, model, dataset, {**identity, "kernel": trained["kernel"]})
-
-
-def _keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, identity: Row) -> None:
-    """Measure a trained model, and only then write."""
     dataset = in_memory(dataset)
     metrics, pictures = evaluate(model, dataset)
     diagnosis = doctor.examine(model, dataset, pictures["rises"]).as_json()
     folder.keep_diagnosis(diagnosis)
-    folder.finish({**identity, **metrics}, pictures)
+    folder.finish({**known, **metrics}, pictures)
 
 
 def in_memory(dataset: Dataset) -> Dataset:
@@ -197,7 +179,7 @@ def _checkpoint(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Ten
     return {**weights, **{f"optimiser/{name}": tensor for name, tensor in moments.items()}}
 
 
-def _identity(config: RunConfig, model: Model, history: list[Row], where: torch.device) -> Row:
+def identity(config: RunConfig, model: Model, history: list[Row], where: torch.device) -> Row:
     """The columns of the table that say which run it was."""
     columns = ("dataset", "split", "model", "latents", "seed", "recipe", "epochs")
     return {

@@ -10,6 +10,7 @@ Shape legend: N images, K codes drawn for each, J latent dimensions, U component
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sparsevae.metrics import likelihood
 from sparsevae.models import Model
 from sparsevae.sampling import Mixture, gated, has_density, mixture_of
 
+Progress = Callable[[int], None]
 SAMPLES, IMAGES = 500, 1000
 ROWS = 2500  # codes decoded at once
 COLUMNS = (
@@ -89,7 +91,12 @@ def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor
 
 @torch.no_grad()
 def image_bounds(
-    model: Model, x: Floats, *, samples: int = SAMPLES, seed: int = 0
+    model: Model,
+    x: Floats,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    progress: Progress = lambda images: None,
 ) -> dict[str, Floats]:
     """The bounds of every image; memory does not grow with their number.
 
@@ -98,6 +105,7 @@ def image_bounds(
         x: values in [0, 1], shape ``(N, C, H, W)``.
         samples: K, codes drawn for each image.
         seed: of the draws.
+        progress: called with a number of images as they are done.
 
     Returns:
         ``bound``, ``elbo`` (the mean log-weight of the same draws), both nats, and
@@ -116,12 +124,18 @@ def image_bounds(
             bound = likelihood.importance_weighted_bound(weights)
             size = likelihood.effective_sample_size(weights)
             parts.append((bound, weights.mean(1), size))
+            progress(len(images))
     columns = map(np.concatenate, zip(*parts, strict=True))
     return dict(zip(("bound", "elbo", "effective_sample_size"), columns, strict=True))
 
 
 def measure_bound(
-    model: Model, x: Floats, *, samples: int = SAMPLES, images: int = IMAGES
+    model: Model,
+    x: Floats,
+    *,
+    samples: int = SAMPLES,
+    images: int = IMAGES,
+    progress: Progress = lambda images: None,
 ) -> dict[str, Any]:
     """The columns of this module for a model, in the sign of ``negative_elbo``.
 
@@ -132,10 +146,11 @@ def measure_bound(
         x: test images, values in [0, 1], shape ``(N, C, H, W)``.
         samples: K, codes drawn for each image.
         images: how many of the first images are taken.
+        progress: called with a number of images as they are done.
     """
     if not (model.has_bound and has_density(model.prior)):
         return dict.fromkeys(COLUMNS)
-    found = image_bounds(model, x[:images], samples=samples)
+    found = image_bounds(model, x[:images], samples=samples, progress=progress)
     means = (-found["bound"].mean(), -found["elbo"].mean(), found["effective_sample_size"].mean())
     numbers = (*map(float, means), samples, min(len(x), images))
     return dict(zip(COLUMNS, numbers, strict=True))

@@ -17,6 +17,14 @@ from rich.progress import (
 
 from sparsevae.study import Listener
 
+SHOWN = (
+    "negative_elbo",
+    "importance_weighted_bound",
+    "reconstruction",
+    "mse",
+    "used_dimensions",
+    "active_per_image",
+)
 LINE_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
@@ -62,9 +70,8 @@ class Follower:
         """Say that a run is finished, with its main numbers."""
         if name in self.tasks:
             self.bars.remove_task(self.tasks.pop(name))
-        shown = ("negative_elbo", "reconstruction", "mse", "used_dimensions", "active_per_image")
         numbers = ", ".join(
-            f"{key} {metrics[key]:.4g}" for key in shown if metrics.get(key) is not None
+            f"{key} {metrics[key]:.4g}" for key in SHOWN if metrics.get(key) is not None
         )
         self.console.print(f"{name}: {numbers} ({metrics['seconds']:.0f} s)")
 
@@ -73,7 +80,7 @@ class Follower:
         done, total = sum(self.done.values()), sum(self.sizes.values())
         elapsed = time.monotonic() - self.began
         left = elapsed / max(done, 1) * (total - done)
-        return f"{done / total:.0%} of all epochs done, about {left / 60:.0f} min left"
+        return f"{done / total:.0%} done, about {left / 60:.0f} min left"
 
 
 @contextmanager

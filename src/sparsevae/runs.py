@@ -225,6 +225,10 @@ class RunFolder:
         self.keep_pictures(pictures)
         write_json(self.path / "metrics.json", metrics)
 
+    def change_metrics(self, columns: Row) -> None:
+        """Put some of the run's numbers in place of those that are there."""
+        write_json(self.path / "metrics.json", {**self.metrics, **columns})
+
     def keep_pictures(self, pictures: Arrays) -> None:
         """Keep the numbers behind the pictures, in place of those that are there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}

@@ -21,7 +21,7 @@ from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.engines import Task, cores, data_of, run_locally
 from sparsevae.recipes import runs as runs_of
 from sparsevae.references import write_references
-from sparsevae.results import finished_runs, write_report
+from sparsevae.results import write_report
 from sparsevae.runs import RunFolder, versions
 from sparsevae.storage import make_folder, write_json, write_text
 
@@ -137,34 +137,6 @@ def _tell(run: RunFolder, name: str, listener: Listener) -> None:
     for finding in run.diagnosis["findings"]:
         if finding["severity"] == "alarm":
             listener.say(f"{name}: {finding['sentence']}")
-
-
-def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> None:
-    """Measure the finished runs of a folder again, with the present definitions.
-
-    Args:
-        folder: of a study, whose references and report are written again too; or of a run.
-        listener: told which runs are done.
-        device: see :func:`sparsevae.training.device`.
-
-    Raises:
-        RunFolderError: a run keeps no weights, or its data are not those it was trained on;
-            without weights no run is measured.
-    """
-    from sparsevae.fitting import measure_run
-
-    runs = finished_runs(folder)
-    for run in runs:
-        run.load()
-    for run in runs:
-        config = run.config
-        dataset = data_of(config.dataset, config.split, config.limit)
-        measure_run(run, dataset, device=device)
-        listener.finished(config.name, run.metrics)
-    if runs[0].path != folder:
-        sizes = {run.config.latents for run in runs}
-        write_references(dataset, sizes, folder / "references.json", listener.say)
-        write_report(folder)
 
 
 def _write_study(config: StudyConfig, dataset: datasets.Dataset, out: Path) -> None:

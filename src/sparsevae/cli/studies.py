@@ -21,6 +21,8 @@ def study(
     learning_rate: Annotated[float | None, typer.Option(help="Overrides the recipe's.")] = None,
     alpha: Annotated[float | None, typer.Option(help="Share of images a spike is on.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
+    trunk: Annotated[str | None, typer.Option(help="convolution or mlp.")] = None,
+    channels: Annotated[str | None, typer.Option(help="Of its layers, such as 16,32,256.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32, tf32 or bf16.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
     split: Annotated[str | None, typer.Option(help="test or validation.")] = None,
@@ -47,6 +49,8 @@ def study(
         "learning_rate": learning_rate,
         "alpha": alpha,
         "recipe": recipe,
+        "trunk": trunk,
+        "channels": numbers(channels, "--channels"),
         "precision": precision,
         "limit": limit,
         "split": split,
@@ -112,8 +116,24 @@ def measure(
 ) -> None:
     """Measure finished runs again from their weights, with the present definitions."""
     from sparsevae.progress import following
-    from sparsevae.study import measure_again
+    from sparsevae.remeasuring import measure_again
 
     with following() as listener:
         for folder in folders:
             measure_again(folder, listener, device=device)
+
+
+@app.command()
+def bound(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
+    samples: Annotated[int, typer.Option(help="Codes drawn for each image.", min=1)] = 5000,
+    images: Annotated[int, typer.Option(help="The first so many test images.", min=1)] = 10_000,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+) -> None:
+    """Measure only the importance-weighted bound of finished runs, with more draws and images."""
+    from sparsevae.progress import following
+    from sparsevae.remeasuring import tighten_bounds
+
+    with following() as listener:
+        for folder in folders:
+            tighten_bounds(folder, listener, samples=samples, images=images, device=device)
