@@ -442,3 +442,20 @@ def test_any_shape_size_and_number_of_rows_goes_through(name, shape, latents, ba
     assert terms.reconstruction.shape == terms.kl.shape == (batch,)
     assert model.encode(x).shape == (batch, latents)
     assert model.reconstruct(x).shape == x.shape
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value"),
+    [
+        ("vae", "beta", -1.0),
+        ("l1", "weight", -0.5),
+        ("vsc", "kl_weight", -1.0),
+        ("vsc", "penalty_weight", {"kind": "ramp", "start": 0.0, "end": 1.0, "last": -1.0}),
+        ("vsc", "temperature", 0.0),
+        ("vsc", "alpha_factor", 0.0),
+        ("vsc", "warm_up", 1.5),
+        ("vsc-wu", "warm_up", {"kind": "ramp", "start": 0.0, "end": 1.0, "first": -0.1}),
+    ],
+)
+def test_a_weight_outside_its_range_is_refused_by_name(name, argument, value):
+    assert refused(name=name, arguments={argument: value}).startswith(f"{argument} must be ")

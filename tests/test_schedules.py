@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.schedules import KINDS, Constant, OneCycle, Ramp, from_json, to_json
+from sparsevae.schedules import KINDS, Constant, OneCycle, Ramp, between, from_json, to_json
 
 SCHEDULES = [Constant(0.3), Ramp(0.1, 0.15), Ramp(0.2, 0.9, first=2.0, last=-1.0), OneCycle(2e-3)]
 POINTS = [0.0, 0.1, 0.12, 0.15, 0.3, 0.5, 0.9, 1.0]
@@ -84,3 +84,12 @@ def test_a_wrong_schedule_is_one_sentence_that_names_the_mistake(value, named):
     assert named in message
     assert message.endswith(".")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+def test_a_range_is_that_of_all_values(schedule):
+    values = [schedule(point) for point in POINTS]
+    assert between("w", schedule, min(values) - 0.01, max(values) + 0.01) == schedule
+    for low, high in ((min(values) + 1e-6, 9.0), (-9.0, max(values) - 1e-6)):
+        with pytest.raises(ConfigurationError, match=r"^w must be between [^\n]*\.$"):
+            between("w", schedule, low, high)

@@ -119,6 +119,29 @@ Scheduled = Mapping[str, Any] | float | Schedule  # as configurations write it
 KINDS: dict[str, type[Schedule]] = {"constant": Constant, "ramp": Ramp, "one-cycle": OneCycle}
 
 
+def between(
+    name: str, value: "Mapping[str, Any] | float | Schedule", low: float, high: float = math.inf
+) -> Schedule:
+    """A schedule from JSON whose values stay in [low, high].
+
+    Example:
+        >>> between("kl_weight", 1.0, 0.0)
+        Constant(value=1.0)
+
+    Raises:
+        ConfigurationError: as :func:`from_json`, or where a value lies outside.
+    """
+    schedule = from_json(value)
+    values = [float(schedule(step / 100)) for step in range(101)]
+    if not low <= min(values) <= max(values) <= high:
+        reach = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise ConfigurationError(
+            f"{name} must be {reach} throughout training; it goes from {min(values):g} to "
+            f"{max(values):g}."
+        )
+    return schedule
+
+
 def to_json(schedule: Schedule) -> dict[str, Any]:
     """A schedule as plain JSON: its kind and its fields."""
     kind = next(name for name, cls in KINDS.items() if type(schedule) is cls)

@@ -10,7 +10,7 @@ from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.priors import Laplace
-from sparsevae.schedules import Progress, Scheduled, from_json
+from sparsevae.schedules import Progress, Scheduled, between
 
 
 class UnitColumns(nn.Module):
@@ -60,7 +60,7 @@ class SparseAutoEncoder(Model):
             outputs=1,
             channels=channels,
             prior=Laplace(),
-            kl_weight=from_json(weight),
+            kl_weight=between("weight", weight, 0.0),
             likelihood=likelihood,
             input_noise=input_noise,
         )

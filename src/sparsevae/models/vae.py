@@ -9,7 +9,7 @@ from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.priors import StandardNormal
-from sparsevae.schedules import Constant, Progress
+from sparsevae.schedules import Progress, between
 
 
 class VAE(Model):
@@ -42,7 +42,7 @@ class VAE(Model):
             outputs=2,
             channels=channels,
             prior=StandardNormal(),
-            kl_weight=Constant(beta),
+            kl_weight=between("beta", beta, 0.0),
             likelihood=likelihood,
             input_noise=input_noise,
         )

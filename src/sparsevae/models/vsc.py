@@ -12,9 +12,10 @@ from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
 from sparsevae.networks import CHANNELS, Shape
 from sparsevae.penalties import ActivityPenalty, Distance, Penalised
-from sparsevae.schedules import Progress, Scheduled, from_json
+from sparsevae.schedules import Progress, Scheduled, between
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
+LOWEST = 1e-6  # of what must be above 0
 
 
 class VSC(Model):
@@ -74,26 +75,27 @@ class VSC(Model):
     ) -> None:
         rate = priors.default_alpha(latents, target_active) if alpha is None else alpha
         starts = priors.start_images(examples, pseudo_inputs, shape)
-        factor = from_json(alpha_factor)
+        slab = between("warm_up", warm_up, 0.0, 1.0)
+        factor = between("alpha_factor", alpha_factor, LOWEST)
         super().__init__(
             shape,
             latents,
             outputs=3,
             channels=channels,
-            prior=priors.sparse(prior, latents, rate, from_json(warm_up), starts, factor),
+            prior=priors.sparse(prior, latents, rate, slab, starts, factor),
             penalty=ActivityPenalty(
                 penalty,
                 rate,
-                from_json(penalty_weight),
+                between("penalty_weight", penalty_weight, 0.0),
                 rate * latents if alpha is None else None,
                 penalty_distance,
                 factor,
             ),
-            kl_weight=from_json(kl_weight),
+            kl_weight=between("kl_weight", kl_weight, 0.0),
             likelihood=likelihood,
             input_noise=input_noise,
         )
-        self.warm_up, self.temperature = from_json(warm_up), from_json(temperature)
+        self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator, self.published = estimator, warm_up_form == "published"
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
