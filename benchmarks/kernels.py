@@ -5,15 +5,19 @@
 One thread, the shapes of the trunks 16-32-64 and 16-32-256 on 28x28 images, batch 256. A time
 is the shortest of many calls; forward is without, backward with the gradients of everything
 but the images. Share is the rate of useful arithmetic divided by that of a matrix product of
-side 2048. The result is Markdown. On a machine that is not idle `--clock processor` counts the
-seconds that the process had instead of those that went by.
+side 2048, and divided by what the core can do at all (peak.cpp). The result is Markdown. On a
+machine that is not idle `--clock processor` counts the seconds that the process had instead of
+those that went by.
 """
 
 import argparse
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from rounds import machine, table
@@ -92,6 +96,16 @@ def operations() -> Iterator[Operation]:
     yield Operation("Bernoulli score", kernels.bernoulli_score, (logits, values), 0)
 
 
+def peak() -> float:
+    """Multiplications and additions that one core can do in a second, with nothing else to do."""
+    source = Path(__file__).with_name("peak.cpp")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "peak"
+        flags = ("-O3", "-std=c++17", "-march=native", "-ffp-contract=fast")
+        subprocess.run(["c++", *flags, str(source), "-o", str(program)], check=True)
+        return 1e9 * float(subprocess.run([program], check=True, capture_output=True).stdout)
+
+
 def shortest(call: Callable[[], object], clock: Callable[[], float], repeats: int) -> float:
     """Seconds of the fastest call."""
     best = float("inf")
@@ -114,7 +128,9 @@ def times(operation: Operation, clock: Callable[[], float], repeats: int) -> tup
     return forward, shortest(gradient, clock, repeats)
 
 
-def row(operation: Operation, gemm: float, clock: Callable[[], float], repeats: int) -> list[str]:
+def row(
+    operation: Operation, rates: tuple[float, ...], clock: Callable[[], float], repeats: int
+) -> list[str]:
     """A line of the table."""
     found = {}
     for name in ("native", "plain"):
@@ -123,8 +139,9 @@ def row(operation: Operation, gemm: float, clock: Callable[[], float], repeats: 
     cells = [operation.title]
     for index, passes in enumerate((1, operation.backward_passes())):
         native, plain = found["native"][index], found["plain"][index]
-        share = passes * operation.products * BATCH / native / gemm
-        cells += [f"{native * 1e6:.0f}", f"{plain * 1e6:.0f}", f"{share:.2f}" if share else ""]
+        rate = passes * operation.products * BATCH / native
+        cells += [f"{native * 1e6:.0f}", f"{plain * 1e6:.0f}"]
+        cells += [f"{rate / known:.2f}" if rate else "" for known in rates]
     return cells
 
 
@@ -139,12 +156,15 @@ def main() -> None:
     clock = CLOCKS[options.clock]
     left, right = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
     gemm = 2 * SIDE**3 / shortest(lambda: left @ right, clock, 5)
+    most = peak()
     print(
         f"Batch {BATCH}, one thread, microseconds by the {options.clock} clock, kernel "
-        f"{kernels.kernel_name()}, matrix product {gemm / 1e9:.0f} GFLOP/s. {machine()}.\n"
+        f"{kernels.kernel_name()}, matrix product {gemm / 1e9:.0f} GFLOP/s, peak of the core "
+        f"{most / 1e9:.0f} GFLOP/s. {machine()}.\n"
     )
-    head = ["operation", "forward", "PyTorch", "share", "backward", "PyTorch", "share"]
-    rows = [row(operation, gemm, clock, options.repeats) for operation in operations()]
+    shares = ["of product", "of peak"]
+    head = ["operation", "forward", "PyTorch", *shares, "backward", "PyTorch", *shares]
+    rows = [row(operation, (gemm, most), clock, options.repeats) for operation in operations()]
     print(table(head, rows))
 
 
