@@ -58,13 +58,15 @@ COLUMNS = (
 PIXELS = 784  # errors are printed per image, the unit of the literature
 
 
-def jobs(path: Path) -> Iterator[Row]:
-    """Every run that the file asks for, in its order, all fields filled in."""
+def jobs(path: Path) -> list[Row]:
+    """Every run that the file asks for, all fields filled in, the first seed of all runs first."""
+    found = []
     for entry in yaml.safe_load(path.read_text()):
         fields = {**DEFAULTS, **entry}
         seeds, epochs = fields.pop("seeds"), fields.pop("epochs")
         for length, seed in product(np.atleast_1d(epochs).tolist(), seeds):
-            yield {**fields, "epochs": length, "seed": seed}
+            found.append({**fields, "epochs": length, "seed": seed})
+    return sorted(found, key=lambda job: job["seed"])
 
 
 @cache
