@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.recipes import runs
 from sparsevae.reproduce import smiley, student_report
 from sparsevae.reproduce.reproduction import Reproduction, Value
-from sparsevae.reproduce.table import markdown
+from sparsevae.reproduce.table import Row, markdown
 from sparsevae.storage import write_json
 from sparsevae.study import Listener
 
@@ -132,6 +133,16 @@ def test_ours_stand_beside_theirs_in_their_unit(tmp_path):
     assert "| mnist-5k | second | VAE | 2 | probe | figure only | 0.25 |  |" in lines
     assert "| mnist-5k | first | VAE | 2 | nothing | – | – |  |" in lines
     assert {"- It was wrong.", "- This is right.", "Somebody, somewhere."} <= set(lines)
+
+
+@EACH
+def test_a_bar_in_a_cell_does_not_break_the_table(name):
+    found = reproduce.REPRODUCTIONS[name]
+    values = [replace(value, note="|μ|, not |z|") for value in found.values]
+    rows = [Row(value, "mnist", 1.0, None, 1) for value in values]
+    lines = [line for line in markdown(found, rows).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(values)
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {9}
 
 
 def test_a_study_without_finished_runs_is_one_sentence(tmp_path):

@@ -54,7 +54,7 @@ STUDIES = {
 QUANTITIES = {
     "reconstruction": ("reconstruction, nats per image (mean image: 205.80)", 1.0),
     "pixel_variance": ("variance of decoded pixels, % of the data's", 100.0),
-    "selectivity_all": ("spread of P(on | class) over classes, mean over latents", 1.0),
+    "selectivity_all": ("spread of P(on given class) over classes, mean over latents", 1.0),
     "sum_gamma": ("Σγ, of 2", 1.0),
 }
 
