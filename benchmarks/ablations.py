@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from rounds import table
 
 from sparsevae import doctor
 from sparsevae.datasets import Dataset, holdout, load
@@ -106,13 +107,11 @@ def _same(job: Row, line: Row) -> bool:
     return all(line[key] == value for key, value in job.items())
 
 
-def table(lines: list[Row]) -> Iterator[str]:
+def means(lines: list[Row]) -> Iterator[list[str]]:
     """Mean and standard deviation over seeds, a row for each name, model and length."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for line in lines:
         groups[line["name"], line["dataset"], line["model"], str(line["epochs"])].append(line)
-    yield "| " + " | ".join(["run", "seeds", *(title for _, title, _ in COLUMNS)]) + " |"
-    yield "|---" * (len(COLUMNS) + 2) + "|"
     for names, group in groups.items():
         cells = [", ".join(names) + " epochs", str(len(group))]
         for key, _, digits in COLUMNS:
@@ -120,7 +119,7 @@ def table(lines: list[Row]) -> Iterator[str]:
             values = [scale * line[key] for line in group if line[key] is not None]
             spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
             cells.append(f"{mean(values):.{digits}f}{spread}" if values else "")
-        yield "| " + " | ".join(cells) + " |"
+        yield cells
 
 
 def main() -> None:
@@ -130,15 +129,14 @@ def main() -> None:
     parser.add_argument("lines", type=Path)
     options = parser.parse_args()
     options.lines.touch()
-    for job in jobs(options.jobs):
-        done = [json.loads(line) for line in options.lines.read_text().splitlines()]
-        if not any(_same(job, line) for line in done):
-            line = json.dumps({**job, **outcome(job)})
-            with options.lines.open("a") as file:
-                file.write(line + "\n")
-            print(f"{job['name']}, {job['epochs']} epochs, seed {job['seed']}", flush=True)
     done = [json.loads(line) for line in options.lines.read_text().splitlines()]
-    print("\n".join(table(done)))
+    for job in jobs(options.jobs):
+        if not any(_same(job, line) for line in done):
+            done.append({**job, **outcome(job)})
+            with options.lines.open("a") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+            print(f"{job['name']}, {job['epochs']} epochs, seed {job['seed']}", flush=True)
+    print(table(["run", "seeds", *(title for _, title, _ in COLUMNS)], means(done)))
 
 
 if __name__ == "__main__":

@@ -32,10 +32,8 @@ def gaussian_noise(x: Floats) -> Iterator[tuple[str, Floats]]:
 
 def damaged_pixels(x: Floats) -> Iterator[tuple[str, Floats]]:
     """Names and images with black and white pixels, and with a black square."""
-    for level in LEVELS:
-        yield f"salt_pepper_{level}", noise.salt_and_pepper(x, level, NOISE_SEED)
-        side = round(level * min(x.shape[-2:]))
-        yield f"occlusion_{level}", noise.occlusion(x, side, NOISE_SEED)
+    for kind, level, damaged in noise.damages(x, LEVELS, NOISE_SEED):
+        yield f"{kind}_{level}", damaged
 
 
 def closeness(x: Floats, restored: Floats, ending: str = "") -> Row:

@@ -89,9 +89,7 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
         RunFolderError: a run keeps no weights, or its data are not those it was trained on;
             without weights no run is measured.
     """
-    runs = finished_runs(folder)
-    for run in runs:
-        run.load()
+    runs = _with_weights(folder)
     for run in runs:
         dataset = _data(run)
         measure_run(run, dataset, device=device)
@@ -119,16 +117,14 @@ def tighten_bounds(
     Raises:
         RunFolderError: as :func:`measure_again`.
     """
-    runs = finished_runs(folder)
+    runs, wanted, sizes = _with_weights(folder), [], {}
     for run in runs:
-        run.load()
-    wanted = [
-        (run, dataset)
-        for run in runs
-        for dataset in (_data(run),)
-        if not _bounded(run.metrics, samples, min(images, len(dataset.test)))
-    ]
-    listener.begin({run.path.name: min(images, len(data.test)) for run, data in wanted})
+        dataset = _data(run)
+        count = min(images, len(dataset.test))
+        if not _bounded(run.metrics, samples, count):
+            wanted.append((run, dataset))
+            sizes[run.path.name] = count
+    listener.begin(sizes)
     for run, dataset in wanted:
         told = partial(listener.progress, run.path.name)
         numbers = {"samples": samples, "images": images}
@@ -136,6 +132,14 @@ def tighten_bounds(
         listener.finished(run.path.name, run.metrics)
     if runs[0].path != folder:
         write_report(folder)
+
+
+def _with_weights(folder: Path) -> list[RunFolder]:
+    """The finished runs of a folder, when all of them can be loaded."""
+    runs = finished_runs(folder)
+    for run in runs:
+        run.load()
+    return runs
 
 
 def _data(run: RunFolder) -> Dataset:

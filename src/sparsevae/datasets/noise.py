@@ -4,6 +4,7 @@ All functions take float images in 0 .. 1 of any shape whose first axis counts t
 new float32 ones, and give the first images the same corruption however many there are.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,20 @@ def occlusion(images: AnyFloats, side: int, seed: int, grey: float = 0.0) -> Flo
         :, None
     ]
     return np.where(covered[:, None], grey, images).astype(np.float32)
+
+
+def damages(
+    images: AnyFloats, levels: Iterable[float], seed: int
+) -> Iterator[tuple[str, float, Floats]]:
+    """Both kinds of damage at each level: its name, the level, and the damaged images.
+
+    Args:
+        images: shape ``(N, C, H, W)``.
+        levels: share of pixels that are black or white, side of a black square as a share of
+            the shorter side.
+        seed: of what is damaged.
+    """
+    for level in levels:
+        yield "salt_pepper", level, salt_and_pepper(images, level, seed)
+        side = round(level * min(images.shape[-2:]))
+        yield "occlusion", level, occlusion(images, side, seed)

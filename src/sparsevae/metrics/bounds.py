@@ -70,13 +70,9 @@ def damaged_columns(test: Images, levels: tuple[float, ...], seed: int) -> dict[
         By column: ``"salt and pepper 0.3"``, ``"occlusion 0.3"``.
     """
     columns = {}
-    for level in levels:
-        side = round(level * min(test.shape[-2:]))
-        for name, images in (
-            ("salt and pepper", noise.salt_and_pepper(test, level, seed)),
-            ("occlusion", noise.occlusion(test, side, seed)),
-        ):
-            columns[f"{name} {level}"] = Corrupted(images, mse(test, images))
+    for kind, level, images in noise.damages(test, levels, seed):
+        column = f"{kind.replace('_', ' and ')} {level}"
+        columns[column] = Corrupted(images, mse(test, images))
     return columns
 
 
