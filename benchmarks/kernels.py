@@ -65,10 +65,16 @@ def strided(large: int, small: int, side: int) -> Iterator[Operation]:
     """A convolution from `large` to `small` channels, and its transpose."""
     half, products = side // 2, 2 * (side // 2) ** 2 * 9 * large * small
     weight, images = matrix(small, large, 3, 3), maps(BATCH, large, side, side, gradient=large > 1)
-    convolve = partial(kernels.strided_convolution, relu=True)
+
+    def convolve(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return kernels.strided_convolutions(images, [(weight, bias)], relu=True)
+
+    def spread(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        size, relu = (side, side), large > 1
+        return kernels.strided_transposed_convolutions(maps, [(weight, bias)], size, relu=relu)
+
     leaves = (images, weight, matrix(small))
     yield Operation(f"convolution {large} to {small}", convolve, leaves, products)
-    spread = partial(kernels.strided_transposed_convolution, size=(side, side), relu=large > 1)
     leaves = (maps(BATCH, small, half, half), weight, matrix(large))
     yield Operation(f"transposed convolution {small} to {large}", spread, leaves, products)
 

@@ -135,7 +135,7 @@ def test_the_variants_for_older_processors_compute_the_same(tmp_path, capability
         "for name in ('native', 'plain'):\n"
         "    leaf = weight.clone().requires_grad_()\n"
         "    with kernels.use(name):\n"
-        "        maps = kernels.strided_convolution(images, leaf, bias, relu=True)\n"
+        "        maps = kernels.strided_convolutions(images, [(leaf, bias)], relu=True)\n"
         "        maps.square().sum().backward()\n"
         "    values.append((maps, leaf.grad))\n"
         "assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(*values))\n"

@@ -1,6 +1,7 @@
 """The compiled kernels compute what PyTorch computes, and leave to it what they cannot do."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,23 +19,44 @@ def small(height, width):
     return (height + 1) // 2, (width + 1) // 2
 
 
-def convolution_case(batch, channels, outputs, height, width, relu):
-    inputs = [
-        torch.randn(batch, channels, height, width),
-        torch.randn(outputs, channels, 3, 3) / (9 * channels) ** 0.5,
-        torch.randn(outputs),
-    ]
-    return inputs, lambda *tensors: kernels.strided_convolution(*tensors, relu=relu)
+def pairs(parameters):
+    """Weight and bias of every layer."""
+    return list(zip(parameters[::2], parameters[1::2], strict=True))
 
 
-def transposed_case(batch, channels, outputs, height, width, relu):
-    inputs = [
-        torch.randn(batch, outputs, *small(height, width)),
-        torch.randn(outputs, channels, 3, 3) / (2 * outputs) ** 0.5,
-        torch.randn(channels),
-    ]
-    size = (height, width)
-    return inputs, lambda *t: kernels.strided_transposed_convolution(*t, size, relu=relu)
+def layers(widths, transposed=False):
+    """Weights and biases, alternating, of a stack with these channels from large to small maps."""
+    found = []
+    for large, small_channels in pairwise(widths):
+        terms = 2 * small_channels if transposed else 9 * large
+        weight = torch.randn(small_channels, large, 3, 3) / terms**0.5
+        found.append([weight, torch.randn(large if transposed else small_channels)])
+    return [tensor for layer in (reversed(found) if transposed else found) for tensor in layer]
+
+
+def convolution_case(batch, channels, outputs, height, width, relu, more=()):
+    inputs = [torch.randn(batch, channels, height, width), *layers((channels, outputs, *more))]
+    return inputs, lambda images, *rest: kernels.strided_convolutions(
+        images, pairs(rest), relu=relu
+    )
+
+
+def transposed_case(batch, channels, outputs, height, width, relu, more=()):
+    widths, size = (channels, outputs, *more), (height, width)
+    for _ in widths[1:]:
+        height, width = small(height, width)
+    inputs = [torch.randn(batch, widths[-1], height, width), *layers(widths, transposed=True)]
+    return inputs, lambda maps, *rest: kernels.strided_transposed_convolutions(
+        maps, pairs(rest), size, relu=relu
+    )
+
+
+def convolution_stack_case(*arguments):
+    return convolution_case(*arguments, more=(7, 18))
+
+
+def transposed_stack_case(*arguments):
+    return transposed_case(*arguments, more=(7, 18))
 
 
 def linear_case(batch, inputs_count, outputs, height, width, relu):
@@ -58,6 +80,7 @@ def transposed_linear_case(batch, inputs_count, channels, height, width, relu):
 
 
 CASES = [convolution_case, transposed_case, linear_case, transposed_linear_case]
+CASES += [convolution_stack_case, transposed_stack_case]
 
 
 def value_and_gradients(inputs, function, upstream=None, kernel="native"):
@@ -125,7 +148,7 @@ def test_memory_layout_of_the_inputs_does_not_matter(case):
 
 @pytest.mark.needs_compiler
 def test_maps_are_returned_in_channels_last_order():
-    for case in (convolution_case, transposed_case):
+    for case in (convolution_case, transposed_case, transposed_stack_case):
         inputs, function = case(2, 3, 4, 6, 6, True)
         assert function(*inputs).is_contiguous(memory_format=torch.channels_last)
 
@@ -163,22 +186,31 @@ def test_inputs_and_incoming_gradient_are_left_alone(case):
 def test_only_the_gradients_that_are_asked_for_are_computed(case):
     inputs, function = case(2, 3, 4, 6, 5, True)
     wanted = value_and_gradients(inputs, function)
-    weight, bias = (t.clone().requires_grad_() for t in inputs[1:])
+    parameters = [t.clone().requires_grad_() for t in inputs[1:]]
     with kernels.use("native"):
-        function(inputs[0], weight, bias).sum().backward()
+        function(inputs[0], *parameters).sum().backward()
     assert inputs[0].grad is None
-    assert torch.equal(weight.grad, wanted[2])
-    assert torch.equal(bias.grad, wanted[3])
+    for parameter, gradient in zip(parameters, wanted[2:], strict=True):
+        assert torch.equal(parameter.grad, gradient)
+
+
+@pytest.mark.needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_results_are_the_same_whether_gradients_will_be_wanted_or_not(case):
+    inputs, function = case(3, 2, 5, 9, 6, True)
+    with kernels.use("native"):
+        wanted = function(*(t.clone().requires_grad_() for t in inputs))
+        with torch.no_grad():
+            assert torch.equal(function(*(t.requires_grad_() for t in inputs)), wanted)
 
 
 @pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
     inputs, function = case(0, 3, 4, 6, 5, True)
-    result, _, weight, bias = value_and_gradients(inputs, function)
+    result, _, *parameters = value_and_gradients(inputs, function)
     assert result.shape[0] == 0
-    assert not weight.any()
-    assert not bias.any()
+    assert not any(gradient.any() for gradient in parameters)
 
 
 @pytest.mark.needs_compiler
@@ -203,7 +235,7 @@ def test_other_number_types_take_the_plain_path(case):
 
 def test_other_kernel_sizes_take_the_plain_path():
     images, weight, bias = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 5, 5), torch.randn(4)
-    found = kernels.strided_convolution(images, weight, bias, relu=False)
+    found = kernels.strided_convolutions(images, [(weight, bias)], relu=False)
     assert torch.equal(found, functional.conv2d(images, weight, bias, stride=2, padding=1))
 
 
@@ -211,7 +243,7 @@ def test_other_kernel_sizes_take_the_plain_path():
 def test_an_export_sees_the_operations_of_torch():
     class Halve(torch.nn.Module):
         def forward(self, images, weight, bias):
-            return kernels.strided_convolution(images, weight, bias, relu=True)
+            return kernels.strided_convolutions(images, [(weight, bias)], relu=True)
 
     inputs, function = convolution_case(2, 1, 4, 6, 6, True)
     exported = torch.export.export(Halve(), tuple(inputs))

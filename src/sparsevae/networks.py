@@ -9,7 +9,8 @@ Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,9 +85,15 @@ class StridedConvolution(nn.Module):
         reference = nn.Conv2d(inputs, outputs, 3)
         self.weight, self.bias = reference.weight, _bias(reference)
 
+    @staticmethod
+    def stacked(layers: Sequence["StridedConvolution"], images: Tensor) -> Tensor:
+        """Apply layers one after another as a single operation."""
+        parameters = [(layer.weight, layer.bias) for layer in layers]
+        return kernels.strided_convolutions(images, parameters, relu=True)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Apply the layers; shapes as in the class."""
-        return kernels.strided_convolution(images, self.weight, self.bias, relu=True)
+        """Apply the layer; shapes as in the class."""
+        return self.stacked([self], images)
 
 
 class StridedTransposedConvolution(nn.Module):
@@ -98,11 +105,30 @@ class StridedTransposedConvolution(nn.Module):
         self.weight, self.bias = reference.weight, _bias(reference)
         self.size, self.relu = size, relu
 
+    @staticmethod
+    def stacked(layers: Sequence["StridedTransposedConvolution"], maps: Tensor) -> Tensor:
+        """Apply layers, all but the last with a ReLU, one after another as a single operation."""
+        parameters, last = [(layer.weight, layer.bias) for layer in layers], layers[-1]
+        return kernels.strided_transposed_convolutions(maps, parameters, last.size, relu=last.relu)
+
     def forward(self, maps: Tensor) -> Tensor:
-        """Apply the layers; shapes as in the class."""
-        return kernels.strided_transposed_convolution(
-            maps, self.weight, self.bias, self.size, relu=self.relu
-        )
+        """Apply the layer; shapes as in the class."""
+        return self.stacked([self], maps)
+
+
+class Trunk(nn.Sequential):
+    """Layers one after another; strided ones that are neighbours act as a single operation."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the layers."""
+        for kind, group in groupby(self, type):
+            layers: list[Any] = list(group)
+            if kind in (StridedConvolution, StridedTransposedConvolution):
+                values = kind.stacked(layers, values)
+            else:
+                for layer in layers:
+                    values = layer(values)
+        return values
 
 
 class FullConvolution(nn.Module):
@@ -156,7 +182,7 @@ class Encoder(nn.Module):
             widths = [shape[0], *stage_channels(channels, len(maps) - 1)]
             layers = [StridedConvolution(*pair) for pair in pairwise(widths[:-1])]
             layers.append(FullConvolution(widths[-2], widths[-1], maps[-1]))
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = Trunk(*layers)
         self.head = Linear(widths[-1], outputs)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -214,7 +240,7 @@ class Decoder(nn.Module):
                 last = stage == len(maps) - 1
                 inputs, outputs = widths[stage : stage + 2]
                 layers.append(StridedTransposedConvolution(inputs, outputs, size, relu=not last))
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = Trunk(*layers)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""

@@ -7,7 +7,7 @@ compiler, on other devices and for other number types they are PyTorch's own.
 """
 
 from sparsevae.kernels.choice import kernel_name, use
-from sparsevae.kernels.convolution import strided_convolution, strided_transposed_convolution
+from sparsevae.kernels.convolution import strided_convolutions, strided_transposed_convolutions
 from sparsevae.kernels.linear import linear, transposed_linear
 from sparsevae.kernels.memory import keep_freed_memory
 from sparsevae.kernels.score import bernoulli_score
@@ -17,8 +17,8 @@ __all__ = [
     "keep_freed_memory",
     "kernel_name",
     "linear",
-    "strided_convolution",
-    "strided_transposed_convolution",
+    "strided_convolutions",
+    "strided_transposed_convolutions",
     "transposed_linear",
     "use",
 ]

@@ -31,23 +31,26 @@ _X86_VARIANTS = {
 _SECONDS = 600.0  # a compiler that hangs must not hang the training
 
 
+Argument = Tensor | Sequence[Tensor] | bool | None
+
+
 class Native(NamedTuple):
     """The loaded library and its name, which ends in the instruction set."""
 
     name: str
     library: CDLL
 
-    def run(self, function: str, sizes: Sequence[int], *arguments: Tensor | bool | None) -> None:
+    def run(self, function: str, sizes: Sequence[int], *arguments: Argument) -> None:
         """Call a function of the library; it uses as many threads as PyTorch may.
 
         Args:
             function: Its name without the prefix ``sparsevae_``.
-            sizes: The fields of its first argument, a structure of ``long``.
-            arguments: Dense float32 tensors, None for a null pointer, or flags.
+            sizes: The fields of its first argument, a structure or an array of ``long``.
+            arguments: Dense float32 tensors or lists of them, None for a null pointer, or flags.
         """
-        addresses = [c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments]
         threads = c_long(torch.get_num_threads())
-        getattr(self.library, f"sparsevae_{function}")(_longs(sizes), threads, *addresses)
+        given = [_passed(argument) for argument in arguments]
+        getattr(self.library, f"sparsevae_{function}")(_longs(sizes), threads, *given)
 
 
 class Failure(NamedTuple):
@@ -86,6 +89,15 @@ def _variant() -> tuple[str, tuple[str, ...]]:
         capability = torch.backends.cpu.get_cpu_capability()
         return _X86_VARIANTS.get(capability, ("generic", ()))
     return ("neon" if platform.machine() in ("arm64", "aarch64") else "generic"), ()
+
+
+def _passed(argument: Argument) -> c_void_p | Array[c_void_p] | bool | None:
+    """What ctypes takes for an argument."""
+    if argument is None or isinstance(argument, bool):
+        return argument
+    if isinstance(argument, Tensor):
+        return c_void_p(argument.data_ptr())
+    return (c_void_p * len(argument))(*(tensor.data_ptr() for tensor in argument))
 
 
 def _longs(values: Sequence[int]) -> Array[c_long]:

@@ -86,6 +86,38 @@ void multiply(long rows, long columns, Product p) {
     }
 }
 
+// The same for a row of only PIECES x LENGTH terms: the right side stays in registers.
+template <long PIECES, long LENGTH>
+void multiply_few(long rows, long columns, const Product& p) {
+    for (long v = 0; v < columns; v += LANES) {
+        Vector right[PIECES * LENGTH];
+        for (long t = 0; t < PIECES * LENGTH; ++t) right[t] = load(p.b + t * p.b_stride + v);
+        for (long i = 0; i < rows; ++i) {
+            const float* row = p.a + p.offset[i];
+            Vector sum = {};
+            for (long t = 0; t < PIECES * LENGTH; ++t)
+                sum += row[t / LENGTH * p.piece_stride + t % LENGTH] * right[t];
+            store(p.c + i * p.c_stride + v, sum);
+        }
+    }
+}
+
+// c += a^T . b for `length` such rows: the sums stay in registers.
+template <long PIECES, long LENGTH>
+void add_few(long columns, const Product& p) {
+    for (long v = 0; v < columns; v += LANES) {
+        Vector sum[PIECES * LENGTH];
+        for (long t = 0; t < PIECES * LENGTH; ++t) sum[t] = load(p.c + t * p.c_stride + v);
+        for (long k = 0; k < p.length; ++k) {
+            const float* row = p.a + p.offset[k];
+            const Vector right = load(p.b + k * p.b_stride + v);
+            for (long t = 0; t < PIECES * LENGTH; ++t)
+                sum[t] += row[t / LENGTH * p.piece_stride + t % LENGTH] * right;
+        }
+        for (long t = 0; t < PIECES * LENGTH; ++t) store(p.c + t * p.c_stride + v, sum[t]);
+    }
+}
+
 // Calls work(first, last) in each thread for its share of 0 ... count - 1.
 template <class Work>
 void share(long count, long threads, Work work) {

@@ -1,8 +1,10 @@
-// Convolutions with a 3x3 kernel, stride 2 and padding 1, and their transposes, forward and
-// backward, for float32 arrays in channels-last order.
+// Stacks of convolutions with a 3x3 kernel, stride 2 and padding 1, and of their transposes,
+// forward and backward, for float32 arrays in channels-last order. A bias belongs to every
+// layer; a ReLU follows every layer but, if wanted, the last.
 //
-// Four names carry the file. A convolution halves a *large* map (H, W, C) to a *small* one
-// (h, w, S), h = ceil(H / 2); a transposed convolution goes the other way. Both have a weight of
+// Four names carry the file. A layer, or *stage*, lies between a *large* map (H, W, C) and a
+// *small* one (h, w, S), h = ceil(H / 2); convolutions go from large to small, their transposes
+// from small to large. Stages are counted from the largest map in both. A stage has a weight of
 // shape (S, C, 3, 3). A *patch* is the 3x3 neighbourhood of the large map that belongs to a
 // position of the small one; in a copy of the map with a border of zeros it is three runs of 3 C
 // floats. Everything is then a product of small matrices, image by image:
@@ -11,43 +13,78 @@
 //     large    = overlap(small . W^T)      the reverse: patches laid over each other
 //     gradient = patches(large)^T . small  of the weight
 //
+// An image passes through all stages before the next one comes, so that what lies between two
+// stages stays in the cache. The backward pass needs the maps between stages again: the forward
+// pass leaves them in `inner`.
+//
 // The batch is always cut into the same parts and partial sums are added in the same order, so
 // the result does not depend on the number of threads.
 
-#include "image.hpp"
+#include "stage.hpp"
 
 namespace {
 
 constexpr long PARTS = 8;
 
-// Calls work(image, n) for each image.
-template <class Work>
-void each_image(const Shape& s, long threads, Work work) {
-    share(s.batch, threads, [&](long first, long last) {
-        Image image(s);
-        for (long n = first; n < last; ++n) work(image, n);
-    });
-}
+// What all stages have in common. `sizes` are the batch, the number of stages, the height and
+// width of the largest map, and the channels of every map, the largest first.
+struct Stack {
+    const long batch, last;
+    std::vector<Shape> shapes;
+    std::vector<Weight> weight;
+    std::vector<long> inner_at;  // where the small map of a stage lies among an image's inner maps
+    long inner_size = 0;
 
-// Calls work(image, n, part) for each image; the part says where to add its gradients.
-template <class Work>
-void each_image_of_part(const Shape& s, long threads, Work work) {
-    share(PARTS, threads, [&](long first, long last) {
-        Image image(s);
-        for (long part = first; part < last; ++part)
-            for (long n = s.batch * part / PARTS; n < s.batch * (part + 1) / PARTS; ++n)
-                work(image, n, part);
-    });
-}
+    Stack(const long* sizes, const float* const* weights) : batch(sizes[0]), last(sizes[1] - 1) {
+        long height = sizes[2], width = sizes[3];
+        for (long k = 0; k <= last; ++k) {
+            const Shape s{height, width, sizes[4 + k], sizes[5 + k]};
+            shapes.push_back(s);
+            weight.emplace_back(s, weights[k]);
+            inner_at.push_back(inner_size);
+            if (k < last) inner_size += s.small_size();
+            height = s.rows(), width = s.columns();
+        }
+    }
+    long large_size() const { return shapes.front().large_size(); }
+    long small_size() const { return shapes.back().small_size(); }
 
-// One sum for each part of the batch.
+    // The small map of stage k < last of image n, kept or in the room that the stage has.
+    float* inner_map(Stage& stage, long k, float* inner, long n) const {
+        return inner ? inner + n * inner_size + inner_at[k] : stage.map.data();
+    }
+
+    // Calls work(stages, n) for each image.
+    template <class Work>
+    void each_image(long threads, Work work) const {
+        share(batch, threads, [&](long first, long final) {
+            std::vector<Stage> stages(shapes.begin(), shapes.end());
+            for (long n = first; n < final; ++n) work(stages, n);
+        });
+    }
+
+    // Calls work(stages, n, part) for each image; the part says where to add its gradients.
+    template <class Work>
+    void each_image_of_part(long threads, Work work) const {
+        share(PARTS, threads, [&](long first, long final) {
+            std::vector<Stage> stages(shapes.begin(), shapes.end());
+            for (long part = first; part < final; ++part)
+                for (long n = batch * part / PARTS; n < batch * (part + 1) / PARTS; ++n)
+                    work(stages, n, part);
+        });
+    }
+};
+
+// The gradients of a stage, one sum for each part of the batch.
 struct Gradients {
+    const Shape s;
     std::vector<Matrix> weight;
     std::vector<BiasGradient> bias;
-    Gradients(const Shape& s, long outputs)
-        : weight(PARTS, Matrix(s.taps(), s.small_channels)), bias(PARTS, BiasGradient(outputs)) {}
+    Gradients(const Shape& shape, long outputs)
+        : s(shape), weight(PARTS, Matrix(s.taps(), s.small_channels)),
+          bias(PARTS, BiasGradient(outputs)) {}
 
-    void write(const Shape& s, float* weight_to, float* bias_to) {
+    void write(float* weight_to, float* bias_to) {
         Matrix& total = weight[0];
         for (long part = 1; part < PARTS; ++part) {
             add(total.row(0), weight[part].row(0), total.values.size());
@@ -60,79 +97,111 @@ struct Gradients {
     }
 };
 
+auto activated(const float* bias, bool relu) {
+    return [=](auto sum, auto at) {
+        const auto value = sum + at(bias);
+        return relu ? rectified(value) : value;
+    };
+}
+
+constexpr auto unchanged = [](auto sum, auto) { return sum; };
+
 }  // namespace
 
 extern "C" {
 
-void sparsevae_convolution(const Shape* shape, long threads, const float* large,
-                           const float* weight, const float* bias, bool relu, float* small) {
-    const Shape s = *shape;
-    const Matrix by_tap = weight_by_tap(s, weight);
-    each_image(s, threads, [&](Image& image, long n) {
-        image.set_large(large + n * s.large_size());
-        image.small_from_large(by_tap);
-        image.copy_small(small + n * s.small_size(), [=](auto sum, auto at) {
-            const auto value = sum + at(bias);
-            return relu ? rectified(value) : value;
-        });
+// `inner` may be null: then the maps between stages are not kept.
+void sparsevae_convolutions(const long* sizes, long threads, const float* large,
+                            const float* const* weights, const float* const* biases, bool relu,
+                            float* inner, float* small) {
+    const Stack stack(sizes, weights);
+    stack.each_image(threads, [&](std::vector<Stage>& stages, long n) {
+        const float* from = large + n * stack.large_size();
+        for (long k = 0; k <= stack.last; ++k) {
+            const bool final = k == stack.last;
+            float* to = final ? small + n * stack.small_size()
+                              : stack.inner_map(stages[k], k, inner, n);
+            stages[k].set_large(from);
+            stages[k].small_from_large(stack.weight[k], to, activated(biases[k], relu || !final));
+            from = to;
+        }
     });
 }
 
 // `output` is null if no ReLU followed; `large_gradient` may be null: then it is not computed.
-void sparsevae_convolution_backward(const Shape* shape, long threads, const float* large,
-                                    const float* weight, const float* output,
-                                    const float* gradient, float* large_gradient,
-                                    float* weight_gradient, float* bias_gradient) {
-    const Shape s = *shape;
-    const Matrix by_channel = weight_by_channel(s, weight);
-    Gradients sums(s, s.small_channels);
-    each_image_of_part(s, threads, [&](Image& image, long n, long part) {
-        const long at = n * s.small_size();
-        const float* small = image.masked_small(gradient + at, behind(output, at));
-        sums.bias[part].add_pixels(small, s.small_size());
-        image.set_large(large + n * s.large_size());
-        image.add_weight_gradient(small, sums.weight[part]);
-        if (!large_gradient) return;
-        image.patches_from_small(small, by_channel);
-        image.overlap(large_gradient + n * s.large_size(), [](auto sum, auto) { return sum; });
+void sparsevae_convolutions_backward(const long* sizes, long threads, const float* large,
+                                     const float* const* weights, float* inner,
+                                     const float* output, const float* gradient,
+                                     float* large_gradient, float* const* weight_gradients,
+                                     float* const* bias_gradients) {
+    const Stack stack(sizes, weights);
+    std::vector<Gradients> sums;
+    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.small_channels);
+    stack.each_image_of_part(threads, [&](std::vector<Stage>& stages, long n, long part) {
+        const long at = n * stack.small_size();
+        float* small = stages[stack.last].map.data();
+        masked(small, gradient + at, behind(output, at), stack.small_size());
+        for (long k = stack.last; k >= 0; --k) {
+            Stage& stage = stages[k];
+            float* to = k ? stages[k - 1].map.data() : large_gradient;
+            const float* map = k ? stack.inner_map(stage, k - 1, inner, n) : large;
+            sums[k].bias[part].add_pixels(small, stage.s.small_size());
+            stage.set_large(k ? map : map + n * stack.large_size());
+            stage.add_weight_gradient(small, sums[k].weight[part]);
+            if (!k && large_gradient) to += n * stack.large_size();
+            if (to) stage.large_from_small(small, stack.weight[k], to, unchanged);
+            if (k) masked(to, to, map, stage.s.large_size());
+            small = to;
+        }
     });
-    sums.write(s, weight_gradient, bias_gradient);
+    for (long k = 0; k <= stack.last; ++k) sums[k].write(weight_gradients[k], bias_gradients[k]);
 }
 
-void sparsevae_transposed_convolution(const Shape* shape, long threads, const float* small,
-                                      const float* weight, const float* bias, bool relu,
-                                      float* large) {
-    const Shape s = *shape;
-    const Matrix by_channel = weight_by_channel(s, weight);
-    each_image(s, threads, [&](Image& image, long n) {
-        image.patches_from_small(small + n * s.small_size(), by_channel);
-        image.overlap(large + n * s.large_size(), [=](auto sum, auto at) {
-            const auto value = sum + at(bias);
-            return relu ? rectified(value) : value;
-        });
+// `inner` may be null: then the maps between stages are not kept.
+void sparsevae_transposed_convolutions(const long* sizes, long threads, const float* small,
+                                       const float* const* weights, const float* const* biases,
+                                       bool relu, float* inner, float* large) {
+    const Stack stack(sizes, weights);
+    stack.each_image(threads, [&](std::vector<Stage>& stages, long n) {
+        const float* from = small + n * stack.small_size();
+        for (long k = stack.last; k >= 0; --k) {
+            float* to = k ? stack.inner_map(stages[k - 1], k - 1, inner, n)
+                          : large + n * stack.large_size();
+            stages[k].large_from_small(from, stack.weight[k], to,
+                                       activated(biases[k], relu || k));
+            from = to;
+        }
     });
 }
 
 // `output` is null if no ReLU followed; `small_gradient` may be null: then it is not computed.
-void sparsevae_transposed_convolution_backward(const Shape* shape, long threads,
-                                               const float* small, const float* weight,
-                                               const float* output, const float* gradient,
-                                               float* small_gradient, float* weight_gradient,
-                                               float* bias_gradient) {
-    const Shape s = *shape;
-    const Matrix by_tap = weight_by_tap(s, weight);
-    Gradients sums(s, s.channels);
-    each_image_of_part(s, threads, [&](Image& image, long n, long part) {
-        const long at = n * s.large_size();
-        image.set_large(gradient + at, behind(output, at));
-        // The border is zero: it adds nothing.
-        sums.bias[part].add_pixels(image.bordered.data(), image.bordered.size());
-        image.add_weight_gradient(small + n * s.small_size(), sums.weight[part]);
-        if (!small_gradient) return;
-        image.small_from_large(by_tap);
-        image.copy_small(small_gradient + n * s.small_size(), [](auto sum, auto) { return sum; });
+void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
+                                                const float* small, const float* const* weights,
+                                                float* inner, const float* output,
+                                                const float* gradient, float* small_gradient,
+                                                float* const* weight_gradients,
+                                                float* const* bias_gradients) {
+    const Stack stack(sizes, weights);
+    std::vector<Gradients> sums;
+    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.channels);
+    stack.each_image_of_part(threads, [&](std::vector<Stage>& stages, long n, long part) {
+        const long at = n * stack.large_size();
+        stages[0].set_large(gradient + at, behind(output, at));
+        for (long k = 0; k <= stack.last; ++k) {
+            Stage& stage = stages[k];
+            const bool final = k == stack.last;
+            const long here = n * stack.small_size();
+            const float* map = final ? small + here : stack.inner_map(stage, k, inner, n);
+            // The border is zero: it adds nothing.
+            sums[k].bias[part].add_pixels(stage.bordered.data(), stage.bordered.size());
+            stage.add_weight_gradient(map, sums[k].weight[part]);
+            if (final && !small_gradient) return;
+            float* to = final ? small_gradient + here : stage.map.data();
+            stage.small_from_large(stack.weight[k], to, unchanged);
+            if (!final) stages[k + 1].set_large(to, map);
+        }
     });
-    sums.write(s, weight_gradient, bias_gradient);
+    for (long k = 0; k <= stack.last; ++k) sums[k].write(weight_gradients[k], bias_gradients[k]);
 }
 
 }  // extern "C"

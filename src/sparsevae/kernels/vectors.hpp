@@ -61,6 +61,10 @@ inline void add(float* to, const float* from, long count) {
 template <class Value>
 inline Value rectified(Value value) { return value < 0 ? Value{} : value; }
 
+inline const float* behind(const float* array, long offset) {
+    return array ? array + offset : nullptr;
+}
+
 // The gradient before a ReLU. Without output no ReLU followed: the gradient stays as it is.
 inline void masked(float* to, const float* gradient, const float* output, long count) {
     if (!output) return copy(to, gradient, count);
@@ -70,21 +74,22 @@ inline void masked(float* to, const float* gradient, const float* output, long c
     });
 }
 
-// The gradient of a bias: the sum over all pixels. Pixels are added in groups of LANES, which
-// makes whole vectors of any number of channels; write() adds up the group.
+// The gradient of a bias: the sum over all pixels. Pixels are added in groups, which makes whole
+// vectors, and several of them, of any number of channels; write() adds up the group.
 struct BiasGradient {
+    static constexpr long GROUP = 4 * LANES;
     Floats sums;
     long channels;
-    explicit BiasGradient(long channels) : sums(channels * LANES), channels(channels) {}
+    explicit BiasGradient(long channels) : sums(channels * GROUP), channels(channels) {}
 
     void add_pixels(const float* gradient, long floats) {
-        const long group = channels * LANES;
+        const long group = channels * GROUP;
         for (long i = 0; i < floats; i += group)
             add(sums.data(), gradient + i, std::min(group, floats - i));
     }
     void write(float* to) const {
         std::fill(to, to + channels, 0.0f);
-        for (long i = 0; i < LANES; ++i) add(to, sums.data() + i * channels, channels);
+        for (long i = 0; i < GROUP; ++i) add(to, sums.data() + i * channels, channels);
     }
 };
 
