@@ -13,13 +13,13 @@ from statistics import median
 import torch
 from contest import CLOCKS, images_of, settings
 from plain import plain_model
-from rounds import machine, table
+from rounds import TITLES, machine, table
 from torch import Tensor
 
 from sparsevae import kernels
 from sparsevae.fitting import new_model
 from sparsevae.measuring import BATCH
-from sparsevae.models import MODELS, Model
+from sparsevae.models import Model
 from sparsevae.steps import unit_interval
 
 IMAGES, LATENTS = 60_000, 64
@@ -57,7 +57,7 @@ def measured(
     ratio = median(b / a for a, b in pairs)
     ours, others = (median(column) for column in zip(*pairs, strict=True))
     trunk = "-".join(str(width) for width in channels)
-    return [f"{MODELS[name].title}, {trunk}", f"{ours:.2f} s", f"{others:.2f} s", f"{ratio:.2f}"]
+    return [f"{TITLES[name]}, {trunk}", f"{ours:.2f} s", f"{others:.2f} s", f"{ratio:.2f}"]
 
 
 def main() -> None:

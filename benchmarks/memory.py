@@ -38,15 +38,13 @@ def measure(model: str, channels: tuple[int, ...]) -> None:
 
 def compare() -> None:
     """Measure every model in a process of its own and print a table."""
-    from rounds import answer, machine, start, table
-
-    from sparsevae.models import MODELS
+    from rounds import TITLES, answer, machine, start, table
 
     rows = []
     for channels in TRUNKS:
-        for model in MODELS:
+        for model in TITLES:
             found = answer(start("memory.py", "--model", model, "--channels", channels))
-            title = f"{MODELS[model].title}, {channels.replace(',', '-')}"
+            title = f"{TITLES[model]}, {channels.replace(',', '-')}"
             sizes = (found[key] / MEGABYTE for key in ("base", "images", "above"))
             rows.append([title, *(f"{size:.0f}" for size in sizes)])
     print(f"{IMAGES:,} images ({found['data']}), J = {LATENTS}, batch 256. {machine()}.\n")

@@ -11,18 +11,17 @@ import argparse
 
 import torch
 from contest import images_of, own_loop, settings
-from rounds import machine, table
+from rounds import TITLES, machine, table
 from torch.profiler import ProfilerActivity, profile
 
 from sparsevae import kernels
-from sparsevae.models import MODELS
 
 IMAGES, LATENTS = 5_120, 64
 GROUPS = {
-    "strided convolutions, forward": ("_Convolution", "_TransposedConvolution"),
+    "strided convolutions, forward": ("_Convolutions", "_TransposedConvolutions"),
     "strided convolutions, backward": (
-        "_ConvolutionBackward",
-        "_TransposedConvolutionBackward",
+        "_ConvolutionsBackward",
+        "_TransposedConvolutionsBackward",
     ),
     "linear layers and other matrix products": (
         "_Linear",
@@ -31,6 +30,8 @@ GROUPS = {
         "aten::addmm",
     ),
     "score of the pixels": (
+        "_BernoulliScore",
+        "_BernoulliScoreBackward",
         "aten::binary_cross_entropy_with_logits",
         "aten::log_sigmoid_forward",
         "aten::log_sigmoid_backward",
@@ -70,9 +71,9 @@ def main() -> None:
     torch.set_flush_denormal(True)
     print(f"J = {LATENTS}, batch 256, kernel {kernels.kernel_name()}. {machine()}.")
     for channels in ((16, 32, 64), (16, 32, 256)):
-        columns = [shares(model, channels) for model in MODELS]
+        columns = [shares(model, channels) for model in TITLES]
         trunk = "-".join(str(width) for width in channels)
-        head = [f"share of the step, trunk {trunk}", *(row.title for row in MODELS.values())]
+        head = [f"share of the step, trunk {trunk}", *TITLES.values()]
         rows = [[group, *(f"{column[group]:.0%}" for column in columns)] for group in columns[0]]
         print(f"\n{table(head, rows)}")
 

@@ -12,10 +12,14 @@ from typing import Any
 
 import torch
 
+from sparsevae.config import StudyConfig
+from sparsevae.models import MODELS
+
 HERE = Path(__file__).resolve().parent
 ENOUGH = 0.9  # of a processor: with less, other work disturbed the measurement
 Result = dict[str, Any]
 Rounds = dict[str, list[Result]]
+TITLES = {name: MODELS[name].title for name in StudyConfig().models}  # what a study trains
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -19,11 +19,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rounds import Result, answer, machine, start, table
+from rounds import TITLES, Result, answer, machine, start, table
 
-from sparsevae.models import MODELS
-
-NAMES = ("ae", "vae", "vsc", "vsc-wu")
 LATENTS = (2, 64)
 PROCESSES = 2
 MEASURED_EPOCHS = 2
@@ -56,7 +53,7 @@ def usual(model: str, latents: int, images: int) -> Callable[[], Result]:
 
 def usual_seconds(epochs: int, images: int) -> Iterator[tuple[str, int, float]]:
     """Model, latent size and extrapolated seconds, two of them trained at any time."""
-    runs = [(model, latents) for latents in LATENTS for model in NAMES]
+    runs = [(model, latents) for latents in LATENTS for model in TITLES]
     with ThreadPoolExecutor(PROCESSES) as pool:
         waiting = [pool.submit(usual(*run, images)) for run in runs]
         for (model, latents), future in zip(runs, waiting, strict=True):
@@ -75,7 +72,7 @@ def main() -> None:
     runs = list(usual_seconds(options.epochs, options.images))
     total = sum(seconds for _, _, seconds in runs) / PROCESSES
     rows = [
-        [f"usual loop, {MODELS[model].title}, J = {latents}", f"{seconds:.0f} s"]
+        [f"usual loop, {TITLES[model]}, J = {latents}", f"{seconds:.0f} s"]
         for model, latents, seconds in runs
     ]
     rows += [

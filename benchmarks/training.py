@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 from competitors import PACKAGES, install
 from rounds import (
+    TITLES,
     Result,
     Rounds,
     answer,
@@ -26,16 +27,14 @@ from rounds import (
     table,
 )
 
-from sparsevae.models import MODELS
-
 OTHERS = {"usual": "usual loop", "lightning": "Lightning", "pythae": "Pythae 0.1.2"}
-FULLY_COMPARED = "vae"  # the only model of ours that Pythae has; the others meet the usual loop
+FULLY_COMPARED = "vae"  # the only model of a study that Pythae has; the others meet the usual loop
 LATENTS = 32
 
 
 def contestants(options: argparse.Namespace, missing: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Pairs of a loop and a model, the ones to be compared next to each other."""
-    for model in MODELS:
+    for model in TITLES:
         yield "sparsevae", model
         yield "usual", model
         if model == FULLY_COMPARED:
@@ -59,12 +58,12 @@ def share_of_gemm(result: Result) -> float:
 def speeds(results: Rounds) -> str:
     """A row a model: speed, share of the matrix product's rate, ratio to the usual loop."""
     rows = []
-    for model in MODELS:
+    for model in TITLES:
         ours, usual = results[f"sparsevae {model}"], results[f"usual {model}"]
         shares = [{"speed": share_of_gemm(result)} for result in ours]
         rows.append(
             [
-                MODELS[model].title,
+                TITLES[model],
                 f"{middle(ours):,.0f}",
                 f"{middle(ours, 'operations') / 1e6:.2f}",
                 f"{middle(shares):.2f}",

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "product.hpp"
+#include "threads.hpp"
 
 namespace {
 

@@ -1,9 +1,6 @@
-// Products of float32 matrices that stay in the cache, and the sharing of work among threads.
+// Products of float32 matrices that stay in the cache.
 
 #pragma once
-
-#include <thread>
-#include <vector>
 
 #include "vectors.hpp"
 
@@ -53,7 +50,10 @@ inline void tile(const Product& p) {
         }
 }
 
-template <bool TRANSPOSED, long V, long R = TALL>
+// Fewer vectors a row leave registers for more rows.
+constexpr long tallest(long vectors) { return std::min(8L, TALL * WIDE / vectors); }
+
+template <bool TRANSPOSED, long V, long R = tallest(V)>
 inline void tile_of(long rows, const Product& p) {
     if constexpr (R > 1)
         if (rows < R) return tile_of<TRANSPOSED, V, R - 1>(rows, p);
@@ -63,7 +63,7 @@ inline void tile_of(long rows, const Product& p) {
 // Rows are dealt out evenly: 49 rows are 7 tiles of 7, not 6 of 8 and a slow one of 1.
 template <bool TRANSPOSED, long V>
 void strip(long rows, Product p) {
-    for (long tiles = (rows + TALL - 1) / TALL; tiles > 0; --tiles) {
+    for (long tiles = (rows + tallest(V) - 1) / tallest(V); tiles > 0; --tiles) {
         const long height = rows / tiles;
         tile_of<TRANSPOSED, V>(height, p);
         if (TRANSPOSED) p.a += height;
@@ -116,17 +116,6 @@ void add_few(long columns, const Product& p) {
         }
         for (long t = 0; t < PIECES * LENGTH; ++t) store(p.c + t * p.c_stride + v, sum[t]);
     }
-}
-
-// Calls work(first, last) in each thread for its share of 0 ... count - 1.
-template <class Work>
-void share(long count, long threads, Work work) {
-    threads = std::max(1L, std::min(count, threads));
-    std::vector<std::thread> others;
-    for (long t = 1; t < threads; ++t)
-        others.emplace_back(work, count * t / threads, count * (t + 1) / threads);
-    work(0L, count / threads);
-    for (auto& other : others) other.join();
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 
 #include <cstdint>
 
-#include "product.hpp"
+#include "threads.hpp"
+#include "vectors.hpp"
 
 namespace {
 

@@ -21,6 +21,7 @@
 // the result does not depend on the number of threads.
 
 #include "stage.hpp"
+#include "threads.hpp"
 
 namespace {
 
