@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +24,7 @@ from sparsevae.errors import RunFolderError
 REPORT_EVERY = 0.2  # seconds between two messages of a worker
 OnProgress = Callable[[str, int], None]
 OnWarning = Callable[[str, str], None]
+Beside = Callable[[Callable[[str], None]], None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def cores() -> int:
 
 
 def run_locally(
-    tasks: list[Task], jobs: int, on_progress: OnProgress, on_warning: OnWarning
+    tasks: list[Task],
+    jobs: int,
+    on_progress: OnProgress,
+    on_warning: OnWarning,
+    beside: Beside | None = None,
 ) -> Iterator[Task]:
     """Do runs in up to ``jobs`` worker processes, and stop them all when interrupted.
 
@@ -71,6 +76,8 @@ def run_locally(
         jobs: number of processes.
         on_progress: called with a run's name and a number of images it has done since.
         on_warning: called with a run's name and a line about signs of collapse.
+        beside: further work that needs no run, done by a worker too; it is a function of a
+            module, or a partial one, and given what it may call with a line of text.
 
     Yields:
         Each task when it is finished.
@@ -82,16 +89,23 @@ def run_locally(
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
     pool = ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, initializer=_start_worker, initargs=(messages,)
+        min(jobs, len(tasks) + bool(beside)),
+        context,
+        initializer=_start_worker,
+        initargs=(messages,),
     )
     try:
-        waiting = {pool.submit(_train, task): task for task in tasks}
+        waiting: dict[Future[None], Task | None] = {}
+        if beside:
+            waiting[pool.submit(_do, beside)] = None
+        waiting |= {pool.submit(_train, task): task for task in tasks}
         while waiting:
             done = [future for future in waiting if future.done()]
             _forward(messages, on_progress, on_warning)
             for future in done:
                 future.result()
-                yield waiting.pop(future)
+                if task := waiting.pop(future):
+                    yield task
     except BrokenProcessPool:
         raise RunFolderError(
             "A worker process was killed, perhaps for want of memory; start the same command "
@@ -128,6 +142,10 @@ def _start_worker(messages: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_process()
     _messages = messages
+
+
+def _do(beside: Beside) -> None:
+    beside(lambda line: _messages.put(("beside the runs", line)))
 
 
 def _train(task: Task) -> None:

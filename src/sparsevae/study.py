@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import yaml
 
 from sparsevae import datasets
 from sparsevae.config import RunConfig, StudyConfig
-from sparsevae.engines import Task, cores, data_of, run_locally
+from sparsevae.engines import Beside, Task, cores, data_of, run_locally
 from sparsevae.recipes import runs as runs_of
 from sparsevae.references import write_references
 from sparsevae.results import write_report
@@ -102,13 +103,22 @@ def run_study(
     _write_study(config, dataset, out)
     _take_over(runs, folders, dataset.sha256, reuse, listener)
     tasks = [Task(run, folders[run.name].path, where) for run in runs]
-    do_runs(tasks, {str(config.dataset): len(dataset.train)}, jobs, listener)
-    write_references(dataset, config.latents, out / "references.json", listener.say)
+    beside = partial(_refer, config, out / "references.json")
+    do_runs(tasks, {str(config.dataset): len(dataset.train)}, jobs, listener, beside)
     return write_report(out)
 
 
+def _refer(config: StudyConfig, path: Path, say: Callable[[str], None]) -> None:
+    dataset = data_of(str(config.dataset), config.split, config.limit)
+    write_references(dataset, config.latents, path, say)
+
+
 def do_runs(
-    tasks: Iterable[Task], images: Mapping[str, int], jobs: int | None, listener: Listener
+    tasks: Iterable[Task],
+    images: Mapping[str, int],
+    jobs: int | None,
+    listener: Listener,
+    beside: Beside | None = None,
 ) -> None:
     """Do the runs that are not done yet, several at a time.
 
@@ -117,6 +127,7 @@ def do_runs(
         images: number of training images of each data set.
         jobs: runs at a time; as many as there are cores when None.
         listener: told what happens; of runs with the same name it hears as of one.
+        beside: further work that needs no run, see :func:`sparsevae.engines.run_locally`.
 
     Raises:
         SparseVAEError: what a run raised.
@@ -127,7 +138,9 @@ def do_runs(
         sizes[config.name] += config.epochs * images[config.dataset]
     listener.begin(dict(sizes))
     told = (listener.progress, lambda name, line: listener.say(f"{name}: {line}"))
-    for task in run_locally(pending, jobs or cores(), *told) if pending else ():
+    if not pending and beside:
+        beside(listener.say)
+    for task in run_locally(pending, jobs or cores(), *told, beside) if pending else ():
         _tell(RunFolder(task.folder), task.config.name, listener)
 
 
