@@ -109,6 +109,22 @@ def test_finished_runs_are_not_trained_again(finished):
     assert weights(finished[0]) == before
 
 
+def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(finished, tmp_path):
+    beside = json.loads((finished[0] / "references.json").read_text())
+    again, said = tmp_path / "again", []
+    shutil.copytree(finished[0], again)
+    listener = study.Listener(say=said.append)
+    study.run_study(StudyConfig.checked(SMALL), again, listener=listener)
+    assert not said
+    (again / "references.json").unlink()
+    study.run_study(StudyConfig.checked(SMALL), again, listener=listener)
+    assert [line.split(":")[0] for line in said] == ["Measuring what any model must beat"]
+    made_up_for = json.loads((again / "references.json").read_text())
+    assert made_up_for.keys() == beside.keys()
+    assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
+    assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
+
+
 def test_another_configuration_in_the_same_folder_is_refused(finished):
     other = StudyConfig.checked({**SMALL, "epochs": 5})
     with pytest.raises(RunFolderError, match="epochs 4, not 5"):
