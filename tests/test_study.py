@@ -1,6 +1,7 @@
 """A study: done once, taken up again, taken over, and reported from run folders alone."""
 
 import csv
+import functools
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import time
 import pytest
 import yaml
 
-from sparsevae import datasets, results, study
+from sparsevae import datasets, engines, results, study
 from sparsevae.config import StudyConfig, read_yaml
 from sparsevae.errors import ConfigurationError, DeviceError, OutputError, RunFolderError
 from sparsevae.runs import RunFolder
@@ -107,6 +108,27 @@ def test_finished_runs_are_not_trained_again(finished):
     )
     assert pending == [{}]
     assert weights(finished[0]) == before
+
+
+def count_threads(path, say):
+    """Write how many threads each numerical library of this process takes."""
+    import sklearn.linear_model  # noqa: F401  (loads its libraries)
+    from threadpoolctl import threadpool_info
+
+    path.write_text(json.dumps([pool["num_threads"] for pool in threadpool_info()]))
+
+
+def test_workers_compute_with_one_thread_whatever_library_does_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    counted = tmp_path / "threads.json"
+    beside = functools.partial(count_threads, counted)
+    assert not list(engines.run_locally([], 2, print, print, beside))
+    found = json.loads(counted.read_text())
+    assert found
+    assert set(found) == {1}
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(finished, tmp_path):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from sparsevae import datasets
 from sparsevae.config import RunConfig
 from sparsevae.errors import RunFolderError
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 REPORT_EVERY = 0.2  # seconds between two messages of a worker
 OnProgress = Callable[[str, int], None]
 OnWarning = Callable[[str, str], None]
@@ -40,6 +42,26 @@ class Task:
     config: RunConfig
     folder: Path
     device: str
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes that are started meanwhile compute with one thread, whatever library does it.
+
+    The libraries beneath NumPy and scikit-learn read their environment when they are loaded. By
+    default each takes all cores; two processes then wait for each other's threads most of the
+    time.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @lru_cache(maxsize=1)
@@ -96,9 +118,10 @@ def run_locally(
     )
     try:
         waiting: dict[Future[None], Task | None] = {}
-        if beside:
-            waiting[pool.submit(_do, beside)] = None
-        waiting |= {pool.submit(_train, task): task for task in tasks}
+        with one_thread_each():  # the workers start as the first tasks are submitted
+            if beside:
+                waiting[pool.submit(_do, beside)] = None
+            waiting |= {pool.submit(_train, task): task for task in tasks}
         while waiting:
             done = [future for future in waiting if future.done()]
             _forward(messages, on_progress, on_warning)

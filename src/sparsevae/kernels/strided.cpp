@@ -50,9 +50,10 @@ struct Stack {
     long large_size() const { return shapes.front().large_size(); }
     long small_size() const { return shapes.back().small_size(); }
 
-    // The small map of stage k < last of image n, kept or in the room that the stage has.
-    float* inner_map(Stage& stage, long k, float* inner, long n) const {
-        return inner ? inner + n * inner_size + inner_at[k] : stage.map.data();
+    // Where the small map of stage k < last of image n is kept.
+    template <class Float>
+    Float* kept(Float* inner, long n, long k) const {
+        return inner + n * inner_size + inner_at[k];
     }
 
     // Calls work(stages, n) for each image.
@@ -120,8 +121,9 @@ void sparsevae_convolutions(const long* sizes, long threads, const float* large,
         const float* from = large + n * stack.large_size();
         for (long k = 0; k <= stack.last; ++k) {
             const bool final = k == stack.last;
-            float* to = final ? small + n * stack.small_size()
-                              : stack.inner_map(stages[k], k, inner, n);
+            float* to = final   ? small + n * stack.small_size()
+                        : inner ? stack.kept(inner, n, k)
+                                : stages[k].map.data();
             stages[k].set_large(from);
             stages[k].small_from_large(stack.weight[k], to, activated(biases[k], relu || !final));
             from = to;
@@ -131,7 +133,7 @@ void sparsevae_convolutions(const long* sizes, long threads, const float* large,
 
 // `output` is null if no ReLU followed; `large_gradient` may be null: then it is not computed.
 void sparsevae_convolutions_backward(const long* sizes, long threads, const float* large,
-                                     const float* const* weights, float* inner,
+                                     const float* const* weights, const float* inner,
                                      const float* output, const float* gradient,
                                      float* large_gradient, float* const* weight_gradients,
                                      float* const* bias_gradients) {
@@ -144,13 +146,14 @@ void sparsevae_convolutions_backward(const long* sizes, long threads, const floa
         masked(small, gradient + at, behind(output, at), stack.small_size());
         for (long k = stack.last; k >= 0; --k) {
             Stage& stage = stages[k];
-            float* to = k ? stages[k - 1].map.data() : large_gradient;
-            const float* map = k ? stack.inner_map(stage, k - 1, inner, n) : large;
+            const long here = n * stack.large_size();
+            const float* map = k ? stack.kept(inner, n, k - 1) : large + here;
+            stage.set_large(map);
             sums[k].bias[part].add_pixels(small, stage.s.small_size());
-            stage.set_large(k ? map : map + n * stack.large_size());
             stage.add_weight_gradient(small, sums[k].weight[part]);
-            if (!k && large_gradient) to += n * stack.large_size();
-            if (to) stage.large_from_small(small, stack.weight[k], to, unchanged);
+            if (!k && !large_gradient) return;
+            float* to = k ? stages[k - 1].map.data() : large_gradient + here;
+            stage.large_from_small(small, stack.weight[k], to, unchanged);
             if (k) masked(to, to, map, stage.s.large_size());
             small = to;
         }
@@ -166,8 +169,9 @@ void sparsevae_transposed_convolutions(const long* sizes, long threads, const fl
     stack.each_image(threads, [&](std::vector<Stage>& stages, long n) {
         const float* from = small + n * stack.small_size();
         for (long k = stack.last; k >= 0; --k) {
-            float* to = k ? stack.inner_map(stages[k - 1], k - 1, inner, n)
-                          : large + n * stack.large_size();
+            float* to = !k      ? large + n * stack.large_size()
+                        : inner ? stack.kept(inner, n, k - 1)
+                                : stages[k - 1].map.data();
             stages[k].large_from_small(from, stack.weight[k], to,
                                        activated(biases[k], relu || k));
             from = to;
@@ -178,7 +182,7 @@ void sparsevae_transposed_convolutions(const long* sizes, long threads, const fl
 // `output` is null if no ReLU followed; `small_gradient` may be null: then it is not computed.
 void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
                                                 const float* small, const float* const* weights,
-                                                float* inner, const float* output,
+                                                const float* inner, const float* output,
                                                 const float* gradient, float* small_gradient,
                                                 float* const* weight_gradients,
                                                 float* const* bias_gradients) {
@@ -192,7 +196,7 @@ void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
             Stage& stage = stages[k];
             const bool final = k == stack.last;
             const long here = n * stack.small_size();
-            const float* map = final ? small + here : stack.inner_map(stage, k, inner, n);
+            const float* map = final ? small + here : stack.kept(inner, n, k);
             // The border is zero: it adds nothing.
             sums[k].bias[part].add_pixels(stage.bordered.data(), stage.bordered.size());
             stage.add_weight_gradient(map, sums[k].weight[part]);

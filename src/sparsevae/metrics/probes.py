@@ -126,13 +126,16 @@ def probe_accuracies(
 
 def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> Any:
     """The probe fitted on all rows, with the strength that a fifth of them chose."""
+    from threadpoolctl import threadpool_limits
+
     held = np.zeros(len(labels), dtype=bool)
     held[stratified_indices(labels, max(1, len(labels) // VALIDATION_SHARE), seed)] = True
-    scores = [
-        _probe(codes[~held], labels[~held], strength).score(codes[held], labels[held])
-        for strength in STRENGTHS
-    ]
-    return _probe(codes, labels, STRENGTHS[int(np.argmax(scores))])
+    with threadpool_limits(1, "blas"):  # problems this small take longer with more threads
+        scores = [
+            _probe(codes[~held], labels[~held], strength).score(codes[held], labels[held])
+            for strength in STRENGTHS
+        ]
+        return _probe(codes, labels, STRENGTHS[int(np.argmax(scores))])
 
 
 def _probe(codes: Floats, labels: Labels, strength: float) -> Any:
