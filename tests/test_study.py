@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -110,19 +111,24 @@ def test_finished_runs_are_not_trained_again(finished):
     assert weights(finished[0]) == before
 
 
-def count_threads(path, say):
-    """Write how many threads each numerical library of this process takes."""
-    import sklearn.linear_model  # noqa: F401  (loads its libraries)
-    from threadpoolctl import threadpool_info
+COUNTING = """
+import json
+import sklearn.linear_model  # loads its libraries
+from threadpoolctl import threadpool_info
 
+def count_threads(path, say):
     path.write_text(json.dumps([pool["num_threads"] for pool in threadpool_info()]))
+"""
 
 
 def test_workers_compute_with_one_thread_whatever_library_does_it(tmp_path, monkeypatch):
+    (tmp_path / "counting_threads.py").write_text(COUNTING)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    count = importlib.import_module("counting_threads").count_threads
     counted = tmp_path / "threads.json"
-    beside = functools.partial(count_threads, counted)
+    beside = functools.partial(count, counted)
     assert not list(engines.run_locally([], 2, print, print, beside))
     found = json.loads(counted.read_text())
     assert found
