@@ -273,7 +273,10 @@ print(peak(few, folder + "/few"), peak(many, folder + "/many"))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_mapped_file_is_never_held_in_memory_whole(tmp_path):
-    """The file would take 24 MB as float32; training on it takes as much as on a tenth of it."""
+    """The file would take 24 MB as float32; training takes some 5 MB more than on a tenth of it.
+
+    Now and then the C library takes 3 MB more from the system.
+    """
     rng = np.random.default_rng(0)
     for name, count in (("few", 6_000), ("many", 60_000)):
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(count, 100)))
@@ -283,7 +286,7 @@ def test_a_mapped_file_is_never_held_in_memory_whole(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     few, many = map(int, done.stdout.split())
-    assert many - few < 8e6, (few, many)
+    assert many - few < 12e6, (few, many)
 
 
 # ------------------------------------------------------------------ encode and decode
