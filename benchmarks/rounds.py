@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sparsevae.config import StudyConfig
+from sparsevae.engines import ONE_THREAD
 from sparsevae.models import MODELS
 
 HERE = Path(__file__).resolve().parent
@@ -20,12 +21,11 @@ ENOUGH = 0.9  # of a processor: with less, other work disturbed the measurement
 Result = dict[str, Any]
 Rounds = dict[str, list[Result]]
 TITLES = {name: MODELS[name].title for name in StudyConfig().models}  # what a study trains
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def start(script: str, *arguments: str, threads: int = 1) -> "subprocess.Popen[str]":
     """Start a script of this folder with a cap on its threads."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, str(threads))}
     command = [sys.executable, str(HERE / script), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)

@@ -273,20 +273,26 @@ print(peak(few, folder + "/few"), peak(many, folder + "/many"))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_mapped_file_is_never_held_in_memory_whole(tmp_path):
-    """The file would take 24 MB as float32; training takes some 5 MB more than on a tenth of it.
+    """The file would take 24 MB as float32; training on it takes as much as on a tenth of it.
 
-    Now and then the C library takes 3 MB more from the system.
+    Now and then the C library takes 3 MB more than is asked of it: the lesser of two processes.
     """
     rng = np.random.default_rng(0)
     for name, count in (("few", 6_000), ("many", 60_000)):
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(count, 100)))
-    arguments = [str(tmp_path / "few.npy"), str(tmp_path / "many.npy"), str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    few, many = map(int, done.stdout.split())
-    assert many - few < 12e6, (few, many)
+    arguments = [str(tmp_path / "few.npy"), str(tmp_path / "many.npy")]
+    grown = []
+    for turn in range(2):
+        (tmp_path / str(turn)).mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, *arguments, str(tmp_path / str(turn))],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        few, many = map(int, done.stdout.split())
+        grown.append(many - few)
+    assert min(grown) < 8e6, grown
 
 
 # ------------------------------------------------------------------ encode and decode

@@ -64,17 +64,6 @@ struct Stack {
             for (long n = first; n < final; ++n) work(stages, n);
         });
     }
-
-    // Calls work(stages, n, part) for each image; the part says where to add its gradients.
-    template <class Work>
-    void each_image_of_part(long threads, Work work) const {
-        share(PARTS, threads, [&](long first, long final) {
-            std::vector<Stage> stages(shapes.begin(), shapes.end());
-            for (long part = first; part < final; ++part)
-                for (long n = batch * part / PARTS; n < batch * (part + 1) / PARTS; ++n)
-                    work(stages, n, part);
-        });
-    }
 };
 
 // The gradients of a stage, one sum for each part of the batch.
@@ -98,6 +87,22 @@ struct Gradients {
         });
     }
 };
+
+// Calls work(stages, sums, n, part) for each image, which adds its gradients to the sums of its
+// part, and writes the totals. A stage's bias has as many values as the member `outputs` says.
+template <class Work>
+void sum_gradients(const Stack& stack, long Shape::*outputs, long threads,
+                   float* const* weights, float* const* biases, Work work) {
+    std::vector<Gradients> sums;
+    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.*outputs);
+    share(PARTS, threads, [&](long first, long final) {
+        std::vector<Stage> stages(stack.shapes.begin(), stack.shapes.end());
+        for (long part = first; part < final; ++part)
+            for (long n = stack.batch * part / PARTS; n < stack.batch * (part + 1) / PARTS; ++n)
+                work(stages, sums, n, part);
+    });
+    for (long k = 0; k <= stack.last; ++k) sums[k].write(weights[k], biases[k]);
+}
 
 auto activated(const float* bias, bool relu) {
     return [=](auto sum, auto at) {
@@ -138,9 +143,8 @@ void sparsevae_convolutions_backward(const long* sizes, long threads, const floa
                                      float* large_gradient, float* const* weight_gradients,
                                      float* const* bias_gradients) {
     const Stack stack(sizes, weights);
-    std::vector<Gradients> sums;
-    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.small_channels);
-    stack.each_image_of_part(threads, [&](std::vector<Stage>& stages, long n, long part) {
+    const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
+                          long part) {
         const long at = n * stack.small_size();
         float* small = stages[stack.last].map.data();
         masked(small, gradient + at, behind(output, at), stack.small_size());
@@ -157,8 +161,8 @@ void sparsevae_convolutions_backward(const long* sizes, long threads, const floa
             if (k) masked(to, to, map, stage.s.large_size());
             small = to;
         }
-    });
-    for (long k = 0; k <= stack.last; ++k) sums[k].write(weight_gradients[k], bias_gradients[k]);
+    };
+    sum_gradients(stack, &Shape::small_channels, threads, weight_gradients, bias_gradients, work);
 }
 
 // `inner` may be null: then the maps between stages are not kept.
@@ -187,9 +191,8 @@ void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
                                                 float* const* weight_gradients,
                                                 float* const* bias_gradients) {
     const Stack stack(sizes, weights);
-    std::vector<Gradients> sums;
-    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.channels);
-    stack.each_image_of_part(threads, [&](std::vector<Stage>& stages, long n, long part) {
+    const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
+                          long part) {
         const long at = n * stack.large_size();
         stages[0].set_large(gradient + at, behind(output, at));
         for (long k = 0; k <= stack.last; ++k) {
@@ -205,8 +208,8 @@ void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
             stage.small_from_large(stack.weight[k], to, unchanged);
             if (!final) stages[k + 1].set_large(to, map);
         }
-    });
-    for (long k = 0; k <= stack.last; ++k) sums[k].write(weight_gradients[k], bias_gradients[k]);
+    };
+    sum_gradients(stack, &Shape::channels, threads, weight_gradients, bias_gradients, work);
 }
 
 }  // extern "C"
