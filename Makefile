@@ -3,13 +3,13 @@
 # make lint    style and types
 # make clean   remove the environment and everything generated
 #
-# Each works alone with Python 3.10 or newer: the environment in .venv is made when it is
+# Each works alone with Python 3.11 or newer: the environment in .venv is made when it is
 # missing or older than what it is made from. "make test PYTHON=python3.12" picks the Python.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
+ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 # $(call either,PROGRAMS,PACKAGE): shell that is true if one of the programs is there, or apt
 # could install the package
@@ -42,8 +42,8 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on this machine:" \
-	"install Python 3.10 or newer, or name one as in make PYTHON=python3.12."; exit 1; } >&2
-	@$(PYTHON) -c '$(ENOUGH)' || { echo "sparsevae needs Python 3.10 or newer and $(PYTHON) is" \
+	"install Python 3.11 or newer, or name one as in make PYTHON=python3.12."; exit 1; } >&2
+	@$(PYTHON) -c '$(ENOUGH)' || { echo "sparsevae needs Python 3.11 or newer and $(PYTHON) is" \
 	"$$($(PYTHON) -V 2>&1): name another one as in make PYTHON=python3.12."; exit 1; } >&2
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call either,,python3-venv) || \
 	echo "$(PYTHON) lacks its module ensurepip, which Debian keeps in the package python3-venv."

@@ -3,7 +3,7 @@
     python benchmarks/ablations.py benchmarks/ablations.yaml results/ablations/ablations.jsonl
 
 The YAML file is a list of mappings. ``name`` says what a row is about; any other field goes to
-``sparsevae.fitting.fit``, whose recipe's arguments are changed by ``arguments``, or is
+``sparsevae.runs.train.fit``, whose recipe's arguments are changed by ``arguments``, or is
 ``dataset`` or ``split``. ``seeds`` and ``epochs`` may be lists, for one run each. What is in the
 lines already is not trained again. A table of means over seeds is printed at the end.
 """
@@ -22,13 +22,13 @@ import numpy as np
 import yaml
 from rounds import table
 
-from sparsevae import doctor
-from sparsevae.datasets import Dataset, holdout, load
-from sparsevae.evaluation import essentials
-from sparsevae.fitting import fit
-from sparsevae.measuring import ablation_rises, batched, measure, unit
+from sparsevae.data import Dataset, holdout, load
+from sparsevae.evaluation import diagnostics
+from sparsevae.evaluation.evaluate import essentials
+from sparsevae.evaluation.passes import ablation_rises, batched, measure, unit
+from sparsevae.evaluation.quality import gaussian_noise
 from sparsevae.metrics import images
-from sparsevae.quality import gaussian_noise
+from sparsevae.runs.train import fit
 
 Row = dict[str, Any]
 
@@ -97,7 +97,7 @@ def outcome(job: Row) -> Row:
     for name, noisy in gaussian_noise(x):
         if name in NOISES:
             row[f"mse_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
-    findings = doctor.examine(model, dataset, rises).findings
+    findings = diagnostics.examine(model, dataset, rises).findings
     row["findings"] = [f"{finding.severity}: {finding.name}" for finding in findings]
     row["collapsed"] = any(finding.name == COLLAPSED for finding in findings)
     return row

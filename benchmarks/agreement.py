@@ -13,16 +13,17 @@ from statistics import mean, stdev
 import torch
 from rounds import machine, table
 
-from sparsevae import datasets, kernels
-from sparsevae.config import StudyConfig
-from sparsevae.datasets import Dataset
-from sparsevae.evaluation import evaluate
-from sparsevae.fitting import new_model
-from sparsevae.kernels.choice import Choice
-from sparsevae.recipes import runs
-from sparsevae.schedules import from_json
-from sparsevae.steps import make_optimiser
-from sparsevae.training import train
+from sparsevae import data
+from sparsevae.data import Dataset
+from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.models.schedules import from_json
+from sparsevae.networks import kernels
+from sparsevae.networks.kernels.choice import Choice
+from sparsevae.runs.train import new_model
+from sparsevae.training.config import StudyConfig
+from sparsevae.training.loop import train
+from sparsevae.training.recipes import runs
+from sparsevae.training.step import make_optimiser
 
 METRICS = ("negative_elbo", "kl", "mse", "used_dimensions", "active_per_image")
 KERNELS: tuple[Choice, ...] = ("native", "plain")
@@ -60,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    dataset = datasets.load(options.dataset)
+    dataset = data.load(options.dataset)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in KERNELS}
     for seed in range(options.seeds):
         for name in KERNELS:

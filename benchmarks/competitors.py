@@ -16,7 +16,7 @@ from plain import Converted, Images, decoder, encoder, plain_model
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sparsevae.config import RunConfig
+from sparsevae.training.config import RunConfig
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / "build" / "competitors"

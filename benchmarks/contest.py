@@ -17,14 +17,15 @@ from competitors import OnBatch, lightning_loop, pythae_loop
 from plain import Images, plain_model, usual_loop
 from torch.utils.flop_counter import FlopCounterMode
 
-from sparsevae import datasets, kernels
-from sparsevae.config import RunConfig, StudyConfig
+from sparsevae import data
 from sparsevae.errors import DownloadError
-from sparsevae.fitting import new_model
-from sparsevae.recipes import runs
-from sparsevae.schedules import from_json
-from sparsevae.steps import make_optimiser
-from sparsevae.training import train
+from sparsevae.models.schedules import from_json
+from sparsevae.networks import kernels
+from sparsevae.runs.train import new_model
+from sparsevae.training.config import RunConfig, StudyConfig
+from sparsevae.training.loop import train
+from sparsevae.training.recipes import runs
+from sparsevae.training.step import make_optimiser
 
 WARM_UP_BATCHES = 8
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
@@ -62,7 +63,7 @@ class Watch:
 def images_of(count: int) -> tuple[str, Images]:
     """MNIST's first training images, or noise of the same shape; and which of them it is."""
     try:
-        return "MNIST", datasets.load("mnist").train.images[:count]
+        return "MNIST", data.load("mnist").train.images[:count]
     except DownloadError:
         noise = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)
         return "synthetic images of MNIST's shape", noise

@@ -22,8 +22,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sparsevae import datasets
-from sparsevae.estimator import DeterministicCoder, VariationalCoder, VariationalSparseCoder
+from sparsevae import data
+from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
 
 Array = npt.NDArray[Any]
 FEW = 200  # labelled images
@@ -55,7 +55,7 @@ def tumours(seed: int) -> Split:
 
 def images(seed: int) -> Split:
     """The data set's own split of mnist-5k, grey levels in [0, 1], whatever the seed."""
-    found = datasets.load("mnist-5k")
+    found = data.load("mnist-5k")
     train, test = (part.images.astype(np.float32) / 255 for part in (found.train, found.test))
     assert found.train.labels is not None
     assert found.test.labels is not None

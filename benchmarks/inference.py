@@ -16,11 +16,11 @@ from plain import plain_model
 from rounds import TITLES, machine, table
 from torch import Tensor
 
-from sparsevae import kernels
-from sparsevae.fitting import new_model
-from sparsevae.measuring import BATCH
+from sparsevae.evaluation.passes import BATCH
 from sparsevae.models import Model
-from sparsevae.steps import unit_interval
+from sparsevae.networks import kernels
+from sparsevae.runs.train import new_model
+from sparsevae.training.step import unit_interval
 
 IMAGES, LATENTS = 60_000, 64
 

@@ -23,7 +23,7 @@ import torch
 from rounds import machine, table
 from torch import Tensor
 
-from sparsevae import kernels
+from sparsevae.networks import kernels
 
 BATCH, SIDE = 256, 2048
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}

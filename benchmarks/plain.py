@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from sparsevae.config import RunConfig
-from sparsevae.fitting import new_model
 from sparsevae.models import Model
+from sparsevae.runs.train import new_model
+from sparsevae.training.config import RunConfig
 
 Images = npt.NDArray[np.uint8]
 SIDE = 7  # of the last map of 28x28 images

@@ -14,7 +14,7 @@ from contest import images_of, own_loop, settings
 from rounds import TITLES, machine, table
 from torch.profiler import ProfilerActivity, profile
 
-from sparsevae import kernels
+from sparsevae.networks import kernels
 
 IMAGES, LATENTS = 5_120, 64
 GROUPS = {

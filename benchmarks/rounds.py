@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from sparsevae.config import StudyConfig
-from sparsevae.engines import ONE_THREAD
 from sparsevae.models import MODELS
+from sparsevae.studies.engines import ONE_THREAD
+from sparsevae.training.config import StudyConfig
 
 HERE = Path(__file__).resolve().parent
 ENOUGH = 0.9  # of a processor: with less, other work disturbed the measurement

@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 
 from sklearn.datasets import load_wine
 
-from sparsevae import OpenRun, files
-from sparsevae.fitting import train_run
-from sparsevae.own_data import prepare
-from sparsevae.runs import RunFolder
+from sparsevae import OpenRun
+from sparsevae.data import files
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import prepare
+from sparsevae.runs.train import train_run
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=200)

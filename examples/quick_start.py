@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 import sparsevae
-from sparsevae.config import StudyConfig
-from sparsevae.study import run_study
+from sparsevae.studies.study import run_study
+from sparsevae.training.config import StudyConfig
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=25)
@@ -32,7 +32,9 @@ def main() -> None:
     shown = ("negative_elbo", "mse", "used_dimensions", "active_per_image", "selectivity")
     for name in shown:
         print(f"{name:>18} {run.metrics[name]:.4g}")
-    sparsevae.figures.save(sparsevae.figures.activated_dimensions(run), options.out / "codes.png")
+    sparsevae.report.figures.save(
+        sparsevae.report.figures.activated_dimensions(run), options.out / "codes.png"
+    )
     print(f"Pictures: {options.out / 'codes.png'} and {page}")
 
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from sparsevae import datasets
-from sparsevae.config import StudyConfig
-from sparsevae.datasets import cache, mnist
-from sparsevae.fitting import train_run
-from sparsevae.recipes import runs
-from sparsevae.runs import RunFolder
+from sparsevae import data
+from sparsevae.data import mnist
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import train_run
+from sparsevae.storage import cache
+from sparsevae.training.config import StudyConfig
+from sparsevae.training.recipes import runs
 
 NOWHERE = "http://127.0.0.1:9"
 ENVIRONMENT = {
@@ -127,7 +128,7 @@ def is_local(host):
 @pytest.fixture(scope="session")
 def tiny_dataset():
     """300 training and 100 test images of real digits."""
-    few = datasets.load("mnist-5k", limit=300)
+    few = data.load("mnist-5k", limit=300)
     return replace(few, test=few.test.take(slice(100)), sha256="")
 
 

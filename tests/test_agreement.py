@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from sparsevae import datasets, kernels
-from sparsevae.config import RunConfig
-from sparsevae.fitting import new_model
+from sparsevae import data
 from sparsevae.models import MODELS
-from sparsevae.schedules import Constant
-from sparsevae.steps import TERMS, EagerStep, make_optimiser, unit_interval
+from sparsevae.models.schedules import Constant
+from sparsevae.networks import kernels
+from sparsevae.runs.train import new_model
+from sparsevae.training.config import RunConfig
+from sparsevae.training.step import TERMS, EagerStep, make_optimiser, unit_interval
 
 BATCH = 256
 STEPS = 100
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.from_numpy(datasets.load("mnist-5k").train.images)
+    return torch.from_numpy(data.load("mnist-5k").train.images)
 
 
 def model_of(name, images, channels, latents=32):

@@ -8,9 +8,9 @@ from scipy.signal import wiener
 from sklearn.decomposition import PCA
 from torch.nn import functional
 
-from sparsevae import datasets
-from sparsevae.datasets import noise
-from sparsevae.measuring import unit
+from sparsevae import data
+from sparsevae.data import corruptions
+from sparsevae.evaluation.passes import unit
 from sparsevae.metrics import bounds
 
 SIGMAS = (0.1, 0.3)
@@ -26,7 +26,7 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def digits():
-    found = datasets.load("digits")
+    found = data.load("digits")
     return unit(found.train), unit(found.test)
 
 
@@ -82,7 +82,7 @@ def test_doing_nothing_keeps_the_noise(table, digits):
     _, test = digits
     assert table["doing nothing"]["clean"] == 0.0
     assert table["doing nothing"]["0.3"] == pytest.approx(0.09, rel=0.02)
-    clipped = np.clip(noise.gaussian(test, 0.3, 0), 0, 1)
+    clipped = np.clip(corruptions.gaussian(test, 0.3, 0), 0, 1)
     expected = np.mean((clipped.astype(float) - test) ** 2)
     assert table["doing nothing"]["0.3 clipped"] == pytest.approx(expected)
 
@@ -100,7 +100,7 @@ def test_principal_components_are_those_of_the_singular_vectors(table, digits, s
     train, test = (part.reshape(len(part), -1).astype(np.float64) for part in digits)
     mean = train.mean(0)
     basis = np.linalg.svd(train - mean, full_matrices=False)[2][:size]
-    noisy = noise.gaussian(digits[1], sigma, 0).reshape(test.shape)
+    noisy = corruptions.gaussian(digits[1], sigma, 0).reshape(test.shape)
     restored = (noisy - mean) @ basis.T @ basis + mean
     column = "clean" if sigma == 0 else str(sigma)
     expected = np.mean((restored - test) ** 2)
@@ -109,7 +109,7 @@ def test_principal_components_are_those_of_the_singular_vectors(table, digits, s
 
 def test_the_median_filter_is_the_median_of_nine(table, digits):
     _, test = digits
-    noisy = noise.gaussian(test, 0.3, 0)[:20, 0]
+    noisy = corruptions.gaussian(test, 0.3, 0)[:20, 0]
     restored = np.stack([generic_filter(image, np.median, size=3) for image in noisy])
     train = digits[0]
     few = rows_of(train, test[:20], (0.3,))
@@ -121,7 +121,7 @@ def test_the_wiener_filter_weighs_local_variance_against_the_noise(digits):
     """By its formula in loops: mean + max(variance − σ², 0)/variance · (x − mean)."""
     train, test = digits
     sigma = 0.3
-    noisy = noise.gaussian(test[:3], sigma, 0).astype(np.float64)[:, 0]
+    noisy = corruptions.gaussian(test[:3], sigma, 0).astype(np.float64)[:, 0]
     padded = np.pad(noisy, ((0, 0), (1, 1), (1, 1)))
     restored = np.empty_like(noisy)
     for i, r, c in np.ndindex(*noisy.shape):
@@ -136,7 +136,7 @@ def test_the_wiener_filter_weighs_local_variance_against_the_noise(digits):
 
 def test_the_wiener_filter_is_scipys(digits):
     train, test = digits
-    noisy = noise.gaussian(test[:50], 0.3, 0).astype(np.float64)
+    noisy = corruptions.gaussian(test[:50], 0.3, 0).astype(np.float64)
     restored = np.stack([wiener(image, (1, 3, 3), noise=0.09) for image in noisy])
     few = rows_of(train, test[:50], (0.3,))
     expected = np.mean((restored - test[:50]) ** 2)
@@ -146,7 +146,7 @@ def test_the_wiener_filter_is_scipys(digits):
 def test_clipped_columns_clip_what_is_restored_too(digits):
     train, test = digits
     few = rows_of(train, test[:50], (0.5,))
-    flat, noisy = train.reshape(len(train), -1), noise.gaussian(test[:50], 0.5, 0, clip=True)
+    flat, noisy = train.reshape(len(train), -1), corruptions.gaussian(test[:50], 0.5, 0, clip=True)
     fit = PCA(50, svd_solver="full").fit(flat)
     restored = fit.inverse_transform(fit.transform(noisy.reshape(50, -1))).reshape(test[:50].shape)
     errors = [np.mean((image - test[:50]) ** 2) for image in (restored, restored.clip(0, 1))]
@@ -166,8 +166,8 @@ def test_damaged_images_are_those_that_models_are_given(digits):
     train, test = digits
     rows = bounds.denoising_rows(train, test, bounds.damaged_columns(test, (0.1, 0.4), seed=0))
     given = {
-        "salt and pepper 0.4": noise.salt_and_pepper(test, 0.4, 0),
-        "occlusion 0.4": noise.occlusion(test, round(0.4 * 8), 0),
+        "salt and pepper 0.4": corruptions.salt_and_pepper(test, 0.4, 0),
+        "occlusion 0.4": corruptions.occlusion(test, round(0.4 * 8), 0),
     }
     assert list(rows["PCA-50"])[2:] == list(given)
     for column, images in given.items():
@@ -191,7 +191,7 @@ def test_denoisers_beat_doing_nothing_on_strong_noise(table):
 
 @pytest.fixture(scope="module")
 def mnist():
-    found = datasets.load("mnist")
+    found = data.load("mnist")
     return unit(found.train), unit(found.test)
 
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 import pytest
 
 from sparsevae import report
-from sparsevae.runs import RunFolder
-from sparsevae.storage import read_json, write_json
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import read_json, write_json
 
 pytestmark = pytest.mark.needs_browser
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sparsevae import claims
-from sparsevae.claims.judging import decide, together
-from sparsevae.claims.seeds import Seed, UnmeasuredError
-from sparsevae.claims.soundness import sound
+from sparsevae.experiments import claims
+from sparsevae.experiments.claims.judging import decide, together
+from sparsevae.experiments.claims.seeds import Seed, UnmeasuredError
+from sparsevae.experiments.claims.soundness import sound
 from sparsevae.metrics.intervals import Interval, mean_interval, share_interval
 from sparsevae.models import MODELS
-from sparsevae.storage import read_json
+from sparsevae.storage.files import read_json
 
 DOCUMENT = Path(__file__).parents[1] / "docs/claims.md"
 REFERENCES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sparsevae import kernels
 from sparsevae.errors import ConfigurationError
-from sparsevae.kernels.compiled import load
+from sparsevae.networks import kernels
+from sparsevae.networks.kernels.compiled import load
 
 
 @pytest.mark.needs_compiler

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from sparsevae.config import RunConfig, StudyConfig, read_yaml
 from sparsevae.errors import ConfigurationError
+from sparsevae.training.config import RunConfig, StudyConfig, read_yaml
 
 RUN = {"dataset": "digits", "model": "vsc", "latents": 8}
 

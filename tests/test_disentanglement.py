@@ -8,8 +8,8 @@ from scipy.stats import entropy
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mutual_info_score
 
-from sparsevae import factors
-from sparsevae.datasets import Dataset, Split, smiley
+from sparsevae.data import Dataset, Split, smiley
+from sparsevae.evaluation import factors
 from sparsevae.metrics import disentanglement as metrics
 
 N, GROUPS = 4000, {"first": slice(0, 2), "second": slice(2, 5)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Distribution, Normal, kl_divergence
 
-from sparsevae.distributions import Gaussian, Point, SpikeAndSlab, pairwise_kl
+from sparsevae.models.distributions import Gaussian, Point, SpikeAndSlab, pairwise_kl
 
 STANDARD_ERRORS = 4.5
 

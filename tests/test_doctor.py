@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import datasets, doctor, report, steps, study, training
-from sparsevae.config import RunConfig, StudyConfig
-from sparsevae.doctor import statistics, watch
+from sparsevae import data, report
 from sparsevae.errors import RunFolderError
-from sparsevae.fitting import new_model
-from sparsevae.measuring import ablation_rises, measure
+from sparsevae.evaluation import diagnostics
+from sparsevae.evaluation.diagnostics import statistics
+from sparsevae.evaluation.passes import ablation_rises, measure
 from sparsevae.models import build
-from sparsevae.recipes import recipe
+from sparsevae.models.schedules import from_json
 from sparsevae.report import collapse
-from sparsevae.runs import RunFolder
-from sparsevae.schedules import from_json
-from sparsevae.storage import write_json
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import new_model
+from sparsevae.storage.files import write_json
+from sparsevae.studies import study
+from sparsevae.training import loop, step, watch
+from sparsevae.training.config import RunConfig, StudyConfig
+from sparsevae.training.recipes import recipe
 
 FAST = {"kind": "one-cycle", "peak": 1.2e-2}
 SHAPE, LATENTS = (1, 9, 8), 5
@@ -27,7 +30,7 @@ SHAPE, LATENTS = (1, 9, 8), 5
 @pytest.fixture(scope="module")
 def digits():
     """1,500 training and 400 test images of all classes."""
-    whole, order = datasets.load("mnist-5k"), np.random.default_rng(0)
+    whole, order = data.load("mnist-5k"), np.random.default_rng(0)
     train, test = order.permutation(len(whole.train)), order.permutation(len(whole.test))
     return replace(whole, train=whole.train.take(train[:1500]), test=whole.test.take(test[:400]))
 
@@ -42,9 +45,9 @@ def examined(digits, model="vsc", *, hook=None, recipe_name="default", **changes
     trained = new_model(config, images)
     handle = hook and trained.decoder.register_forward_pre_hook(hook)
     with torch.random.fork_rng():
-        rows = training.train(
+        rows = loop.train(
             trained,
-            steps.make_optimiser(trained),
+            step.make_optimiser(trained),
             images,
             epochs=config.epochs,
             batch_size=config.batch_size,
@@ -54,7 +57,7 @@ def examined(digits, model="vsc", *, hook=None, recipe_name="default", **changes
         assert len(list(rows)) == config.epochs
     if handle:
         handle.remove()
-    return doctor.examine(trained.eval(), digits)
+    return diagnostics.examine(trained.eval(), digits)
 
 
 def of_others(module, inputs):
@@ -275,7 +278,7 @@ def test_another_likelihood_has_no_mean_image_score():
 def test_alarms_come_first_and_every_verdict_is_one_sentence():
     s, _ = gathered(untrained("vsc", warm_up=0.5))
     worst = replace(s, pixel_variance=0.01, on_share=np.ones_like(s.on_share))
-    found = doctor.findings(worst)
+    found = diagnostics.findings(worst)
     severities = [finding.severity for finding in found]
     assert severities == sorted(severities, key=["alarm", "warning", "note"].index)
     assert len(severities) > 2
@@ -339,7 +342,7 @@ def test_history_keeps_the_activity_of_sparse_models(tiny_run):
 
 def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
     kept = tiny_run.diagnosis
-    found = doctor.examine(tiny_run.load(), tiny_dataset)
+    found = diagnostics.examine(tiny_run.load(), tiny_dataset)
     assert kept == json.loads(json.dumps(found.as_json()))
     assert [finding["sentence"] for finding in kept["findings"]] == [
         finding.sentence for finding in found.findings

@@ -18,13 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sparsevae
-from sparsevae import priors
 from sparsevae.errors import ConfigurationError, DatasetError
-from sparsevae.estimator import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-from sparsevae.estimator.plan import make_plan
-from sparsevae.models import build
-from sparsevae.plan import LEAST_EPOCHS, MOST_EPOCHS
-from sparsevae.sampling import draw_codes
+from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
+from sparsevae.estimators.plan import make_plan
+from sparsevae.models import build, priors
+from sparsevae.models.sampling import draw_codes
+from sparsevae.training.defaults import LEAST_EPOCHS, MOST_EPOCHS
 
 CODERS = [VariationalSparseCoder, VariationalCoder, DeterministicCoder]
 each_coder = pytest.mark.parametrize("coder", CODERS)

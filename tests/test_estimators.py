@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from sparsevae.distributions import Estimator, SpikeAndSlab
+from sparsevae.models.distributions import Estimator, SpikeAndSlab
 
 LOGITS = torch.tensor([-1.2, 0.3, 2.0], dtype=torch.float64)
 DRAWS = 200_000

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae.datasets import Split, noise
-from sparsevae.evaluation import evaluate
-from sparsevae.measuring import measure, unit
+from sparsevae.data import Split, corruptions
+from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation.passes import measure, unit
 from sparsevae.metrics import bounds, images
 from sparsevae.models import MODELS, build
 
@@ -63,7 +63,7 @@ def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset):
 
     assert row["mse"] == pytest.approx(error(x), rel=1e-5)
     for sigma in (0.1, 0.5):
-        clear, clipped = (noise.gaussian(x, sigma, 0, clip=clip) for clip in (False, True))
+        clear, clipped = (corruptions.gaussian(x, sigma, 0, clip=clip) for clip in (False, True))
         assert row[f"mse_noise_{sigma}"] == pytest.approx(error(clear), rel=1e-5)
         assert row[f"mse_noise_{sigma}_clipped"] == pytest.approx(error(clipped), rel=1e-5)
 

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import cli, export
-from sparsevae.config import DataConfig, RunConfig
+from sparsevae import cli
+from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.errors import ConfigurationError, DownloadError, OutputError, RunFolderError
-from sparsevae.export import export_run, hub, programs
-from sparsevae.fitting import new_model
 from sparsevae.models import MODELS
-from sparsevae.own_data import OpenRun
-from sparsevae.runs import FORMAT, RunFolder
-from sparsevae.scaling import GREY, Scaling
+from sparsevae.runs import export
+from sparsevae.runs.export import export_run, hub, programs
+from sparsevae.runs.folder import FORMAT, RunFolder
+from sparsevae.runs.train import new_model
+from sparsevae.runs.trained import OpenRun
+from sparsevae.training.config import DataConfig, RunConfig
 
 SCALINGS = {
     "grey": (("uint8", (3, 10, 9)), GREY, "bernoulli", (0, 255)),

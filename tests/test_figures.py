@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from sparsevae import figures, plots
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.figures.single import shown_dimensions
-from sparsevae.runs import RunFolder
+from sparsevae.report import figures, plots
+from sparsevae.report.figures.single import shown_dimensions
+from sparsevae.runs.folder import RunFolder
 
 DRAWINGS = (figures.latent_space, figures.activated_dimensions, figures.reconstructions)
 each_drawing = pytest.mark.parametrize("draw", DRAWINGS, ids=lambda draw: draw.__name__)
@@ -245,6 +245,6 @@ def test_quality_against_noise_stands_beside_trivial_denoisers():
 
 
 def test_figures_leave_the_state_of_pyplot_alone():
-    code = "import sys, sparsevae.figures; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, sparsevae.report.figures; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.lower()) is False

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparsevae import files
+from sparsevae.data import files
+from sparsevae.data.files import gathering
 from sparsevae.errors import ConfigurationError, DatasetError, OutputError
-from sparsevae.files import gathering
 
 SOME = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -244,7 +244,7 @@ def test_images_of_the_hub(hub):
 
 
 def test_a_table_of_the_hub_in_several_batches(hub, monkeypatch):
-    monkeypatch.setattr("sparsevae.files.hub.AT_ONCE", 2)
+    monkeypatch.setattr("sparsevae.data.files.hub.AT_ONCE", 2)
     hub(StandIn({"a": [1.0, 2.0, 3.5], "b": [4, 5, 6], "kind": ["y", "x", "y"]}))
     raw = files.read("hf:table", labels="kind", columns=["b", "a"], memory=20)
     same(raw, np.array([[4, 1], [5, 2], [6, 3.5]]), [1, 0, 1], ("x", "y"))
@@ -418,9 +418,9 @@ def test_what_is_larger_than_the_allowance_is_mapped_and_leaves_nothing_behind(
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sparsevae.files.text.BLOCK", 8)
-    monkeypatch.setattr("sparsevae.files.parquet.BLOCK", 8)
-    monkeypatch.setattr("sparsevae.files.folder.BLOCK", 8)
+    monkeypatch.setattr("sparsevae.data.files.text.BLOCK", 8)
+    monkeypatch.setattr("sparsevae.data.files.parquet.BLOCK", 8)
+    monkeypatch.setattr("sparsevae.data.files.folder.BLOCK", 8)
     values = numbers("<f8", (40, 3))
     table = {name: values[:, place] for place, name in enumerate("abc")}
     paths = [

@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import datasets, kernels, storage
-from sparsevae.config import RunConfig
-from sparsevae.datasets import Split
+from sparsevae import data as datasets
+from sparsevae.data import Split
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError, RunFolderError
-from sparsevae.evaluation import evaluate
-from sparsevae.fitting import fit, new_model, train_run
-from sparsevae.measuring import unit
+from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation.passes import unit
 from sparsevae.metrics import bounds
 from sparsevae.models import MODELS
-from sparsevae.recipes import RECIPES
-from sparsevae.runs import RunFolder
+from sparsevae.networks import kernels
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import fit, new_model, train_run
+from sparsevae.storage import files
+from sparsevae.training.config import RunConfig
+from sparsevae.training.recipes import RECIPES
 
 SMALL = {
     "dataset": "mnist-5k",
@@ -366,7 +368,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(damage, tiny_dataset, tmp_path
 
 
 def test_weights_are_stored_in_plain_memory_order(tiny_run):
-    stored, _ = storage.read_tensors(tiny_run.path / "weights.safetensors")
+    stored, _ = files.read_tensors(tiny_run.path / "weights.safetensors")
     assert all(tensor.is_contiguous() for tensor in stored.values())
 
 

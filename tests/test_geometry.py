@@ -8,8 +8,9 @@ import torch
 from scipy.stats import variation
 from sklearn.metrics.pairwise import cosine_similarity
 
-from sparsevae import pictures
-from sparsevae.geometry import (
+from sparsevae.evaluation import pictures
+from sparsevae.evaluation.classifier import classifier
+from sparsevae.evaluation.geometry import (
     OF_CLASSES,
     OF_GRID,
     OF_PATHS,
@@ -19,10 +20,9 @@ from sparsevae.geometry import (
     plane,
     present_means,
 )
-from sparsevae.measuring import ablation_rises, fixed_noise, measure, unit
+from sparsevae.evaluation.passes import ablation_rises, fixed_noise, measure, unit
 from sparsevae.metrics import geometry
 from sparsevae.models import build
-from sparsevae.perception import classifier
 
 LINE = np.linspace(0, 1, 9)[:, None]  # 8 equal steps
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from sparsevae.errors import ConfigurationError, RunFolderError
-from sparsevae.grids import move_grid
-from sparsevae.pictures import grey
-from sparsevae.runs import RunFolder
+from sparsevae.evaluation.pictures import grey
+from sparsevae.report.grids import move_grid
+from sparsevae.runs.folder import RunFolder
 
 
 @pytest.fixture

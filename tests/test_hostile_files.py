@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparsevae import files
+from sparsevae.data import files
 from sparsevae.errors import DatasetError, SparseVAEError
 
 MEGABYTE = 2**20

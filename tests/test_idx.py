@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsevae.datasets import idx
+from sparsevae.data import idx
 from sparsevae.errors import DatasetError
 
 

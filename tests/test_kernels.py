@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sparsevae import kernels
+from sparsevae.networks import kernels
 
 SIZES = [(28, 28), (14, 14), (7, 7), (8, 8), (5, 5), (13, 10), (1, 1), (2, 3), (1, 9)]
 CHANNELS = [(1, 16), (16, 32), (2, 3), (3, 1), (5, 5), (32, 16), (17, 33), (1, 1)]

@@ -7,13 +7,13 @@ import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 
-from sparsevae import importance
-from sparsevae.measuring import fixed_noise, measure
+from sparsevae.evaluation import bound
+from sparsevae.evaluation.passes import fixed_noise, measure
 from sparsevae.metrics import likelihood
 from sparsevae.models import build
-from sparsevae.priors import FixedSpikeAndSlab, NoPrior
-from sparsevae.sampling import draw_codes, has_density, mixture_of
-from sparsevae.schedules import Constant
+from sparsevae.models.priors import FixedSpikeAndSlab, NoPrior
+from sparsevae.models.sampling import draw_codes, has_density, mixture_of
+from sparsevae.models.schedules import Constant
 
 PRIORS = ("fixed", "learned", "mixture", "classifier")
 EACH_PRIOR = pytest.mark.parametrize("prior", PRIORS)
@@ -63,7 +63,7 @@ def exact_log_evidence(model, x):
 @pytest.mark.parametrize("prior", [*PRIORS, None])
 def test_many_draws_reach_the_exact_evidence(prior):
     model, x = make(prior), rows(4)
-    found = importance.image_bounds(model, x, samples=20_000)
+    found = bound.image_bounds(model, x, samples=20_000)
     np.testing.assert_allclose(found["bound"], exact_log_evidence(model, x), atol=0.03)
     assert (found["effective_sample_size"] > 1000).all()
 
@@ -84,7 +84,7 @@ def test_the_prior_of_codes_is_the_sum_over_components(prior):
             for u in range(len(mixture.log_weights))
         ]
         naive = torch.stack(each).sum(-1) + mixture.log_weights.double()[:, None]
-        found = importance.mixture_log_prob(mixture, codes, mask)
+        found = bound.mixture_log_prob(mixture, codes, mask)
     torch.testing.assert_close(found, naive.logsumexp(0), rtol=1e-9, atol=1e-9)
 
 
@@ -97,7 +97,7 @@ def test_weights_are_constant_when_the_decoder_ignores_codes_and_q_is_p(prior):
         for parameter in layer.parameters():
             parameter.data.zero_()
     x = torch.from_numpy(rows(5))
-    weights = importance.log_weights(model, x, 40, mixture_of(model)).numpy()
+    weights = bound.log_weights(model, x, 40, mixture_of(model)).numpy()
     np.testing.assert_allclose(weights, weights[:, :1].repeat(40, 1), atol=1e-5)
     np.testing.assert_allclose(likelihood.effective_sample_size(weights), 40, rtol=1e-4)
 
@@ -106,7 +106,7 @@ def test_weights_are_constant_when_the_decoder_ignores_codes_and_q_is_p(prior):
 def test_the_bound_does_not_fall_with_the_number_of_draws(prior):
     """Averaged over blocks of the same draws: by Jensen's inequality for the sum in each block."""
     model, x = make(prior), torch.from_numpy(rows(30))
-    weights = importance.log_weights(model, x, 64, mixture_of(model)).numpy()
+    weights = bound.log_weights(model, x, 64, mixture_of(model)).numpy()
     bounds = [
         likelihood.importance_weighted_bound(weights.reshape(-1, size)).mean()
         for size in (1, 2, 8, 64)
@@ -118,7 +118,7 @@ def test_the_bound_does_not_fall_with_the_number_of_draws(prior):
 @pytest.mark.parametrize("prior", [*PRIORS, None])
 def test_it_is_tighter_than_the_elbo(prior):
     model, x = make(prior), rows(200)
-    row = importance.measure_bound(model, x, samples=100)
+    row = bound.measure_bound(model, x, samples=100)
     found = measure(model, x)
     elbo = found.reconstruction.mean() + found.kl.mean()
     assert row["importance_weighted_bound"] < row["importance_negative_elbo"]
@@ -144,15 +144,15 @@ def test_estimates_are_what_their_definitions_say():
 
 
 def test_codes_are_decoded_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(importance, "ROWS", 32)
+    monkeypatch.setattr(bound, "ROWS", 32)
     model, sizes = make("mixture"), []
     model.decoder.register_forward_pre_hook(lambda _, codes: sizes.append(len(codes[0])))
-    found = importance.image_bounds(model, rows(9), samples=10)
+    found = bound.image_bounds(model, rows(9), samples=10)
     assert found["bound"].shape == (9,)
     assert sum(sizes) == 90
     assert max(sizes) == 30
     sizes.clear()
-    importance.image_bounds(model, rows(2), samples=100)
+    bound.image_bounds(model, rows(2), samples=100)
     assert sum(sizes) == 200
     assert max(sizes) == 32
 
@@ -161,7 +161,7 @@ def test_a_seed_fixes_the_draws_and_leaves_the_users_generator():
     model, x = make("learned"), rows(5)
     before = torch.get_rng_state()
     first, again, other = (
-        importance.image_bounds(model, x, samples=6, seed=seed)["bound"] for seed in (0, 0, 1)
+        bound.image_bounds(model, x, samples=6, seed=seed)["bound"] for seed in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(first, again)
@@ -169,9 +169,9 @@ def test_a_seed_fixes_the_draws_and_leaves_the_users_generator():
 
 
 def test_the_columns_say_how_many_draws_and_images():
-    row = importance.measure_bound(make("fixed"), rows(8), samples=20, images=5)
+    row = bound.measure_bound(make("fixed"), rows(8), samples=20, images=5)
     assert (row["importance_samples"], row["importance_images"]) == (20, 5)
-    assert importance.measure_bound(make("fixed"), rows(3), samples=2)["importance_images"] == 3
+    assert bound.measure_bound(make("fixed"), rows(3), samples=2)["importance_images"] == 3
     assert 1 <= row["effective_sample_size"] <= 20
 
 
@@ -179,8 +179,8 @@ def test_without_a_bound_the_columns_are_blank():
     deterministic = build("ae", (6,), 2, channels=(8,), arguments={})
     assert not has_density(NoPrior())
     for model in (deterministic, make("published")):
-        row = importance.measure_bound(model, rows(3))
-        assert tuple(row) == importance.COLUMNS
+        row = bound.measure_bound(model, rows(3))
+        assert tuple(row) == bound.COLUMNS
         assert set(row.values()) == {None}
 
 

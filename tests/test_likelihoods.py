@@ -11,8 +11,10 @@ from torch import distributions
 from torch.distributions import Bernoulli, Distribution, Independent
 from torch.nn import functional
 
+from sparsevae.data.scaling import choose as choose_scaling
+from sparsevae.data.scaling import fit_scaling, values_of
 from sparsevae.errors import ConfigurationError, DatasetError
-from sparsevae.likelihoods import (
+from sparsevae.models.likelihoods import (
     LIKELIHOODS,
     ContinuousBernoulli,
     FixedGaussian,
@@ -23,8 +25,6 @@ from sparsevae.likelihoods import (
     choose,
     family,
 )
-from sparsevae.scaling import choose as choose_scaling
-from sparsevae.scaling import fit_scaling, values_of
 
 NORMALISED = [name for name, found in LIKELIHOODS.items() if found.normalised]
 each_family = pytest.mark.parametrize("name", LIKELIHOODS)

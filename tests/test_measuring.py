@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import measuring
-from sparsevae.datasets import Split
-from sparsevae.distributions import Gated, Point
+from sparsevae.data import Split
+from sparsevae.evaluation import passes
 from sparsevae.models import MODELS, build
+from sparsevae.models.distributions import Gated, Point
 
 SHAPE, LATENTS, IMAGES = (1, 9, 8), 5, 23
 EACH = pytest.mark.parametrize("name", MODELS)
@@ -31,7 +31,7 @@ def x():
 @torch.no_grad()
 def test_columns_are_what_the_model_says(name, x):
     model, images = make(name), torch.from_numpy(x)
-    found, q = measuring.measure(model, x), model.posterior(images)
+    found, q = passes.measure(model, x), model.posterior(images)
     for column, expected in (("code", model.encode(images)), ("mean", q.mean), ("loc", q.loc)):
         np.testing.assert_allclose(getattr(found, column), expected, atol=1e-6)
     gated = isinstance(q, Gated)
@@ -52,7 +52,7 @@ def test_columns_are_what_the_model_says(name, x):
 def test_a_seed_fixes_the_draws_and_leaves_the_users_generator(name, x):
     model = make(name)
     before = torch.get_rng_state()
-    first, again, other = (measuring.measure(model, x, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (passes.measure(model, x, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(first.reconstruction, again.reconstruction)
     np.testing.assert_array_equal(first.code, other.code)
@@ -63,9 +63,9 @@ def test_a_seed_fixes_the_draws_and_leaves_the_users_generator(name, x):
 @EACH
 def test_the_batch_changes_no_deterministic_number(name, x, monkeypatch):
     model = make(name)
-    whole = measuring.measure(model, x)
-    monkeypatch.setattr(measuring, "BATCH", 7)
-    parts = measuring.measure(model, x)
+    whole = passes.measure(model, x)
+    monkeypatch.setattr(passes, "BATCH", 7)
+    parts = passes.measure(model, x)
     for column in ("code", "mean", "loc", "gamma", "kl", "expected"):
         np.testing.assert_allclose(getattr(parts, column), getattr(whole, column), atol=1e-4)
 
@@ -86,8 +86,8 @@ def naive_rises(model, x, found):
 @EACH
 def test_ablations_equal_the_naive_loop(name, x):
     model = make(name)
-    found = measuring.measure(model, x)
-    rises = measuring.ablation_rises(model, x, found)
+    found = passes.measure(model, x)
+    rises = passes.ablation_rises(model, x, found)
     assert rises.shape == (LATENTS,)
     np.testing.assert_allclose(rises, naive_rises(model, x, found), rtol=1e-4, atol=1e-4)
     assert (rises != 0.0).all()
@@ -97,7 +97,7 @@ def test_a_gate_that_is_never_on_costs_exactly_nothing(x):
     model = make("vsc")
     model.encoder.head.weight.data[2] = 0.0
     model.encoder.head.bias.data[2] = -40.0  # the logit of the third dimension
-    rises = measuring.ablation_rises(model, x, measuring.measure(model, x))
+    rises = passes.ablation_rises(model, x, passes.measure(model, x))
     assert rises[2] == 0.0
     assert (np.delete(rises, 2) != 0.0).all()
 
@@ -105,22 +105,22 @@ def test_a_gate_that_is_never_on_costs_exactly_nothing(x):
 def test_a_gate_that_the_decoder_ignores_is_not_used(x):
     model = make("vsc")
     model.decoder.trunk[0].weight.data[:, 1] = 0.0
-    rises = measuring.ablation_rises(model, x, measuring.measure(model, x))
+    rises = passes.ablation_rises(model, x, passes.measure(model, x))
     assert abs(rises[1]) < 1e-5
 
 
 def test_ablations_look_at_the_first_images_only(x, monkeypatch):
     model = make("vsc")
-    found = measuring.measure(model, x)
-    monkeypatch.setattr(measuring, "ABLATION_IMAGES", 4)
-    few = measuring.ablation_rises(model, x, found)
-    expected = measuring.ablation_rises(model, x[:4], found)
+    found = passes.measure(model, x)
+    monkeypatch.setattr(passes, "ABLATION_IMAGES", 4)
+    few = passes.ablation_rises(model, x, found)
+    expected = passes.ablation_rises(model, x[:4], found)
     np.testing.assert_array_equal(few, expected)
 
 
 def test_pixels_become_floats_in_the_unit_interval():
     images = np.arange(256, dtype=np.uint8).reshape(4, 1, 8, 8)
-    found = measuring.unit(Split(images))
+    found = passes.unit(Split(images))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, images.astype(np.float32) / np.float32(255))
 
@@ -128,8 +128,8 @@ def test_pixels_become_floats_in_the_unit_interval():
 def test_codes_are_the_same_of_grey_levels_and_of_floats(monkeypatch):
     model = make("vsc")
     images = np.random.default_rng(1).integers(0, 256, (11, *SHAPE), dtype=np.uint8)
-    monkeypatch.setattr(measuring, "BATCH", 4)
-    codes = measuring.encode(model, images)
+    monkeypatch.setattr(passes, "BATCH", 4)
+    codes = passes.encode(model, images)
     assert codes.shape == (11, LATENTS)
-    np.testing.assert_array_equal(codes, measuring.encode(model, images / np.float32(255)))
-    np.testing.assert_allclose(codes, measuring.encode(model, images / 255.0), atol=1e-5)
+    np.testing.assert_array_equal(codes, passes.encode(model, images / np.float32(255)))
+    np.testing.assert_allclose(codes, passes.encode(model, images / 255.0), atol=1e-5)

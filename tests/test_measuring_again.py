@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from sparsevae import cli, datasets, results, study
-from sparsevae.config import StudyConfig
+from sparsevae import cli, data
 from sparsevae.errors import RunFolderError
-from sparsevae.importance import measure_bound
-from sparsevae.measuring import unit
-from sparsevae.remeasuring import measure_run
-from sparsevae.runs import RunFolder
-from sparsevae.storage import write_json
+from sparsevae.evaluation.bound import measure_bound
+from sparsevae.evaluation.passes import unit
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import write_json
+from sparsevae.studies import results, study
+from sparsevae.studies.remeasuring import measure_run
+from sparsevae.training.config import StudyConfig
 
 SMALL = {"dataset": "digits", "latents": [2], "epochs": 1, "limit": 100}
 
@@ -150,5 +151,5 @@ def test_a_bound_with_more_draws_is_tighter_and_the_only_number_that_changes(
     }
     status, said = command(monkeypatch, capsys, out, *options, name="bound")
     assert "0 runs to do" in said
-    direct = measure_bound(run.load(), unit(datasets.load("digits", limit=100).test), images=40)
+    direct = measure_bound(run.load(), unit(data.load("digits", limit=100).test), images=40)
     assert after["importance_weighted_bound"] < direct["importance_weighted_bound"]

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from sparsevae import priors
-from sparsevae.distributions import SpikeAndSlab
-from sparsevae.models import build
-from sparsevae.penalties import ActivityPenalty, bernoulli_kl
-from sparsevae.priors.mixture import PseudoInputMixture
+from sparsevae.models import build, priors
+from sparsevae.models.distributions import SpikeAndSlab
+from sparsevae.models.penalties import ActivityPenalty, bernoulli_kl
+from sparsevae.models.priors.mixture import PseudoInputMixture
 
 BATCH, LATENTS, INPUTS, PIXELS = 9, 4, 5, 12
 

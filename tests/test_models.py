@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.distributions import Distribution
 
-from sparsevae.distributions import Estimator, Gated
 from sparsevae.errors import ConfigurationError
-from sparsevae.likelihoods import LIKELIHOODS
 from sparsevae.models import MODELS, Terms, build
-from sparsevae.penalties import Penalised
-from sparsevae.priors import SparsePrior
-from sparsevae.schedules import Ramp
+from sparsevae.models.distributions import Estimator, Gated
+from sparsevae.models.likelihoods import LIKELIHOODS
+from sparsevae.models.penalties import Penalised
+from sparsevae.models.priors import SparsePrior
+from sparsevae.models.schedules import Ramp
 
 SHAPES = [(1, 12, 10), (7,)]
 LATENTS, BATCH, CHANNELS = 5, 6, (3, 4, 16)

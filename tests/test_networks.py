@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from sparsevae import kernels
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks import (
+from sparsevae.networks import kernels
+from sparsevae.networks.trunks import (
     CHANNELS,
     TRUNKS,
     Decoder,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsevae.datasets.noise import gaussian, occlusion, salt_and_pepper
+from sparsevae.data.corruptions import gaussian, occlusion, salt_and_pepper
 from sparsevae.errors import ConfigurationError
 
 GREY = np.full((400, 1, 12, 9), 0.5, np.float32)

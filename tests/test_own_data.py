@@ -12,14 +12,17 @@ import torch
 from PIL import Image
 from scipy import sparse
 
-from sparsevae import cli, files, fitting, training
-from sparsevae.datasets import Dataset
+from sparsevae import cli
+from sparsevae.data import Dataset, files
+from sparsevae.data.scaling import GREY
 from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
-from sparsevae.fitting import train_run
-from sparsevae.own_data import OpenRun, prepare, read_codes, write_codes
-from sparsevae.own_data.preparing import MOST_TEST_ROWS, held_out
-from sparsevae.runs import RunFolder
-from sparsevae.scaling import GREY
+from sparsevae.runs import train as train_module
+from sparsevae.runs.codes import read_codes, write_codes
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import MOST_TEST_ROWS, held_out, prepare
+from sparsevae.runs.train import train_run
+from sparsevae.runs.trained import OpenRun
+from sparsevae.training import loop
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal((5.0, -300.0, 0.0, 1e5), (2.0, 40.0, 0.1, 2e4), (60, 4))
@@ -33,7 +36,7 @@ def command(*arguments):
     """Exit status of the command in this process, which keeps its own settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["sparsevae", *map(str, arguments)])
-        patch.setattr(training, "prepare_process", lambda: None)
+        patch.setattr(loop, "prepare_process", lambda: None)
         with pytest.raises(SystemExit) as ended:
             cli.main()
     return ended.value.code or 0
@@ -206,7 +209,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     np.save(tmp_path / "rows.npy", values)
     settings = {"latents": 2, "epochs": 3, "batch_size": 16, "channels": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
-    monkeypatch.setattr(fitting, "RESIDENT", 0)
+    monkeypatch.setattr(train_module, "RESIDENT", 0)
     mapped = prepare(replace(files.read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
     with pytest.raises(InterruptionError):
         train(mapped, tmp_path / "parts", stop_after=len(values))
@@ -242,8 +245,8 @@ from sparsevae.runs import RunFolder
 
 torch.set_num_threads(1)
 rows.BLOCK_VALUES = 2**16
-fitting.RESIDENT = 2**20
-fitting.MEASURED = 500
+train.RESIDENT = 2**20
+train.MEASURED = 500
 
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -259,7 +262,7 @@ def peak(path, out):
     most = 0
     start = anonymous()
     prepared = prepare(files.read(path), model="ae", latents=2, epochs=1, batch_size=500)
-    fitting.train_run(
+    train.train_run(
         prepared.config, prepared.dataset, RunFolder(out), data=prepared.data,
         device="cpu", progress=look,
     )

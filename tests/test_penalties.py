@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
-from sparsevae.penalties import ActivityPenalty, activity_distance, activity_kl, bernoulli_kl
-from sparsevae.schedules import Constant, Ramp
+from sparsevae.models.penalties import (
+    ActivityPenalty,
+    activity_distance,
+    activity_kl,
+    bernoulli_kl,
+)
+from sparsevae.models.schedules import Constant, Ramp
 
 
 def test_the_divergence_of_two_bernoullis_is_torchs_own():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import datasets, perception
-from sparsevae.datasets import Split, cache
-from sparsevae.measuring import unit
+from sparsevae import data
+from sparsevae.data import Split
+from sparsevae.evaluation import classifier
+from sparsevae.evaluation.passes import unit
+from sparsevae.storage import cache
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def no_training(monkeypatch):
     def refuse(*_):
         raise AssertionError("trained again")
 
-    return lambda: monkeypatch.setattr(perception, "_train", refuse)
+    return lambda: monkeypatch.setattr(classifier, "_train", refuse)
 
 
 def weights(model):
@@ -34,7 +36,7 @@ def same(one, other):
 
 
 def test_it_learns_more_than_chance_from_few_images(tiny_dataset, empty_cache):
-    found = perception.classifier(tiny_dataset)
+    found = classifier.classifier(tiny_dataset)
     assert not found.training
     assert found.accuracy(tiny_dataset.test) > 0.6
     labels = found.labels_of(unit(tiny_dataset.test))
@@ -42,9 +44,9 @@ def test_it_learns_more_than_chance_from_few_images(tiny_dataset, empty_cache):
 
 
 def test_the_unit_of_features_is_the_spread_of_the_training_images(tiny_dataset):
-    found = perception.classifier(tiny_dataset)
+    found = classifier.classifier(tiny_dataset)
     features = found.features_of(unit(tiny_dataset.train))
-    assert features.shape == (300, perception.CHANNELS[-1])
+    assert features.shape == (300, classifier.CHANNELS[-1])
     assert features.var(0).sum() == pytest.approx(1, rel=1e-4)
     logits = found(torch.from_numpy(unit(tiny_dataset.test)))
     head = found.network.head
@@ -54,48 +56,48 @@ def test_the_unit_of_features_is_the_spread_of_the_training_images(tiny_dataset)
 
 def test_it_is_trained_once_and_kept(tiny_dataset, empty_cache, no_training):
     before = torch.get_rng_state()
-    first = weights(perception.classifier(tiny_dataset))
+    first = weights(classifier.classifier(tiny_dataset))
     assert torch.equal(torch.get_rng_state(), before)
     (kept,) = (empty_cache / "classifiers").iterdir()
     assert tiny_dataset.sha256.startswith(kept.name.split("-")[0])
     no_training()
-    assert same(first, weights(perception.classifier(tiny_dataset)))
+    assert same(first, weights(classifier.classifier(tiny_dataset)))
 
 
 def test_it_is_the_same_however_often_it_is_trained(tiny_dataset, empty_cache, monkeypatch):
     monkeypatch.setattr(cache, "store", lambda *_: False)
-    first = weights(perception.classifier(tiny_dataset))
+    first = weights(classifier.classifier(tiny_dataset))
     torch.manual_seed(99)
     with torch.no_grad():
-        assert same(first, weights(perception.classifier(tiny_dataset)))
+        assert same(first, weights(classifier.classifier(tiny_dataset)))
     assert not list(empty_cache.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a pickle", b"x" * 1000])
 def test_what_is_damaged_in_the_cache_is_made_again(tiny_dataset, empty_cache, content):
-    good = weights(perception.classifier(tiny_dataset))
+    good = weights(classifier.classifier(tiny_dataset))
     (kept,) = (empty_cache / "classifiers").iterdir()
     kept.write_bytes(content)
-    assert same(good, weights(perception.classifier(tiny_dataset)))
+    assert same(good, weights(classifier.classifier(tiny_dataset)))
     assert kept.stat().st_size > 1000
 
 
 def test_one_of_another_shape_is_made_again(tiny_dataset, empty_cache):
     fewer = replace(tiny_dataset, classes=(*tiny_dataset.classes, "none of them"))
-    perception.classifier(tiny_dataset)
-    assert perception.classifier(fewer).network.head.out_features == 11
+    classifier.classifier(tiny_dataset)
+    assert classifier.classifier(fewer).network.head.out_features == 11
 
 
 def test_without_labels_there_is_none(tiny_dataset):
     bare = (Split(split.images) for split in (tiny_dataset.train, tiny_dataset.test))
     train, test = bare
     unlabelled = replace(tiny_dataset, train=train, test=test, classes=(), sha256="")
-    assert perception.classifier(unlabelled) is None
+    assert classifier.classifier(unlabelled) is None
 
 
 def test_images_that_are_all_alike_have_features_of_no_spread(empty_cache):
     grey = Split(np.full((20, 1, 8, 8), 99, np.uint8), np.arange(20) % 3)
-    found = perception.classifier(datasets.Dataset("grey", grey, grey, ("a", "b", "c")))
+    found = classifier.classifier(data.Dataset("grey", grey, grey, ("a", "b", "c")))
     assert found.spread == 1
     assert np.ptp(found.features_of(unit(grey)), axis=0).max() == 0
 
@@ -103,5 +105,5 @@ def test_images_that_are_all_alike_have_features_of_no_spread(empty_cache):
 @pytest.mark.slow
 @pytest.mark.needs_mnist
 def test_on_mnist_it_is_right_in_97_of_100():
-    mnist = datasets.load("mnist")
-    assert perception.classifier(mnist).accuracy(mnist.test) > 0.97
+    mnist = data.load("mnist")
+    assert classifier.classifier(mnist).accuracy(mnist.test) > 0.97

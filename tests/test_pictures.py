@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from sparsevae import pictures
-from sparsevae.datasets import Dataset, Split, noise
-from sparsevae.measuring import Measured, ablation_rises, measure, unit
+from sparsevae.data import Dataset, Split, corruptions
+from sparsevae.evaluation import pictures
+from sparsevae.evaluation.passes import Measured, ablation_rises, measure, unit
 from sparsevae.models import build
 
 LATENTS = 4
@@ -129,7 +129,7 @@ def test_noise_is_added_to_upright_images_and_measured_against_clean_ones():
     np.testing.assert_array_equal(found["restored"], found["noisy"])
     np.testing.assert_array_equal(found["restored_mse"], found["noisy_mse"])
     for row, sigma in enumerate(found["sigmas"]):
-        noisy = noise.gaussian(x, sigma, pictures.NOISE_SEED)
+        noisy = corruptions.gaussian(x, sigma, pictures.NOISE_SEED)
         assert found["noisy_mse"][row] == pytest.approx(np.mean((noisy - x) ** 2), rel=1e-5)
         np.testing.assert_array_equal(found["noisy"][row], pictures.grey(noisy))
 
@@ -138,7 +138,7 @@ def test_restorations_are_the_models_own(run):
     model, x, _, _, arrays = run
     chosen = x[arrays["example_indices"]]
     for row, sigma in enumerate(arrays["sigmas"]):
-        noisy = noise.gaussian(chosen, sigma, pictures.NOISE_SEED)
+        noisy = corruptions.gaussian(chosen, sigma, pictures.NOISE_SEED)
         restored = model.reconstruct(torch.from_numpy(noisy)).numpy()
         difference = arrays["restored"][row].astype(int) - pictures.grey(restored)
         assert np.abs(difference).max() <= 1

@@ -8,7 +8,7 @@ from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sparsevae import plots
+from sparsevae.report import plots
 
 DIMENSIONS = (3, 7)
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from sparsevae import priors
-from sparsevae.distributions import Gaussian, SpikeAndSlab
 from sparsevae.errors import ConfigurationError
-from sparsevae.schedules import Constant, Ramp
+from sparsevae.models import priors
+from sparsevae.models.distributions import Gaussian, SpikeAndSlab
+from sparsevae.models.schedules import Constant, Ramp
 
 BATCH, LATENTS, INPUTS, PIXELS = 7, 4, 5, 12
 

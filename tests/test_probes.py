@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from sparsevae.datasets.splits import shuffled, stratified_indices
+from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.metrics import probes
 
 CLASSES = 4

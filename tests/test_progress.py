@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from sparsevae import progress
+from sparsevae.cli import progress
 
 
 def follower(monkeypatch, terminal):

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import quality
-from sparsevae.datasets import noise
-from sparsevae.measuring import measure, unit
+from sparsevae.data import corruptions
+from sparsevae.evaluation import quality
+from sparsevae.evaluation.classifier import classifier
+from sparsevae.evaluation.passes import measure, unit
 from sparsevae.metrics import images
 from sparsevae.models import MODELS, build
-from sparsevae.perception import classifier
-from sparsevae.sampling import has_density
+from sparsevae.models.sampling import has_density
 
 EACH = pytest.mark.parametrize("name", MODELS)
 CORRUPTIONS = {
-    "noise_0.4": lambda x: noise.gaussian(x, 0.4, 0),
-    "noise_0.4_clipped": lambda x: noise.gaussian(x, 0.4, 0, clip=True),
-    "salt_pepper_0.1": lambda x: noise.salt_and_pepper(x, 0.1, 0),
-    "occlusion_0.5": lambda x: noise.occlusion(x, 14, 0),
+    "noise_0.4": lambda x: corruptions.gaussian(x, 0.4, 0),
+    "noise_0.4_clipped": lambda x: corruptions.gaussian(x, 0.4, 0, clip=True),
+    "salt_pepper_0.1": lambda x: corruptions.salt_and_pepper(x, 0.1, 0),
+    "occlusion_0.5": lambda x: corruptions.occlusion(x, 14, 0),
 }
 
 
@@ -49,8 +49,8 @@ def test_columns_are_those_of_the_decoded_codes(name, tiny_dataset):
 
 def test_five_levels_of_every_corruption_get_harder():
     x = np.random.default_rng(0).random((20, 1, 16, 12), dtype=np.float32)
-    for corruptions in (quality.gaussian_noise(x), quality.damaged_pixels(x)):
-        errors = {name: images.mse(x, noisy) for name, noisy in corruptions}
+    for damaged in (quality.gaussian_noise(x), quality.damaged_pixels(x)):
+        errors = {name: images.mse(x, noisy) for name, noisy in damaged}
         for kind in {name.replace("_clipped", "").rsplit("_", 1)[0] for name in errors}:
             levels = [errors[f"{kind}_{level}"] for level in quality.LEVELS]
             assert (np.diff(levels) > 0).all()

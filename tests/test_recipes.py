@@ -2,10 +2,10 @@
 
 import pytest
 
-from sparsevae.config import StudyConfig
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, build
-from sparsevae.recipes import RECIPES, batch_size, recipe, runs
+from sparsevae.training.config import StudyConfig
+from sparsevae.training.recipes import RECIPES, batch_size, recipe, runs
 
 
 def test_a_grid_has_every_combination_once():

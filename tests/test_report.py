@@ -10,17 +10,18 @@ from html.parser import HTMLParser
 import pytest
 from scipy import stats
 
-from sparsevae import claims, cli, report
+from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
-from sparsevae.measuring import unit
+from sparsevae.evaluation.passes import unit
+from sparsevae.evaluation.pictures import NOISE_SEED, SIGMAS
+from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
-from sparsevae.pictures import NOISE_SEED, SIGMAS
 from sparsevae.report import groups, tables
 from sparsevae.report.columns import Column
 from sparsevae.report.comparing import names
-from sparsevae.results import finished_runs
-from sparsevae.runs import RunFolder
-from sparsevae.storage import read_json, write_json
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import read_json, write_json
+from sparsevae.studies.results import finished_runs
 
 FLOOR = "mean image (collapse floor)"
 VOID = {"meta", "img", "input", "br", "link", "hr"}

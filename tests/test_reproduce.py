@@ -10,17 +10,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparsevae import reproduce
-from sparsevae.config import RunConfig, StudyConfig
 from sparsevae.errors import ConfigurationError, RunFolderError
-from sparsevae.recipes import runs
-from sparsevae.reproduce import smiley, student_report
-from sparsevae.reproduce.reproduction import Reproduction, Value
-from sparsevae.reproduce.table import Row, markdown
-from sparsevae.storage import write_json
-from sparsevae.study import Listener
+from sparsevae.experiments import reproductions
+from sparsevae.experiments.reproductions import smiley, student_report
+from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.experiments.reproductions.table import Row, markdown
+from sparsevae.storage.files import write_json
+from sparsevae.studies.study import Listener
+from sparsevae.training.config import RunConfig, StudyConfig
+from sparsevae.training.recipes import runs
 
-EACH = pytest.mark.parametrize("name", reproduce.REPRODUCTIONS)
+EACH = pytest.mark.parametrize("name", reproductions.REPRODUCTIONS)
 QUIET = Listener()
 
 
@@ -51,7 +51,7 @@ def small(**values):
 
 @EACH
 def test_every_value_belongs_to_a_run_that_is_done(name):
-    found = reproduce.reproduction(name)
+    found = reproductions.reproduction(name)
     done = {
         (key, run.model, run.latents)
         for key, study in found.studies.items()
@@ -66,8 +66,8 @@ def test_every_value_belongs_to_a_run_that_is_done(name):
 
 @EACH
 def test_settings_reach_every_run_and_all_else_stays(name):
-    plain = reproduce.reproduction(name)
-    few = reproduce.reproduction(name, settings={"epochs": 1, "limit": 50, "seeds": [3, 4]})
+    plain = reproductions.reproduction(name)
+    few = reproductions.reproduction(name, settings={"epochs": 1, "limit": 50, "seeds": [3, 4]})
     for key, study in few.studies.items():
         assert (study.epochs, study.limit, study.seeds) == (1, 50, (3, 4))
         same = study.model_copy(update={"epochs": plain.studies[key].epochs, "limit": None})
@@ -77,7 +77,7 @@ def test_settings_reach_every_run_and_all_else_stays(name):
 def test_the_published_values_are_those_that_are_on_record():
     published = {
         (value.study, value.model, value.latents, value.metric): value.published
-        for value in reproduce.reproduction("vsc-2019").values
+        for value in reproductions.reproduction("vsc-2019").values
     }
     assert published["mnist-vae", "vae", 16, "negative_elbo"] == 104.8
     assert published["mnist-alpha-0.5", "vsc", 200, "negative_elbo"] == 115.1
@@ -85,16 +85,16 @@ def test_the_published_values_are_those_that_are_on_record():
 
 
 def test_a_part_is_chosen_by_its_data_set():
-    part = reproduce.reproduction("vsc-2019", "fashion-mnist")
+    part = reproductions.reproduction("vsc-2019", "fashion-mnist")
     assert {study.dataset for study in part.studies.values()} == {"fashion-mnist"}
     assert {value.study for value in part.values} == set(part.studies)
     with pytest.raises(ConfigurationError, match="'digits'"):
-        reproduce.reproduction("smiley", "digits")
+        reproductions.reproduction("smiley", "digits")
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ConfigurationError, match="vsc-2019, smiley"):
-        reproduce.reproduction("nothing")
+        reproductions.reproduction("nothing")
 
 
 def test_the_students_faults_are_taken_out_one_by_one():
@@ -123,7 +123,7 @@ def test_ours_stand_beside_theirs_in_their_unit(tmp_path):
         b=Value("second", "vae", 2, "probe", "probe", "figure only"),
         c=Value("first", "vae", 2, "blank", "nothing"),
     )
-    rows = reproduce.compare(found, tmp_path)
+    rows = reproductions.compare(found, tmp_path)
     assert [row.ours for row in rows] == [pytest.approx(60.0), 0.25, None]
     assert rows[0].deviation == pytest.approx(np.std([50, 70], ddof=1))
     assert [row.deviation for row in rows[1:]] == [None, None]
@@ -137,7 +137,7 @@ def test_ours_stand_beside_theirs_in_their_unit(tmp_path):
 
 @EACH
 def test_a_bar_in_a_cell_does_not_break_the_table(name):
-    found = reproduce.REPRODUCTIONS[name]
+    found = reproductions.REPRODUCTIONS[name]
     values = [replace(value, note="|μ|, not |z|") for value in found.values]
     rows = [Row(value, "mnist", 1.0, None, 1) for value in values]
     lines = [line for line in markdown(found, rows).splitlines() if line.startswith("|")]
@@ -147,7 +147,7 @@ def test_a_bar_in_a_cell_does_not_break_the_table(name):
 
 def test_a_study_without_finished_runs_is_one_sentence(tmp_path):
     with pytest.raises(RunFolderError, match="no finished runs"):
-        reproduce.compare(small(), tmp_path)
+        reproductions.compare(small(), tmp_path)
 
 
 def test_latents_are_arranged_by_group_and_strength():
@@ -181,7 +181,7 @@ def done(tmp_path_factory):
         studies={"first": dense, "second": dense.model_copy(update={"seeds": (0, 1)})},
         draw=lambda out: (out / "drawn").touch(),
     )
-    return found, out, reproduce.reproduce(found, out, jobs=1, listener=QUIET)
+    return found, out, reproductions.reproduce(found, out, jobs=1, listener=QUIET)
 
 
 def test_a_reproduction_leaves_runs_a_picture_and_a_table(done):
@@ -200,12 +200,12 @@ def test_a_reproduction_leaves_runs_a_picture_and_a_table(done):
 def test_it_is_taken_up_where_it_was_and_other_settings_are_refused(done):
     found, out, _ = done
     sizes, before = [], (out / "table.json").read_text()
-    reproduce.reproduce(found, out, listener=Listener(begin=sizes.append))
+    reproductions.reproduce(found, out, listener=Listener(begin=sizes.append))
     assert sizes == [{}]
     assert (out / "table.json").read_text() == before
     longer = {key: s.model_copy(update={"epochs": 2}) for key, s in found.studies.items()}
     with pytest.raises(RunFolderError, match="epochs 1, not 2"):
-        reproduce.reproduce(replace(found, studies=longer), out, listener=QUIET)
+        reproductions.reproduce(replace(found, studies=longer), out, listener=QUIET)
 
 
 def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path):
@@ -227,5 +227,5 @@ def test_the_command_runs_small(name, tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     rows = json.loads((tmp_path / "out" / "table.json").read_text())["rows"]
-    assert len(rows) == len(reproduce.REPRODUCTIONS[name].values)
+    assert len(rows) == len(reproductions.REPRODUCTIONS[name].values)
     assert "Table: " in result.stdout

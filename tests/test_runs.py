@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import runs, storage
-from sparsevae.config import RunConfig
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.fitting import new_model
-from sparsevae.measuring import unit
-from sparsevae.runs import RunFolder
+from sparsevae.evaluation.passes import unit
+from sparsevae.runs import folder
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import new_model
+from sparsevae.storage import files
+from sparsevae.training.config import RunConfig
 
 SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "channels": (2, 4)}
 SHAPE = (1, 6, 5)
@@ -75,7 +76,7 @@ def test_a_run_remembers_what_it_was(tiny_run, tiny_dataset):
 
 
 def test_a_loaded_model_is_the_trained_one(tiny_run, tiny_dataset):
-    model = runs.load(str(tiny_run.path))
+    model = folder.load(str(tiny_run.path))
     assert not model.training
     checkpoint, _ = tiny_run.load_checkpoint()
     for name, weight in model.state_dict().items():
@@ -157,39 +158,39 @@ def test_metrics_are_written_last(weighted, monkeypatch):
 
 def test_a_crash_while_writing_leaves_the_old_file_and_nothing_beside(tmp_path):
     path = tmp_path / "metrics.json"
-    storage.write_json(path, {"mse": 1})
+    files.write_json(path, {"mse": 1})
 
     def interrupted():
-        with storage.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.write_text('{"mse"')
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert storage.read_json(path) == {"mse": 1}
+    assert files.read_json(path) == {"mse": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "metrics.json"
-    storage.write_json(path, {"mse": 1})
+    files.write_json(path, {"mse": 1})
     code = (
         "import os, pathlib, signal, sys\n"
         "from sparsevae import storage\n"
-        "with storage.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "with files.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('{')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert done.returncode == -9
-    assert storage.read_json(path) == {"mse": 1}
+    assert files.read_json(path) == {"mse": 1}
 
 
 def test_numbers_that_json_lacks_are_refused_before_anything_is_written(tmp_path):
     path = tmp_path / "metrics.json"
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="JSON"):
-            storage.write_json(path, {"mse": value})
+            files.write_json(path, {"mse": value})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,15 +206,15 @@ def small_disk():
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(tmp_path):
     path, tensors = tmp_path / "text", tmp_path / "tensors"
-    storage.write_text(path, "old")
-    storage.write_tensors(tensors, {"a": torch.zeros(3)}, {})
+    files.write_text(path, "old")
+    files.write_tensors(tensors, {"a": torch.zeros(3)}, {})
     with pytest.raises(OutputError, match=r"^Cannot write .*text: File too large\.$"):
-        storage.write_text(path, "new" * 4096)
+        files.write_text(path, "new" * 4096)
     with pytest.raises(OutputError, match=r"^Cannot write .*tensors: ") as caught:
-        storage.write_tensors(tensors, {"a": torch.zeros(30_000)}, {})
+        files.write_tensors(tensors, {"a": torch.zeros(30_000)}, {})
     sentence(caught)
     assert path.read_text() == "old"
-    assert torch.equal(storage.read_tensors(tensors)[0]["a"], torch.zeros(3))
+    assert torch.equal(files.read_tensors(tensors)[0]["a"], torch.zeros(3))
     assert set(tmp_path.iterdir()) == {path, tensors}
 
 
@@ -251,7 +252,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_not_a_run(tmp_path):
     with pytest.raises(RunFolderError, match=r"nowhere is not finished: it has no config\.json"):
-        runs.load(tmp_path / "nowhere")
+        folder.load(tmp_path / "nowhere")
 
 
 # ------------------------------------------------------------------ another configuration
@@ -353,7 +354,7 @@ def test_a_configuration_without_its_data_is_one_sentence(started, name):
 
 def test_weights_of_another_model_do_not_fit(weighted):
     other = config(latents=4)
-    storage.write_tensors(weighted.path / "weights.safetensors", model_of(other).state_dict(), {})
+    files.write_tensors(weighted.path / "weights.safetensors", model_of(other).state_dict(), {})
     with pytest.raises(RunFolderError, match=r"do not fit its config\.json") as caught:
         weighted.load()
     sentence(caught)
@@ -367,7 +368,7 @@ def test_a_run_that_keeps_no_weights_says_so(weighted):
 
 
 def test_a_file_of_tensors_without_a_history_is_no_checkpoint(started):
-    storage.write_tensors(started.path / "checkpoint.safetensors", {"a": torch.zeros(2)}, {})
+    files.write_tensors(started.path / "checkpoint.safetensors", {"a": torch.zeros(2)}, {})
     with pytest.raises(RunFolderError, match=r"checkpoint\.safetensors is damaged") as caught:
         started.load_checkpoint()
     sentence(caught)

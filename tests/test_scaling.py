@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sparsevae import rows
+from sparsevae.data.scaling import (
+    KINDS,
+    Scaling,
+    Values,
+    choose,
+    fit_scaling,
+    from_json,
+    values_of,
+)
 from sparsevae.errors import ConfigurationError
-from sparsevae.scaling import KINDS, Scaling, Values, choose, fit_scaling, from_json, values_of
+from sparsevae.storage import arrays
 
 SHAPES = [(7,), (3, 5, 4)]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -66,8 +74,8 @@ def test_blocks_are_an_inner_matter(kind, shape, monkeypatch):
     x = data(shape)
     whole, values = fit_scaling(kind, x), values_of(x)
     scaled = whole.apply(x)
-    monkeypatch.setattr(rows, "BLOCK_VALUES", 3 * x[0].size)
-    assert len(list(rows.blocks(x))) == 17
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", 3 * x[0].size)
+    assert len(list(arrays.blocks(x))) == 17
     np.testing.assert_allclose(fit_scaling(kind, x).shift, whole.shift, rtol=1e-12)
     np.testing.assert_allclose(fit_scaling(kind, x).scale, whole.scale, rtol=1e-12)
     assert np.array_equal(whole.apply(x), scaled)

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.schedules import KINDS, Constant, OneCycle, Ramp, between, from_json, to_json
+from sparsevae.models.schedules import (
+    KINDS,
+    Constant,
+    OneCycle,
+    Ramp,
+    between,
+    from_json,
+    to_json,
+)
 
 SCHEDULES = [Constant(0.3), Ramp(0.1, 0.15), Ramp(0.2, 0.9, first=2.0, last=-1.0), OneCycle(2e-3)]
 POINTS = [0.0, 0.1, 0.12, 0.15, 0.3, 0.5, 0.9, 1.0]

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from sparsevae.datasets import cache, load, smiley
-from sparsevae.datasets.bow_tie import TEMPLATE, resized
+from sparsevae.data import load, smiley
+from sparsevae.data.bow_tie import TEMPLATE, resized
 from sparsevae.errors import DatasetError
+from sparsevae.storage import cache
 
 NAME = smiley.OFFICIAL.files[0].name
 FOLDERS = [folder / "Smiley" for folder in cache.data_folders()]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sparsevae.datasets import cache, mirrors, sources
-from sparsevae.datasets.sources import DataFile, Source
+from sparsevae.data import mirrors, sources
+from sparsevae.data.sources import DataFile, Source
 from sparsevae.errors import DatasetError, DownloadError
+from sparsevae.storage import cache
 
 CONTENT = bytes([0, 0, 8, 1]) + struct.pack(">I", 3000) + bytes(range(250)) * 12
 SQUEEZED = gzip.compress(CONTENT, mtime=0)

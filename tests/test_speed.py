@@ -6,12 +6,13 @@ from statistics import median
 import pytest
 import torch
 
-from sparsevae import datasets, kernels
-from sparsevae.config import RunConfig
-from sparsevae.fitting import new_model
-from sparsevae.schedules import Constant
-from sparsevae.steps import make_optimiser
-from sparsevae.training import train
+from sparsevae import data
+from sparsevae.models.schedules import Constant
+from sparsevae.networks import kernels
+from sparsevae.runs.train import new_model
+from sparsevae.training.config import RunConfig
+from sparsevae.training.loop import train
+from sparsevae.training.step import make_optimiser
 
 AT_LEAST = 1.25
 ROUNDS = 7
@@ -47,7 +48,7 @@ def seconds(kernel, model, optimiser, images):
 @pytest.mark.skipif(kernels.kernel_name() == "plain", reason="no C++ compiler")
 @pytest.mark.parametrize("channels", [(16, 32, 64), (16, 32, 256)])
 def test_compiled_kernels_train_faster(one_thread, channels):
-    images = torch.from_numpy(datasets.load("mnist-5k").train.images[:IMAGES])
+    images = torch.from_numpy(data.load("mnist-5k").train.images[:IMAGES])
     config = RunConfig(dataset="mnist-5k", model="vae", latents=32, channels=channels)
     model = new_model(config, images)
     trained = (model, make_optimiser(model), images)

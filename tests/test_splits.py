@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsevae.datasets import Dataset, Split, holdout
-from sparsevae.datasets.splits import shuffled, stratified_indices, subset
+from sparsevae.data import Dataset, Split, holdout
+from sparsevae.data.splits import shuffled, stratified_indices, subset
 from sparsevae.errors import ConfigurationError
 
 

@@ -5,10 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from sparsevae.config import RunConfig
 from sparsevae.metrics import stability
-from sparsevae.runs import RunFolder
-from sparsevae.stability import gates_of, stability_rows
+from sparsevae.runs.folder import RunFolder
+from sparsevae.studies.stability import gates_of, stability_rows
+from sparsevae.training.config import RunConfig
 
 
 def gates(count=200, size=4, seed=0, rate=0.3):

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from sparsevae import models, steps
+from sparsevae import models
 from sparsevae.errors import ConfigurationError
-from sparsevae.schedules import OneCycle
+from sparsevae.models.schedules import OneCycle
+from sparsevae.training import step
 
 
 def one_step(tiny_dataset, progress, precision="float32"):
@@ -13,10 +14,10 @@ def one_step(tiny_dataset, progress, precision="float32"):
     torch.manual_seed(0)
     arguments = {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.9}}
     model = models.build("vsc", (1, 28, 28), 5, channels=(4, 8, 16), arguments=arguments)
-    optimiser, totals = steps.make_optimiser(model), torch.zeros(len(steps.TERMS))
+    optimiser, totals = step.make_optimiser(model), torch.zeros(len(step.TERMS))
     images = torch.from_numpy(tiny_dataset.train.images)
-    step = steps.EagerStep(model, optimiser, images, OneCycle(2e-3), precision, totals)
-    steps.fastest(step, 32)(torch.arange(32), progress)
+    take = step.EagerStep(model, optimiser, images, OneCycle(2e-3), precision, totals)
+    step.fastest(take, 32)(torch.arange(32), progress)
     weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
     return weights, totals, float(optimiser.param_groups[0]["lr"])
 
@@ -41,22 +42,22 @@ def test_tf32_needs_a_cuda_device(tiny_dataset):
 
 def test_pixels_become_floats_in_the_unit_interval():
     grey = torch.tensor([0, 51, 255], dtype=torch.uint8)
-    torch.testing.assert_close(steps.unit_interval(grey), torch.tensor([0.0, 0.2, 1.0]))
+    torch.testing.assert_close(step.unit_interval(grey), torch.tensor([0.0, 0.2, 1.0]))
     already = torch.tensor([0.25])
-    assert steps.unit_interval(already) is already
+    assert step.unit_interval(already) is already
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_captured_step_follows_the_eager_one(tiny_dataset):
-    from sparsevae.schedules import Constant
-    from sparsevae.training import train
+    from sparsevae.models.schedules import Constant
+    from sparsevae.training.loop import train
 
     def losses(capture):
         torch.manual_seed(0)
         model = models.build("vae", (1, 28, 28), 5, channels=(4, 8, 16), arguments={}).cuda()
         images = torch.from_numpy(tiny_dataset.train.images)
         images = images.cuda() if capture else images  # a step on host images is not captured
-        optimiser = steps.make_optimiser(model)
+        optimiser = step.make_optimiser(model)
         settings = {"epochs": 4, "batch_size": 50, "learning_rate": Constant(1e-3), "seed": 0}
         return [row["objective"] for row in train(model, optimiser, images, **settings)]
 

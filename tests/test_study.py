@@ -14,10 +14,11 @@ import time
 import pytest
 import yaml
 
-from sparsevae import datasets, engines, results, study
-from sparsevae.config import StudyConfig, read_yaml
+from sparsevae import data as datasets
 from sparsevae.errors import ConfigurationError, DeviceError, OutputError, RunFolderError
-from sparsevae.runs import RunFolder
+from sparsevae.runs.folder import RunFolder
+from sparsevae.studies import engines, results, study
+from sparsevae.training.config import StudyConfig, read_yaml
 
 SMALL = {
     "dataset": "mnist-5k",
@@ -272,7 +273,7 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
 
 
 def test_validation_runs_never_see_the_test_set():
-    from sparsevae.engines import data_of
+    from sparsevae.studies.engines import data_of
 
     whole, held = data_of("mnist-5k", "test", 600), data_of("mnist-5k", "validation", 600)
     assert len(held.train) + len(held.test) == len(whole.train)

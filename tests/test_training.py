@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from sparsevae import models, steps, training
-from sparsevae.distributions import Point
+from sparsevae import models
 from sparsevae.errors import DeviceError
 from sparsevae.models import Terms
-from sparsevae.priors import NoPrior
-from sparsevae.schedules import Constant, OneCycle
+from sparsevae.models.distributions import Point
+from sparsevae.models.priors import NoPrior
+from sparsevae.models.schedules import Constant, OneCycle
+from sparsevae.training import loop, step
 
 SHAPE, IMAGES = (1, 9, 8), 22
 EACH = pytest.mark.parametrize("name", models.MODELS)
@@ -43,8 +44,8 @@ def images(count=IMAGES, seed=0):
 
 def train(model, data, optimiser=None, **changes):
     settings = {"epochs": 2, "batch_size": 5, "learning_rate": Constant(1e-3), "seed": 0}
-    optimiser = optimiser or steps.make_optimiser(model)
-    return list(training.train(model, optimiser, data, **(settings | changes)))
+    optimiser = optimiser or step.make_optimiser(model)
+    return list(loop.train(model, optimiser, data, **(settings | changes)))
 
 
 def make(name="vsc", **arguments):
@@ -164,18 +165,18 @@ def test_taken_up_again_after_any_epoch_it_ends_the_same(name):
     rows = train(whole, images(), epochs=3)
     for done in (1, 2):
         model = make(name)
-        optimiser = steps.make_optimiser(model)
+        optimiser = step.make_optimiser(model)
         settings = {"epochs": 3, "batch_size": 5, "learning_rate": Constant(1e-3), "seed": 0}
-        loop = training.train(model, optimiser, images(), **settings)
+        epochs = loop.train(model, optimiser, images(), **settings)
         for _ in range(done):
-            next(loop)
+            next(epochs)
         state = copy.deepcopy(model.state_dict())
-        moments = {key: t.clone() for key, t in training.optimiser_tensors(optimiser).items()}
+        moments = {key: t.clone() for key, t in loop.optimiser_tensors(optimiser).items()}
         torch.manual_seed(12345)  # a new process has another generator
         fresh = make(name)
         fresh.load_state_dict(state)
-        optimiser = steps.make_optimiser(fresh)
-        training.restore_optimiser(optimiser, moments)
+        optimiser = step.make_optimiser(fresh)
+        loop.restore_optimiser(optimiser, moments)
         rest = train(fresh, images(), optimiser, epochs=3, start=done)
         assert equal(fresh, whole)
         assert [row["objective"] for row in rest] == [row["objective"] for row in rows[done:]]
@@ -184,15 +185,15 @@ def test_taken_up_again_after_any_epoch_it_ends_the_same(name):
 def test_moments_come_back_in_the_memory_order_of_their_weights():
     """Checkpoints store plain rows, while the weights of full maps are channels-last."""
     model = make()
-    optimiser = steps.make_optimiser(model)
+    optimiser = step.make_optimiser(model)
     train(model, images(), optimiser)
-    moments = training.optimiser_tensors(optimiser)
+    moments = loop.optimiser_tensors(optimiser)
     assert len(moments) == 3 * len(list(model.parameters()))
     plain = {
         key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in moments.items()
     }
-    restored = steps.make_optimiser(model)
-    training.restore_optimiser(restored, plain)
+    restored = step.make_optimiser(model)
+    loop.restore_optimiser(restored, plain)
     for weight in model.parameters():
         before, after = optimiser.state[weight], restored.state[weight]
         assert set(before) == set(after)
@@ -205,7 +206,7 @@ def test_no_two_epochs_of_any_seeds_share_their_noise():
     firsts = []
     for seed in (0, 1, 2**31 - 1):
         for epoch in (-1, 0, 1, 24):
-            training.seed_epoch(seed, epoch)
+            loop.seed_epoch(seed, epoch)
             firsts.append(float(torch.rand(1, dtype=torch.float64)))
     assert len(set(firsts)) == len(firsts)
 
@@ -214,12 +215,12 @@ def test_no_two_epochs_of_any_seeds_share_their_noise():
 
 
 def test_devices_by_name():
-    assert training.device("cpu") == torch.device("cpu")
-    assert training.device("auto").type in ("cpu", "cuda")
+    assert loop.device("cpu") == torch.device("cpu")
+    assert loop.device("auto").type in ("cpu", "cuda")
 
 
 @pytest.mark.parametrize("name", ["toaster", "cuda:77", "", "cpu:"])
 def test_an_absent_device_is_one_sentence(name):
     with pytest.raises(DeviceError, match=r"is not on this machine; use .*\.$") as caught:
-        training.device(name)
+        loop.device(name)
     assert repr(name) in str(caught.value)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from sparsevae import datasets
-from sparsevae.datasets import Split
-from sparsevae.measuring import encode, measure, unit
+from sparsevae import data as datasets
+from sparsevae.data import Split
+from sparsevae.evaluation.baselines import measured_codes, reference_names, write_references
+from sparsevae.evaluation.passes import encode, measure, unit
+from sparsevae.evaluation.probes import class_scores, measure_usefulness
 from sparsevae.metrics import clusters, probes, sparseness
 from sparsevae.models import build
-from sparsevae.references import measured_codes, reference_names, write_references
-from sparsevae.storage import read_json, write_json
-from sparsevae.usefulness import class_scores, measure_usefulness
+from sparsevae.storage.files import read_json, write_json
 
 LABELLED = ("probe_200", "probe_200_sd", "knn_200", "knn_200_sd", "silhouette", "adjusted_rand")
 

@@ -16,23 +16,21 @@ The public names are loaded when they are first used, so that ``import sparsevae
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from sparsevae import datasets, figures, files, metrics, models, plots
-    from sparsevae.errors import SparseVAEError
-    from sparsevae.estimator import (
-        DeterministicCoder,
-        VariationalCoder,
-        VariationalSparseCoder,
-    )
-    from sparsevae.evaluation import evaluate
-    from sparsevae.export import export_run
-    from sparsevae.export.hub import from_pretrained, push_to_hub, save_pretrained
-    from sparsevae.fitting import fit
-    from sparsevae.measuring import encode
-    from sparsevae.own_data import OpenRun
-    from sparsevae.runs import RunFolder, load
+from sparsevae._version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from sparsevae import data, metrics, models
+    from sparsevae.errors import SparseVAEError
+    from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
+    from sparsevae.evaluation.evaluate import evaluate
+    from sparsevae.evaluation.passes import encode
+    from sparsevae.report import figures, plots
+    from sparsevae.runs.export import export_run
+    from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
+    from sparsevae.runs.folder import RunFolder, load
+    from sparsevae.runs.train import fit
+    from sparsevae.runs.trained import OpenRun
+
 
 __all__ = [
     "DeterministicCoder",
@@ -41,12 +39,11 @@ __all__ = [
     "SparseVAEError",
     "VariationalCoder",
     "VariationalSparseCoder",
-    "datasets",
+    "data",
     "encode",
     "evaluate",
     "export_run",
     "figures",
-    "files",
     "fit",
     "from_pretrained",
     "load",
@@ -58,20 +55,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DeterministicCoder": "estimator",
-    "OpenRun": "own_data",
-    "RunFolder": "runs",
+    "DeterministicCoder": "estimators",
+    "OpenRun": "runs.trained",
+    "RunFolder": "runs.folder",
     "SparseVAEError": "errors",
-    "VariationalCoder": "estimator",
-    "VariationalSparseCoder": "estimator",
-    "encode": "measuring",
-    "evaluate": "evaluation",
-    "export_run": "export",
-    "fit": "fitting",
-    "from_pretrained": "export.hub",
-    "load": "runs",
-    "push_to_hub": "export.hub",
-    "save_pretrained": "export.hub",
+    "VariationalCoder": "estimators",
+    "VariationalSparseCoder": "estimators",
+    "encode": "evaluation.passes",
+    "evaluate": "evaluation.evaluate",
+    "export_run": "runs.export",
+    "figures": "report",
+    "fit": "runs.train",
+    "from_pretrained": "runs.export.hub",
+    "load": "runs.folder",
+    "plots": "report",
+    "push_to_hub": "runs.export.hub",
+    "save_pretrained": "runs.export.hub",
 }
 
 
@@ -79,7 +78,10 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'sparsevae' has no attribute {name!r}")
     if name in _HOMES:
-        return getattr(import_module(f"sparsevae.{_HOMES[name]}"), name)
+        home = f"sparsevae.{_HOMES[name]}"
+        if name in ("figures", "plots"):
+            return import_module(f"{home}.{name}")
+        return getattr(import_module(home), name)
     return import_module(f"sparsevae.{name}")
 
 

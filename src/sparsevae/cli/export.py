@@ -15,7 +15,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("export"),
 ) -> None:
     """Write encoder and decoder as programs that need nothing of this library, and check them."""
-    from sparsevae.export import export_run
+    from sparsevae.runs.export import export_run
 
     for path in export_run(run, out, format):
         typer.echo(path)
@@ -28,7 +28,7 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Only for its owner.")] = False,
 ) -> None:
     """Upload a run and its model card to the Hugging Face Hub."""
-    from sparsevae.export.hub import push_to_hub
+    from sparsevae.runs.export.hub import push_to_hub
 
     typer.echo(f"Uploaded: {push_to_hub(run, repository, private=private)}")
 
@@ -40,6 +40,6 @@ def pull(
     revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
 ) -> None:
     """Download a run from the Hugging Face Hub."""
-    from sparsevae.export.hub import from_pretrained
+    from sparsevae.runs.export.hub import from_pretrained
 
     typer.echo(f"Run: {from_pretrained(repository, out, revision=revision).path}")

@@ -10,9 +10,10 @@ from sparsevae.cli.application import Run, app, names, numbers, stopped
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sparsevae.files import Raw
-    from sparsevae.own_data import OpenRun, Prepared
-    from sparsevae.runs import RunFolder
+    from sparsevae.data.files import Raw
+    from sparsevae.runs.folder import RunFolder
+    from sparsevae.runs.prepare import Prepared
+    from sparsevae.runs.trained import OpenRun
 
 Data = Annotated[
     str,
@@ -42,7 +43,7 @@ def read(
         ConfigurationError: ``channels`` is neither first nor last.
         DatasetError: the data cannot be read.
     """
-    from sparsevae import files
+    from sparsevae.data import files
     from sparsevae.errors import ConfigurationError
 
     if channels not in (None, "first", "last"):
@@ -86,11 +87,11 @@ def fit(
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
     """Train a model on data of one's own; started again after a stop, it goes on."""
-    from sparsevae import training
-    from sparsevae.own_data import prepare
-    from sparsevae.runs import RunFolder
+    from sparsevae.runs.folder import RunFolder
+    from sparsevae.runs.prepare import prepare
+    from sparsevae.training import loop
 
-    training.device(device)
+    loop.device(device)
     wide = numbers(widths, "--widths")
     prepared = prepare(
         read(path, columns, labels, array, channels),
@@ -115,9 +116,9 @@ def fit(
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae import training
-    from sparsevae.fitting import train_run
-    from sparsevae.progress import following
+    from sparsevae.cli.progress import following
+    from sparsevae.runs.train import train_run
+    from sparsevae.training import loop
 
     config = prepared.config
     with following() as listener:
@@ -126,7 +127,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
             listener.say(f"{run.path} is finished already.")
             return
         listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
-        training.prepare_process()
+        loop.prepare_process()
         try:
             train_run(
                 config,
@@ -144,7 +145,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.results import draw
+    from sparsevae.studies.results import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 
@@ -159,8 +160,8 @@ def encode(
     device: Device = "auto",
 ) -> None:
     """Write the deterministic code of every row."""
-    from sparsevae.own_data import OpenRun, write_codes
-    from sparsevae.own_data.storing import check_codes_place
+    from sparsevae.runs.codes import check_codes_place, write_codes
+    from sparsevae.runs.trained import OpenRun
 
     opened = OpenRun.open(run, device)
     check_codes_place(out)
@@ -171,7 +172,7 @@ def encode(
 
 def keep_rows(out: Path, rows: "npt.NDArray[Any]", run: "OpenRun") -> None:
     """Write rows that a run gave, and say how many and of what shape they are."""
-    from sparsevae.own_data import write_rows
+    from sparsevae.runs.codes import write_rows
 
     write_rows(out, rows, run.data)
     typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
@@ -186,8 +187,8 @@ def decode(
     device: Device = "auto",
 ) -> None:
     """Write the mean row of every code, in the data's own units."""
-    from sparsevae.own_data import OpenRun, read_codes
-    from sparsevae.own_data.storing import check_rows_place
+    from sparsevae.runs.codes import check_rows_place, read_codes
+    from sparsevae.runs.trained import OpenRun
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
@@ -206,8 +207,8 @@ def reconstruct(
     device: Device = "auto",
 ) -> None:
     """Write what is left of every row after its code, in the data's own units."""
-    from sparsevae.own_data import OpenRun
-    from sparsevae.own_data.storing import check_rows_place
+    from sparsevae.runs.codes import check_rows_place
+    from sparsevae.runs.trained import OpenRun
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
@@ -229,8 +230,8 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Write new rows: codes drawn from the prior, decoded."""
-    from sparsevae.own_data import OpenRun
-    from sparsevae.own_data.storing import check_rows_place
+    from sparsevae.runs.codes import check_rows_place
+    from sparsevae.runs.trained import OpenRun
 
     opened = OpenRun.open(run, device)
     check_rows_place(out, opened.model.shape)
@@ -245,10 +246,10 @@ def traverse(
     dimensions: Annotated[str | None, typer.Option(help="Such as 3,7; the most used.")] = None,
 ) -> None:
     """Draw what each dimension does to the images, or to the columns of a table."""
-    from sparsevae import figures
-    from sparsevae.grids import check_dimensions, decoded_lines
-    from sparsevae.own_data.storing import check_place
-    from sparsevae.runs import RunFolder
+    from sparsevae.report import figures
+    from sparsevae.report.grids import check_dimensions, decoded_lines
+    from sparsevae.runs.codes import check_place
+    from sparsevae.runs.folder import RunFolder
 
     folder, chosen = RunFolder(run), numbers(dimensions, "--dimensions")
     check_place(out, (".png", ".svg"))
@@ -274,10 +275,10 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
-    from sparsevae.evaluation import evaluate as measured
-    from sparsevae.own_data import OpenRun
-    from sparsevae.own_data.storing import check_place
-    from sparsevae.storage import write_json
+    from sparsevae.evaluation.evaluate import evaluate as measured
+    from sparsevae.runs.codes import check_place
+    from sparsevae.runs.trained import OpenRun
+    from sparsevae.storage.files import write_json
 
     opened = OpenRun.open(run, device)
     if out is not None:

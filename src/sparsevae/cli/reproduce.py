@@ -20,8 +20,8 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="Folder; the name when left out.")] = None,
 ) -> None:
     """Train a published experiment again and print our numbers beside the published ones."""
-    from sparsevae import reproduce as library
-    from sparsevae.progress import following
+    from sparsevae.cli.progress import following
+    from sparsevae.experiments import reproductions as library
 
     given = {"epochs": epochs, "limit": limit, "seeds": numbers(seeds, "--seeds")}
     settings = {key: value for key, value in given.items() if value is not None}

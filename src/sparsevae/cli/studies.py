@@ -35,9 +35,9 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
 ) -> None:
     """Train every model at every size and seed, measure them, and write a report."""
-    from sparsevae.config import StudyConfig, read_yaml
-    from sparsevae.progress import following
-    from sparsevae.study import run_study
+    from sparsevae.cli.progress import following
+    from sparsevae.studies.study import run_study
+    from sparsevae.training.config import StudyConfig, read_yaml
 
     given = {
         "dataset": dataset,
@@ -74,7 +74,7 @@ def report(
     ] = Path("comparison"),
 ) -> None:
     """Write a study's tables, figures and report again, or compare several on one page."""
-    from sparsevae.results import write_comparison, write_report
+    from sparsevae.studies.results import write_comparison, write_report
 
     several = len(folders) > 1
     page = write_comparison(folders, out) if several else write_report(folders[0])
@@ -90,7 +90,7 @@ def figures(
     ] = None,
 ) -> None:
     """Draw the pictures of finished runs again, as PNG and SVG, perhaps of other dimensions."""
-    from sparsevae.results import draw, finished_runs
+    from sparsevae.studies.results import draw, finished_runs
 
     moved = numbers(dimensions, "--dimensions")
     if moved is not None and len(moved) != 2:
@@ -101,7 +101,7 @@ def figures(
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
     for run in finished_runs(folder):
         if moved is not None or image is not None:
-            from sparsevae.grids import move_grid
+            from sparsevae.report.grids import move_grid
 
             base = None if image == "mean" else int(image or 0)
             move_grid(run, (moved[0], moved[1]) if moved else None, base)
@@ -115,8 +115,8 @@ def measure(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
     """Measure finished runs again from their weights, with the present definitions."""
-    from sparsevae.progress import following
-    from sparsevae.remeasuring import measure_again
+    from sparsevae.cli.progress import following
+    from sparsevae.studies.remeasuring import measure_again
 
     with following() as listener:
         for folder in folders:
@@ -131,8 +131,8 @@ def bound(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
     """Measure only the importance-weighted bound of finished runs, with more draws and images."""
-    from sparsevae.progress import following
-    from sparsevae.remeasuring import tighten_bounds
+    from sparsevae.cli.progress import following
+    from sparsevae.studies.remeasuring import tighten_bounds
 
     with following() as listener:
         for folder in folders:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.ndimage import median_filter, uniform_filter
 from scipy.special import xlogy
 
-from sparsevae.datasets import noise
+from sparsevae.data import corruptions
 from sparsevae.metrics.images import mse
 
 Images = npt.NDArray[np.floating]
@@ -57,8 +57,8 @@ def gaussian_columns(test: Images, sigmas: tuple[float, ...], seed: int) -> dict
     """
     columns = {"clean": Corrupted(test, 0.0)}
     for sigma in sigmas:
-        columns[f"{sigma}"] = Corrupted(noise.gaussian(test, sigma, seed), sigma**2)
-        clipped = noise.gaussian(test, sigma, seed, clip=True)
+        columns[f"{sigma}"] = Corrupted(corruptions.gaussian(test, sigma, seed), sigma**2)
+        clipped = corruptions.gaussian(test, sigma, seed, clip=True)
         columns[f"{sigma} clipped"] = Corrupted(clipped, sigma**2, clipped=True)
     return columns
 
@@ -70,7 +70,7 @@ def damaged_columns(test: Images, levels: tuple[float, ...], seed: int) -> dict[
         By column: ``"salt and pepper 0.3"``, ``"occlusion 0.3"``.
     """
     columns = {}
-    for kind, level, images in noise.damages(test, levels, seed):
+    for kind, level, images in corruptions.damages(test, levels, seed):
         column = f"{kind.replace('_', ' and ')} {level}"
         columns[column] = Corrupted(images, mse(test, images))
     return columns

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.datasets.splits import shuffled, stratified_indices
+from sparsevae.data.splits import shuffled, stratified_indices
 
 Floats = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]

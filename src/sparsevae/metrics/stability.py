@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from sparsevae.datasets.splits import shuffled
+from sparsevae.data.splits import shuffled
 
 Mask = npt.NDArray[np.bool_]
 

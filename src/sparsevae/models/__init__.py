@@ -15,7 +15,7 @@ from sparsevae.models.sparse_autoencoder import SparseAutoEncoder
 from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
 from sparsevae.models.vsc import VSC
-from sparsevae.networks import Shape
+from sparsevae.networks.trunks import Shape
 
 __all__ = [
     "MODELS",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sparsevae.distributions import Point
-from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
-from sparsevae.networks import CHANNELS, Shape
-from sparsevae.priors import NoPrior
-from sparsevae.schedules import Progress
+from sparsevae.models.distributions import Point
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.priors import NoPrior
+from sparsevae.models.schedules import Progress
+from sparsevae.networks.trunks import CHANNELS, Shape
 
 
 class AutoEncoder(Model):

@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsevae.distributions import Gaussian, Point, SparsePoint, SpikeAndSlab
-from sparsevae.likelihoods import Likelihood, Named, family
-from sparsevae.networks import (
+from sparsevae.models.distributions import Gaussian, Point, SparsePoint, SpikeAndSlab
+from sparsevae.models.likelihoods import Likelihood, Named, family
+from sparsevae.models.penalties import ActivityPenalty
+from sparsevae.models.priors import Prior
+from sparsevae.models.schedules import Constant, Progress, Schedule
+from sparsevae.networks.trunks import (
     CHANNELS,
     Decoder,
     Encoder,
@@ -21,9 +24,6 @@ from sparsevae.networks import (
     check_shape,
     count_parameters,
 )
-from sparsevae.penalties import ActivityPenalty
-from sparsevae.priors import Prior
-from sparsevae.schedules import Constant, Progress, Schedule
 
 Posterior = Point | SparsePoint | Gaussian | SpikeAndSlab
 
@@ -64,7 +64,7 @@ class Model(nn.Module, ABC):
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: weight of the divergence in the objective, a function of progress.
         input_noise: the largest standard deviation of :meth:`shown`.
-        likelihood: the family of p(x|z), see :func:`sparsevae.likelihoods.family`.
+        likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
 
     Raises:
         ConfigurationError: ``shape`` is not one of the two forms, or an unknown likelihood.

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from torch import Tensor, linalg, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from sparsevae.distributions import SparsePoint
-from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
-from sparsevae.networks import CHANNELS, Shape
-from sparsevae.priors import Laplace
-from sparsevae.schedules import Progress, Scheduled, between
+from sparsevae.models.distributions import SparsePoint
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.priors import Laplace
+from sparsevae.models.schedules import Progress, Scheduled, between
+from sparsevae.networks.trunks import CHANNELS, Shape
 
 
 class UnitColumns(nn.Module):

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sparsevae.distributions import SparsePoint
 from sparsevae.errors import ConfigurationError
-from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
-from sparsevae.networks import CHANNELS, Shape
-from sparsevae.priors import NoPrior, default_alpha
-from sparsevae.schedules import Progress
+from sparsevae.models.distributions import SparsePoint
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.priors import NoPrior, default_alpha
+from sparsevae.models.schedules import Progress
+from sparsevae.networks.trunks import CHANNELS, Shape
 
 
 class TopK(Model):

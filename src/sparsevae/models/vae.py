@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sparsevae.distributions import Gaussian
-from sparsevae.likelihoods import Named
 from sparsevae.models.base import Model, Terms
-from sparsevae.networks import CHANNELS, Shape
-from sparsevae.priors import StandardNormal
-from sparsevae.schedules import Progress, between
+from sparsevae.models.distributions import Gaussian
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.priors import StandardNormal
+from sparsevae.models.schedules import Progress, between
+from sparsevae.networks.trunks import CHANNELS, Shape
 
 
 class VAE(Model):

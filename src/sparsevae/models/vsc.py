@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsevae import priors
-from sparsevae.distributions import Estimator, SpikeAndSlab
-from sparsevae.likelihoods import Named
+from sparsevae.models import priors
 from sparsevae.models.base import Model, Terms
-from sparsevae.networks import CHANNELS, Shape
-from sparsevae.penalties import ActivityPenalty, Distance, Penalised
-from sparsevae.schedules import Progress, Scheduled, between
+from sparsevae.models.distributions import Estimator, SpikeAndSlab
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.penalties import ActivityPenalty, Distance, Penalised
+from sparsevae.models.schedules import Progress, Scheduled, between
+from sparsevae.networks.trunks import CHANNELS, Shape
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
 LOWEST = 1e-6  # of what must be above 0

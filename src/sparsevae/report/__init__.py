@@ -11,8 +11,8 @@ from typing import Any
 from sparsevae.report.comparing import compare
 from sparsevae.report.contents import Study, of_study, read
 from sparsevae.report.pages import write_page
-from sparsevae.runs import RunFolder
-from sparsevae.storage import make_folder
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import make_folder
 
 __all__ = ["Study", "build", "compare", "read"]
 
@@ -30,11 +30,11 @@ def build(
     Args:
         folder: of the study; its ``study.yaml`` is printed where there is one.
         runs: finished runs of one data set.
-        references: what any model must beat, see :mod:`sparsevae.references`; tables and
+        references: what any model must beat, see :mod:`sparsevae.evaluation.baselines`; tables and
             pictures do without where it is empty.
         classes: names of the classes in the order of the labels; those of the references, or
             numbers, when left out.
-        stability: rows of :mod:`sparsevae.stability`.
+        stability: rows of :mod:`sparsevae.studies.stability`.
 
     Returns:
         The path of the page.

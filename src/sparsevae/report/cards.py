@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sparsevae import figures
 from sparsevae.errors import RunFolderError
-from sparsevae.figures.grouping import model_title
+from sparsevae.report import figures
+from sparsevae.report.figures.grouping import model_title
 from sparsevae.report.tables import collapsed
-from sparsevae.runs import RunFolder
+from sparsevae.runs.folder import RunFolder
 
 PIXELS = 84  # on the screen for an inch of a figure, so that its small print stays readable
 

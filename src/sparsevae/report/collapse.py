@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsevae.figures.grouping import model_title
+from sparsevae.report.figures.grouping import model_title
 from sparsevae.report.tables import BLANK
-from sparsevae.runs import RunFolder
+from sparsevae.runs.folder import RunFolder
 
 Findings = Sequence[Mapping[str, Any]]
 

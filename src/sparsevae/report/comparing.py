@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sparsevae import claims
 from sparsevae.errors import RunFolderError
-from sparsevae.figures.grouping import Row, by_model_and_size, model_title
+from sparsevae.experiments import claims
 from sparsevae.report import tables
 from sparsevae.report.contents import Study, of_study
+from sparsevae.report.figures.grouping import Row, by_model_and_size, model_title
 from sparsevae.report.groups import HEADLINE
 from sparsevae.report.pages import write_page
 from sparsevae.report.tables import Block, Table
-from sparsevae.storage import make_folder
+from sparsevae.storage.files import make_folder
 
 
 def compare(out: Path, studies: Sequence[Study]) -> Path:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsevae import claims
 from sparsevae.errors import RunFolderError
-from sparsevae.figures.grouping import in_order, model_title
+from sparsevae.experiments import claims
 from sparsevae.report import collapse, facts, galleries, tables, verdicts
 from sparsevae.report.cards import Gallery
-from sparsevae.runs import RunFolder
+from sparsevae.report.figures.grouping import in_order, model_title
+from sparsevae.runs.folder import RunFolder
 
 JSON = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ class Study:
         references: what any model must beat; empty where it was not measured.
         classes: names of the classes in the order of the labels; those of the references, or
             numbers, when left out.
-        stability: rows of :mod:`sparsevae.stability`.
+        stability: rows of :mod:`sparsevae.studies.stability`.
     """
 
     folder: Path

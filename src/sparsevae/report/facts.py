@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sparsevae.figures.grouping import model_title
-from sparsevae.recipes import RECIPES
-from sparsevae.runs import RunFolder
-from sparsevae.storage import read_json
+from sparsevae.report.figures.grouping import model_title
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import read_json
+from sparsevae.training.recipes import RECIPES
 
 STAND_IN = {
     "mnist-5k": "The data are 5,000 images of MNIST that come with an installed package, not "

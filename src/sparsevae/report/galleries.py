@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sparsevae import figures
-from sparsevae.figures.grouping import model_title
-from sparsevae.report import tables
+from sparsevae.report import figures, tables
 from sparsevae.report.cards import Card, Gallery, one_each, printed
-from sparsevae.runs import RunFolder
+from sparsevae.report.figures.grouping import model_title
+from sparsevae.runs.folder import RunFolder
 
 Runs = Sequence[RunFolder]
 References = Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from sparsevae.report.groups import glossary
-from sparsevae.storage import write_text
+from sparsevae.storage.files import write_text
 
 
 def write_page(path: Path, template: str, **contents: Any) -> Path:

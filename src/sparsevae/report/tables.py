@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsevae.figures.grouping import Row, by_model_and_size, model_title
+from sparsevae.evaluation.pictures import SIGMAS
 from sparsevae.metrics.intervals import mean_interval
-from sparsevae.pictures import SIGMAS
 from sparsevae.report.columns import Column
+from sparsevae.report.figures.grouping import Row, by_model_and_size, model_title
 from sparsevae.report.groups import GROUPS, HEADLINE, PARAMETERS
 
 BLANK = "–"

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsevae.claims import DECIDING_SEEDS, ClaimVerdict, PartVerdict
-from sparsevae.figures.grouping import in_order, model_title
+from sparsevae.experiments.claims import DECIDING_SEEDS, ClaimVerdict, PartVerdict
 from sparsevae.metrics.intervals import Interval
+from sparsevae.report.figures.grouping import in_order, model_title
 from sparsevae.report.groups import KNOWN
 from sparsevae.report.tables import BLANK
 

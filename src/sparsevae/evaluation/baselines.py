@@ -1,0 +1,123 @@
+"""What any model must beat, from the data alone, kept as ``references.json`` beside a study.
+
+dataset, note, classes, data_sha256, images    what was measured
+collapse_floor, perfect_score, mean_image_mse  scores without a code, nats and per pixel
+denoising, denoising_examples                  MSE of trivial denoisers, all test images or shown
+usefulness                                     columns of evaluation.probes, by the code's name
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsevae.data import Dataset
+from sparsevae.evaluation import pictures
+from sparsevae.evaluation.passes import Floats, unit
+from sparsevae.evaluation.probes import class_scores, unevenness, with_classes
+from sparsevae.evaluation.quality import LEVELS
+from sparsevae.metrics import bounds, images
+from sparsevae.storage.files import read_json, write_json
+
+Row = dict[str, Any]
+
+RAW = "raw pixels"
+
+
+def write_references(
+    dataset: Dataset, sizes: Iterable[int], path: Path, say: Callable[[str], None]
+) -> None:
+    """Measure what any model must beat, and add it to a file where it is not there yet.
+
+    Args:
+        dataset: from which everything follows.
+        sizes: latent sizes; as many principal components stand beside the codes.
+        path: the file; of other data or an earlier version, it is replaced.
+        say: told that it takes a while.
+    """
+    kept = read_json(path) if path.is_file() else {}
+    known = kept.get("data_sha256") == dataset.sha256 and _complete(kept)
+    content = kept if known else {}
+    useful = content.get("usefulness", {})
+    missing = [name for name in reference_names(dataset, sizes) if name not in useful]
+    if content and not missing:
+        return
+    say("Measuring what any model must beat: mean image, filters, raw pixels, PCA.")
+    content = content or trivial_scores(dataset)
+    write_json(path, {**content, "usefulness": {**useful, **measured_codes(dataset, missing)}})
+
+
+def _complete(content: dict[str, Any]) -> bool:
+    """Whether every column of the denoisers is there; earlier versions measured fewer."""
+    return f"occlusion {LEVELS[-1]}" in content["denoising"]["doing nothing"]
+
+
+def trivial_scores(dataset: Dataset) -> dict[str, Any]:
+    """The data, and what is reached on them without a model."""
+    train, test = unit(dataset.train), unit(dataset.test)
+    examples = test[pictures.example_indices(dataset)]
+    seed = pictures.NOISE_SEED
+    columns = {
+        **bounds.gaussian_columns(test, LEVELS, seed),
+        **bounds.damaged_columns(test, LEVELS, seed),
+    }
+    shown = bounds.gaussian_columns(examples, pictures.SIGMAS, seed)
+    return {
+        "dataset": dataset.name,
+        "note": dataset.note,
+        "classes": list(dataset.classes),
+        "data_sha256": dataset.sha256,
+        "images": {"train": len(train), "test": len(test)},
+        "collapse_floor": bounds.collapse_floor(train, test),
+        "perfect_score": bounds.perfect_score(test),
+        "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
+        "denoising": bounds.denoising_rows(train, test, columns),
+        "denoising_examples": bounds.denoising_rows(train, examples, shown),
+    }
+
+
+def reference_names(dataset: Dataset, sizes: Iterable[int]) -> list[str]:
+    """Names of codes that need no model: raw pixels, and 16, 50 and ``sizes`` components.
+
+    There are fewer principal components than pixels, and than training images.
+    """
+    most = min(len(dataset.train), int(np.prod(dataset.shape)))
+    counts = sorted({*bounds.COMPONENTS, *sizes})
+    return [RAW, *(f"PCA-{count}" for count in counts if count < most)]
+
+
+def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
+    """The columns of :mod:`sparsevae.evaluation.probes` for codes that need no model.
+
+    Args:
+        dataset: principal components are those of its training images.
+        names: of :func:`reference_names`.
+
+    Returns:
+        A row of columns by name.
+    """
+    from sklearn.decomposition import PCA
+
+    train, test = unit(dataset.train), unit(dataset.test)
+    rows = {}
+    for name in names:
+        encode: Callable[[Floats], Floats] = _flat
+        if name != RAW:
+            fit = PCA(int(name.removeprefix("PCA-")), svd_solver="covariance_eigh")
+            encode = partial(_projected, fit.fit(_flat(train)))
+        codes = encode(test)
+        rows[name] = {
+            **unevenness(codes),
+            **class_scores(with_classes(dataset, encode, codes)),
+        }
+    return rows
+
+
+def _flat(x: Floats) -> Floats:
+    return x.reshape(len(x), -1)
+
+
+def _projected(components: Any, x: Floats) -> Floats:
+    return np.asarray(components.transform(_flat(x)))

@@ -1,0 +1,1 @@
+"""The claims under test and published experiments, run again; on public names only."""

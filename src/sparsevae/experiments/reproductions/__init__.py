@@ -1,0 +1,99 @@
+"""Published results run again: each a named list of runs and a table of ours beside theirs.
+
+OUT/STUDY/runs/NAME/      one run folder a run
+OUT/table.md, table.json  ours and theirs in the same unit, with what is known to be wrong
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
+from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.experiments.reproductions.table import compare, write_table
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import make_folder
+from sparsevae.studies.engines import Task, data_of
+from sparsevae.studies.study import Listener, do_runs
+from sparsevae.training.config import StudyConfig
+from sparsevae.training.recipes import runs as runs_of
+
+__all__ = ["REPRODUCTIONS", "Reproduction", "Value", "compare", "reproduce", "reproduction"]
+
+REPRODUCTIONS: dict[str, Reproduction] = {
+    module.REPRODUCTION.name: module.REPRODUCTION
+    for module in (vsc_2019, smiley, poisson_knn, student_report)
+}
+
+
+def reproduction(
+    name: str, dataset: str | None = None, settings: Mapping[str, Any] | None = None
+) -> Reproduction:
+    """A reproduction, perhaps a part of it or a small one.
+
+    Args:
+        name: a key of :data:`REPRODUCTIONS`.
+        dataset: keep only what runs on this data set.
+        settings: fields of every study that are set otherwise, such as ``epochs``.
+
+    Raises:
+        ConfigurationError: an unknown name or setting, or nothing runs on that data set.
+    """
+    if name not in REPRODUCTIONS:
+        known = ", ".join(REPRODUCTIONS)
+        raise ConfigurationError(f"There is no reproduction {name!r}; choose from {known}.")
+    whole = REPRODUCTIONS[name]
+    studies = {
+        key: StudyConfig.checked({**study.model_dump(), **(settings or {})})
+        for key, study in whole.studies.items()
+        if dataset in (None, study.dataset)
+    }
+    if not studies:
+        raise ConfigurationError(f"Nothing of {name!r} runs on the data set {dataset!r}.")
+    values = tuple(value for value in whole.values if value.study in studies)
+    return replace(whole, studies=studies, values=values)
+
+
+def reproduce(
+    chosen: Reproduction,
+    out: Path,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    listener: Listener,
+) -> Path:
+    """Do every run of a reproduction that is not done yet, all in one pool, and write its table.
+
+    Args:
+        chosen: of :func:`reproduction`.
+        out: its folder; one with finished runs of the same settings goes on.
+        device: see :func:`sparsevae.training.loop.device`.
+        jobs: runs at a time; as many as there are cores when None.
+        listener: told what happens.
+
+    Returns:
+        The path of table.md.
+
+    Raises:
+        SparseVAEError: a setting, the data, the device or a folder is not as it must be;
+            nothing has been trained then.
+    """
+    from sparsevae.training import loop
+
+    where = str(loop.device(device))
+    tasks, images = list[Task](), dict[str, int]()
+    for key, study in chosen.studies.items():
+        name = str(study.dataset)
+        dataset = data_of(name, study.split, study.limit)
+        images[name] = len(dataset.train)
+        for run in runs_of(study, name, images[name]):
+            folder = RunFolder(out / key / "runs" / run.name)
+            if (folder.path / "config.json").exists():
+                folder.check(run, dataset.sha256)
+            tasks.append(Task(run, folder.path, where))
+    make_folder(out)
+    do_runs(tasks, images, jobs, listener)
+    chosen.draw(out)
+    return write_table(chosen, out)

@@ -1,0 +1,21 @@
+"""What a decoder's output says about the data: p(x|z), one class a family, one table of them."""
+
+from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.models.likelihoods.choice import check_domain, choose
+from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
+from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family
+from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
+
+__all__ = [
+    "LIKELIHOODS",
+    "ContinuousBernoulli",
+    "FixedGaussian",
+    "GreyBernoulli",
+    "LearnedGaussian",
+    "Likelihood",
+    "Named",
+    "Poisson",
+    "check_domain",
+    "choose",
+    "family",
+]

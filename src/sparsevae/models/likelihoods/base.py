@@ -1,0 +1,42 @@
+"""What every likelihood is: a distribution over rows made from a decoder's raw output.
+
+Shape legend: B rows in a batch; a row has shape (C, H, W) or (D,); a decoder gives k numbers
+an element, stacked along axis 1: (B, k·C, H, W) or (B, k·D).
+"""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from sparsevae.data.scaling import Domain
+
+
+class Likelihood(Distribution):
+    """Independent elements; a subclass takes a decoder's raw output and gives their density.
+
+    Attributes:
+        outputs: k, how many numbers an element it takes from the decoder.
+        domain: where the data must lie: "unit" for [0, 1], "real" or "counts".
+        normalised: whether it is a probability, so that bits per dimension are defined.
+        continuous: whether it is a density, which changes with the unit of the data.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
+    outputs: ClassVar[int] = 1
+    domain: ClassVar[Domain]
+    normalised: ClassVar[bool] = True
+    continuous: ClassVar[bool] = True
+
+    def __init__(self, shape: torch.Size) -> None:
+        super().__init__(shape[:1], shape[1:], validate_args=False)
+
+    @abstractmethod
+    def element_log_prob(self, value: Tensor) -> Tensor:
+        """Nats an element, shape of ``value``: ``(B, C, H, W)`` or ``(B, D)``."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats a row, summed over its elements, shape ``(B,)``."""
+        return self.element_log_prob(value).flatten(1).sum(1)

@@ -1,0 +1,50 @@
+"""The table of likelihoods: a row is a family, by the name that configurations use."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
+from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
+
+Named = str | Mapping[str, Any]  # "gaussian", or {"kind": "gaussian", "floor": 0.2}
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": GreyBernoulli,
+    "continuous-bernoulli": ContinuousBernoulli,
+    "gaussian": LearnedGaussian,
+    "fixed-gaussian": FixedGaussian,
+    "poisson": Poisson,
+}
+
+
+def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, float]]:
+    """A family of the table and the settings of its class.
+
+    Args:
+        likelihood: a key of :data:`LIKELIHOODS`, or that key as ``kind`` with settings.
+
+    Example:
+        >>> found, settings = family({"kind": "fixed-gaussian", "scale": 0.5})
+        >>> found.__name__, settings
+        ('FixedGaussian', {'scale': 0.5})
+
+    Raises:
+        ConfigurationError: an unknown family or setting, or a setting that is not positive.
+    """
+    given = {"kind": likelihood} if isinstance(likelihood, str) else dict(likelihood)
+    kind = given.pop("kind", None)
+    if kind not in LIKELIHOODS:
+        raise ConfigurationError(f"A likelihood is one of {', '.join(LIKELIHOODS)}, not {kind!r}.")
+    found = LIKELIHOODS[kind]
+    known = list(inspect.signature(found).parameters)[1:]
+    for name, value in given.items():
+        if name not in known or not isinstance(value, float | int) or not 0 < value < math.inf:
+            raise ConfigurationError(
+                f"The likelihood {kind!r} takes {' and '.join(known) or 'no setting'}, positive "
+                f"numbers; got {name} = {value!r}."
+            )
+    return found, {name: float(value) for name, value in given.items()}

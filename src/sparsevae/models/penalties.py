@@ -1,0 +1,160 @@
+"""Sparsity penalties: terms of the objective that are no part of the bound.
+
+Shape legend: B images in a batch, J latent dimensions.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_share
+
+Penalised = Literal["none", "posterior", "prior", "scalar"]
+Distance = Literal["symmetric", "kl"]
+LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
+DUAL_RATE = 0.01  # nats: the most by which a step moves the price of an open gate
+PRICES = (-4.0, 12.0)  # nats an open gate
+
+
+def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
+    """KL(Bernoulli(rate) ‖ Bernoulli(alpha)), elementwise, in nats.
+
+    Args:
+        rate: in [0, 1]; the limits 0 and 1 are finite.
+        alpha: in (0, 1).
+    """
+    alpha = torch.as_tensor(alpha, dtype=rate.dtype, device=rate.device)
+    on = torch.xlogy(rate, rate) - rate * torch.log(alpha)
+    off = torch.xlogy(1 - rate, 1 - rate) - (1 - rate) * torch.log1p(-alpha)
+    return on + off
+
+
+def activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
+    """Σ_j KL(Bernoulli(γ̄_j) ‖ Bernoulli(α)), γ̄_j the mean over images.
+
+    A dimension that is always on costs −log α, one that is always off −log(1−α). The mean
+    over a batch of B images biases the value up by about J/(2B) nats.
+
+    Args:
+        spike_probability: γ, shape ``(B, J)``.
+        alpha: the share of images for which a dimension should be on.
+
+    Returns:
+        A 0-d tensor, nats.
+    """
+    return bernoulli_kl(spike_probability.mean(0).clamp(LOWEST_RATE, 1 - LOWEST_RATE), alpha).sum()
+
+
+def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
+    """Σ_j KL(γ̄_j ‖ α) + KL(α ‖ γ̄_j) = Σ_j (γ̄_j − α)(logit γ̄_j − logit α), γ̄_j as above.
+
+    Unlike either divergence it grows towards both 0 and 1, and the pull on the log-odds of a gate
+    that sinks does not vanish but tends to α. The log-odds of :class:`sparsevae.models.VSC` are
+    bounded so that no mean comes near 1e-7, where it is clamped, and the pull reaches them.
+
+    Args:
+        spike_probability: γ, shape ``(B, J)``.
+        alpha: the share of images for which a dimension should be on.
+
+    Returns:
+        A 0-d tensor, nats.
+    """
+    rate = spike_probability.mean(0).clamp(LOWEST_RATE, 1 - LOWEST_RATE)
+    alpha = torch.as_tensor(alpha, dtype=rate.dtype, device=rate.device)
+    return ((rate - alpha) * (torch.logit(rate) - torch.logit(alpha))).sum()
+
+
+def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
+    """J·KL(Bernoulli(γ̄) ‖ Bernoulli(α)), γ̄ the mean over dimensions, averaged over images.
+
+    The published form. It asks for α·J open gates an image and does not mind if they are
+    the same ones for every image.
+
+    Args:
+        spike_probability: γ, shape ``(B, J)``.
+        alpha: the share of dimensions that should be on.
+
+    Returns:
+        A 0-d tensor, nats.
+    """
+    rate = spike_probability.mean(1).clamp(LOWEST_RATE, 1 - LOWEST_RATE)
+    return spike_probability.shape[1] * bernoulli_kl(rate, alpha).mean()
+
+
+DISTANCES = {"symmetric": activity_distance, "kl": activity_kl}
+
+
+class ActivityPenalty(nn.Module):
+    """ρ·Σ_j d(γ̄_j, α) + ν·(Σ_j γ̄_j − target), on the posterior's spikes, or on the prior's.
+
+    The first term wants every dimension to be on equally often. ν is the price of an open gate,
+    the multiplier of the constraint Σ_j γ̄_j = target; :meth:`update` is a gradient step on it.
+
+    Args:
+        on: whose spike probabilities are averaged; "none" gives 0, "scalar" the published
+            form on the prior's (:func:`scalar_activity_kl`).
+        alpha: α in (0, 1).
+        weight: ρ over progress.
+        target_active: how many dimensions should be on an image; None leaves out the price.
+        distance: d, "symmetric" (:func:`activity_distance`) or "kl" (:func:`activity_kl`).
+        alpha_factor: what α and the target are multiplied by over progress, α up to ½.
+    """
+
+    alpha: Tensor
+    price: Tensor
+
+    def __init__(
+        self,
+        on: Penalised = "none",
+        alpha: float = 0.5,
+        weight: Schedule = Constant(1.0),
+        target_active: float | None = None,
+        distance: Distance = "kl",
+        alpha_factor: Schedule = Constant(1.0),
+    ) -> None:
+        super().__init__()
+        self.on, self.weight, self.target_active = on, weight, target_active
+        self.alpha_factor = alpha_factor
+        self.distance = scalar_activity_kl if on == "scalar" else DISTANCES[distance]
+        self.register_buffer("alpha", torch.tensor(alpha))
+        self.register_buffer("price", torch.tensor(0.0))
+
+    def forward(self, posterior: Tensor, prior: Tensor, progress: Progress = 1.0) -> Tensor:
+        """The penalty in nats, 0-d.
+
+        Args:
+            posterior: spike probabilities of a batch, shape ``(B, J)``.
+            prior: those that the prior expects for the same images, shape ``(B, J)``.
+            progress: how far training has come, in [0, 1].
+        """
+        if self.on == "none":
+            return posterior.new_zeros(())
+        spikes = posterior if self.on == "posterior" else prior
+        alpha = self.alpha_at(progress)
+        penalty: Tensor = self.weight(progress) * self.distance(spikes, alpha)
+        if self.target_active is None:
+            return penalty
+        target = self._scaled_target(self.target_active, alpha)
+        return penalty + self.price * (spikes.sum(1).mean() - target)
+
+    def alpha_at(self, progress: Progress) -> Tensor:
+        """α·factor, at most ½ where the factor is above 1, 0-d."""
+        return scaled_share(self.alpha, self.alpha_factor(progress))
+
+    def _scaled_target(self, target: float, alpha: Tensor) -> Tensor:
+        """The target of a moment, which moves in proportion to that moment's α, 0-d."""
+        return target * alpha / self.alpha
+
+    @torch.no_grad()
+    def update(self, active: Tensor, progress: Progress = 1.0) -> None:
+        """Raise the price while more dimensions are on than the target asks for, else lower it.
+
+        Args:
+            active: mean over images of Σ_j γ_j of the posterior, 0-d.
+            progress: how far training has come, in [0, 1].
+        """
+        if self.target_active is not None:
+            target = self._scaled_target(self.target_active, self.alpha_at(progress))
+            error = (active / target - 1).clamp(-1.0, 1.0)
+            self.price.add_(DUAL_RATE * error).clamp_(*PRICES)

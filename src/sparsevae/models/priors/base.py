@@ -1,0 +1,93 @@
+"""What every prior is, and the two priors of models without spikes.
+
+Shape legend: B images in a batch, J latent dimensions, U pseudo-inputs.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal, kl_divergence
+
+from sparsevae.models.distributions import Point
+from sparsevae.models.schedules import Progress
+
+Encode = Callable[[Tensor], Any]  # inputs (U, *shape) to their posterior, (U, J)
+
+
+class Divergence(NamedTuple):
+    """What a prior says of a batch of posteriors.
+
+    Attributes:
+        kl: KL(q(z|x) ‖ p(z)) or an upper bound of it, nats per image, shape ``(B,)``.
+        spike_probability: γ that the prior expects for each image, shape ``(B, J)``; empty
+            for priors without spikes.
+    """
+
+    kl: Tensor
+    spike_probability: Tensor
+
+
+class Prior(nn.Module, ABC):
+    """p(z), by the divergence of a posterior from it.
+
+    Attributes:
+        name: what tables call it.
+        bounds: whether reconstruction + kl is a bound on −log p(x).
+    """
+
+    name: str
+    bounds: bool = True
+
+    @abstractmethod
+    def kl(self, posterior: Any, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
+        """KL(q(z|x) ‖ p(z)) for a batch.
+
+        Args:
+            posterior: q(z|x), batch shape ``(B, J)``.
+            x: the batch, shape ``(B, *shape)``.
+            encoder: gives the posterior of other inputs, with the warm-up of ``progress``.
+            progress: how far training has come, in [0, 1].
+        """
+
+
+class NoPrior(Prior):
+    """For deterministic codes: the divergence is 0 and bounds nothing."""
+
+    name = "none"
+    bounds = False
+
+    def kl(
+        self, posterior: Distribution, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Zeros, shape ``(B,)``."""
+        return Divergence(x.new_zeros(len(x)), x.new_zeros(len(x), 0))
+
+
+class Laplace(Prior):
+    """p(z) ∝ exp(−Σ_j |z_j|), for a code that is a point.
+
+    The divergence of a point is infinite. What stands in its place is −log p(z) up to a constant,
+    so that the loss is that of the most likely code; it bounds nothing.
+    """
+
+    name = "laplace"
+    bounds = False
+
+    def kl(self, posterior: Point, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
+        """Σ_j |z_j|, shape ``(B,)``."""
+        return Divergence(posterior.loc.abs().sum(-1), x.new_zeros(len(x), 0))
+
+
+class StandardNormal(Prior):
+    """p(z) = N(0, I)."""
+
+    name = "standard normal"
+
+    def kl(
+        self, posterior: Distribution, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Σ_j KL(N(μ_j, s_j²) ‖ N(0, 1)) in closed form."""
+        standard = Normal(0.0, 1.0, validate_args=False)
+        return Divergence(kl_divergence(posterior, standard).sum(-1), x.new_zeros(len(x), 0))

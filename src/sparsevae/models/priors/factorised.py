@@ -1,0 +1,93 @@
+"""Spike-and-slab priors with independent dimensions: fixed once and for all, or learned.
+
+Shape legend: B images in a batch, J latent dimensions.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal, kl_divergence
+
+from sparsevae.models.distributions import SpikeAndSlab
+from sparsevae.models.priors.base import Divergence, Encode, Prior
+from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_share
+
+
+class FixedSpikeAndSlab(Prior):
+    """p(z) = Π_j [α N(0, 1) + (1−α) δ₀] (Tonolini et al., first version of the paper).
+
+    Args:
+        latents: J.
+        alpha: α in (0, 1), the probability that a dimension is on.
+        alpha_factor: what α is multiplied by over progress, α up to ½.
+        weighted: False counts the slab's divergence as if every gate were open, in place of γ
+            times it. That bounds −log p(x) too, but it makes slabs dear that are not in use: a
+            fault of published code, kept to show what it does.
+    """
+
+    logits: Tensor
+
+    def __init__(
+        self,
+        latents: int,
+        alpha: float,
+        alpha_factor: Schedule = Constant(1.0),
+        *,
+        weighted: bool = True,
+    ) -> None:
+        super().__init__()
+        self.alpha_factor, self.weighted = alpha_factor, weighted
+        self.name = "fixed" if weighted else "unweighted"
+        self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
+
+    def distribution(self, progress: Progress) -> SpikeAndSlab:
+        """p(z), batch shape ``(J,)``; warm-up leaves it as it is, for its slab is N(0, 1)."""
+        zero, alpha = torch.zeros_like(self.logits), torch.sigmoid(self.logits)
+        alpha = scaled_share(alpha, self.alpha_factor(progress))
+        return SpikeAndSlab(torch.logit(alpha), zero, torch.ones_like(zero))
+
+    def kl(
+        self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Σ_j KL(q_j ‖ p_j) in closed form."""
+        prior = self.distribution(progress)
+        expected = prior.spike_probability.expand(len(x), -1)
+        kl = kl_divergence(posterior, prior)
+        if not self.weighted:
+            slab = Normal(posterior.loc, posterior.scale, validate_args=False)
+            whole = kl_divergence(slab, Normal(prior.loc, prior.scale, validate_args=False))
+            kl = kl + (1 - posterior.spike_probability) * whole
+        return Divergence(kl.sum(-1), expected)
+
+
+class LearnedSpikeAndSlab(Prior):
+    """p(z) = Π_j [γ_j N(μ_j, s_j²) + (1−γ_j) δ₀] with one trained triple per dimension.
+
+    Args:
+        latents: J.
+        alpha: where every γ_j starts, in (0, 1).
+        warm_up: λ as a function of progress; it acts on this slab as on the posterior's.
+    """
+
+    name = "learned"
+
+    def __init__(self, latents: int, alpha: float, warm_up: Schedule = Constant(1.0)) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.full((latents,), math.log(alpha / (1 - alpha))))
+        self.loc = nn.Parameter(torch.zeros(latents))
+        self.log_scale = nn.Parameter(torch.zeros(latents))
+        self.warm_up = warm_up
+
+    def distribution(self, progress: Progress) -> SpikeAndSlab:
+        """p(z), batch shape ``(J,)``."""
+        prior = SpikeAndSlab(self.logits, self.loc, self.log_scale.exp())
+        return prior.warmed(self.warm_up(progress))
+
+    def kl(
+        self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
+        """Σ_j KL(q_j ‖ p_j) in closed form."""
+        prior = self.distribution(progress)
+        expected = prior.spike_probability.expand(len(x), -1)
+        return Divergence(kl_divergence(posterior, prior).sum(-1), expected)

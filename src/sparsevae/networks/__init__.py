@@ -1,0 +1,1 @@
+"""Trunks and layers; the kernels stand behind one door."""

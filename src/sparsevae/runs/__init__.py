@@ -1,0 +1,1 @@
+"""One run's life: folder, prepare, train and resume, the trained model, export."""

@@ -1,0 +1,146 @@
+"""Runs on the Hugging Face Hub, by its own client; a run is safetensors and JSON, no pickle."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sparsevae.errors import DownloadError, OutputError, RunFolderError
+from sparsevae.runs.export import require
+from sparsevae.runs.export.card import model_card
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import make_folder, replacing, write_text
+from sparsevae.studies.study import KEPT
+
+FILES = (*KEPT, "metrics.json")
+CARD = "README.md"
+
+
+def save_pretrained(run: RunFolder | Path | str, folder: Path | str, name: str = "") -> RunFolder:
+    """Copy what a run needs to be used into a folder, with a model card.
+
+    Args:
+        run: a finished run with its weights.
+        folder: where to; files of the same names are replaced.
+        name: what the card tells readers to load; the folder when empty.
+
+    Returns:
+        The copy.
+
+    Raises:
+        RunFolderError: the run is not finished, damaged or keeps no weights.
+        OutputError: the folder cannot be written to.
+    """
+    source = run if isinstance(run, RunFolder) else RunFolder(run)
+    target = RunFolder(folder)
+    source.load()
+    card = model_card(source, name or str(folder))
+    make_folder(target.path)
+    for file in FILES:
+        if (source.path / file).is_file():
+            with replacing(target.path / file) as temporary:
+                shutil.copyfile(source.path / file, temporary)
+    write_text(target.path / CARD, card)
+    return target
+
+
+def from_pretrained(
+    name: Path | str,
+    folder: Path | str | None = None,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    endpoint: str | None = None,
+) -> RunFolder:
+    """A run from a folder or from the Hub; nothing in it is ever executed.
+
+    Args:
+        name: a folder that is there, or a repository such as ``me/my-model``.
+        folder: where to put a downloaded run; the Hub's cache when None.
+        revision: a branch, tag or commit.
+        token: of an account, for private repositories.
+        endpoint: of another Hub; ``HF_ENDPOINT`` or the public one when None.
+
+    Raises:
+        ConfigurationError: the package huggingface_hub is missing.
+        DownloadError: the repository cannot be had.
+        RunFolderError: it holds no run that can be loaded.
+    """
+    if Path(name).is_dir():
+        run = RunFolder(name)
+    else:
+        require(("huggingface_hub",), "The Hugging Face Hub")
+        import huggingface_hub
+
+        with _reaching(str(name)):
+            where = huggingface_hub.snapshot_download(
+                str(name),
+                revision=revision,
+                token=token,
+                endpoint=endpoint,
+                local_dir=folder,
+                allow_patterns=[*FILES, CARD],
+            )
+        run = RunFolder(str(where))
+    run.load()
+    return run
+
+
+def push_to_hub(
+    run: RunFolder | Path | str,
+    name: str,
+    *,
+    private: bool = False,
+    token: str | None = None,
+    endpoint: str | None = None,
+) -> str:
+    """Upload a run and its model card; a repository that is missing is made.
+
+    Args:
+        run: a finished run with its weights.
+        name: of the repository, such as ``me/my-model``.
+        private: whether a new repository is only for its owner.
+        token: of an account; the one that is logged in when None.
+        endpoint: of another Hub; ``HF_ENDPOINT`` or the public one when None.
+
+    Returns:
+        The address of the upload.
+
+    Raises:
+        ConfigurationError: the package huggingface_hub is missing.
+        RunFolderError: the run is not finished, damaged or keeps no weights.
+        OutputError: the Hub cannot be reached, or refuses.
+    """
+    require(("huggingface_hub",), "The Hugging Face Hub")
+    import huggingface_hub
+
+    client = huggingface_hub.HfApi(endpoint=endpoint, token=token)
+    with TemporaryDirectory(prefix="sparsevae-") as place:
+        copy = save_pretrained(run, place, name)
+        with _reaching(name, OutputError):
+            client.create_repo(name, private=private, exist_ok=True)
+            done: Any = client.upload_folder(
+                repo_id=name,
+                folder_path=copy.path,
+                commit_message=f"{copy.config.name} by sparsevae",
+            )
+    return str(done.commit_url)
+
+
+@contextmanager
+def _reaching(name: str, error: type[Exception] = DownloadError) -> Iterator[None]:
+    """Whatever the client raises as one sentence."""
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        yield
+    except HFValidationError:
+        raise RunFolderError(
+            f"{name} is no folder, and no name of a repository such as me/my-model."
+        ) from None
+    except Exception as found:  # whatever the HTTP library under the client's version raises
+        lines = [line.strip() for line in str(found).splitlines() if line.strip()]
+        reason = " ".join(lines[:2]) or type(found).__name__
+        raise error(f"The Hugging Face Hub gives no access to {name}: {reason}") from None

@@ -1,0 +1,1 @@
+"""Files that are whole or absent, one cache, arrays and their type names."""

@@ -1,0 +1,1 @@
+"""Grids of runs: engines, results, measuring again."""

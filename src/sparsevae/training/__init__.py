@@ -1,0 +1,1 @@
+"""Configuration, recipes, defaults, one step, one loop."""

@@ -1,0 +1,183 @@
+"""What a run is and what a study is, checked on the way in and kept as JSON or YAML.
+
+Model, data-set and recipe names are strings here; the study checks them against the tables.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from sparsevae.data.scaling import Scaling
+from sparsevae.errors import ConfigurationError
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Split = Literal["test", "validation"]
+Precision = Literal["float32", "tf32", "bf16"]
+Trunk = Literal["convolution", "mlp"]
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
+C = TypeVar("C", bound="Checked")
+
+
+class Checked(BaseModel):
+    """A frozen configuration whose every mistake is one sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls: type[C], values: Mapping[str, Any]) -> C:
+        """Validate plain values.
+
+        Raises:
+            ConfigurationError: names the first wrong field, its value and what it may be.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigurationError(_sentence(error, cls)) from None
+
+
+class RunConfig(Checked):
+    """Everything that decides the numbers of one run.
+
+    Attributes:
+        dataset: a name that :func:`sparsevae.data.load` knows.
+        split: "test" trains on all training data and is scored on the test set;
+            "validation" holds part of the training data out and is scored on that.
+        model: a row of the table of models.
+        latents: J.
+        seed: of the weights, the order of images and the noise.
+        recipe: which named set of defaults the other fields come from.
+        epochs: passes over the training data.
+        batch_size: images a step.
+        learning_rate: a schedule as JSON; a number is constant.
+        precision: arithmetic of the training steps.
+        limit: only the first so many images of training and of test data.
+        channels: widths of the trunk.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        arguments: arguments of the model's class.
+    """
+
+    dataset: Name
+    split: Split = "test"
+    model: Name
+    latents: Count
+    seed: Seed = 0
+    recipe: str = "default"
+    epochs: Count = 25
+    batch_size: Count = 256
+    learning_rate: Positive | dict[str, JsonValue] = 1e-3
+    precision: Precision = "float32"
+    limit: Count | None = None
+    channels: Widths = (16, 32, 256)
+    trunk: Trunk = "convolution"
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder, such as ``mnist-vsc-64-seed0``."""
+        return f"{self.dataset}-{self.model}-{self.latents}-seed{self.seed}"
+
+
+class DataConfig(Checked):
+    """What a run keeps of data of the user's own, in their own units.
+
+    Attributes:
+        source: where they were read from.
+        dtype: NumPy's name of their type, such as ``uint8``.
+        scaling: what brings them to where the model takes them.
+        low: the smallest value.
+        high: the largest value.
+        columns: names of a table's columns; empty for images and tables without names.
+        classes: names of the labels; empty without labels.
+        test_fraction: share of the rows that was held out.
+        reason: why this likelihood, in one sentence.
+    """
+
+    source: str
+    dtype: Annotated[str, Field(pattern="^(bool|u?int(8|16|32|64)|float(16|32|64))$")]
+    scaling: Scaling
+    low: Annotated[float, Field(allow_inf_nan=False)]
+    high: Annotated[float, Field(allow_inf_nan=False)]
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    test_fraction: Share | None = None
+    reason: str = ""
+
+
+class StudyConfig(Checked):
+    """A grid of runs: models x latents x seeds, and what they share.
+
+    Attributes:
+        dataset: None takes MNIST where it can be had, else the embedded ``mnist-5k``.
+        models: rows of the table of models.
+        latents: latent sizes J.
+        seeds: one run each.
+        epochs: passes over the training data.
+        batch_size: images a step; None takes :func:`sparsevae.training.recipes.batch_size`.
+        learning_rate: overrides the recipe's.
+        alpha: overrides α = min(½, 8/J) for models that have it.
+        recipe: a named set of defaults.
+        precision: arithmetic of the training steps.
+        limit: only the first so many images of training and of test data.
+        split: what the runs are scored on.
+        channels: widths of the trunk.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        arguments: further arguments, by model name.
+    """
+
+    dataset: str | None = None
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("ae", "vae", "vsc", "vsc-wu")
+    latents: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 64)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    epochs: Count = 25
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    alpha: Share | None = None
+    recipe: str = "default"
+    precision: Precision = "float32"
+    limit: Count | None = None
+    split: Split = "test"
+    channels: Widths = (16, 32, 256)
+    trunk: Trunk = "convolution"
+    arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The fields of a YAML file.
+
+    Raises:
+        ConfigurationError: the file is absent, is not YAML, or is not a mapping.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = "" if line is None else f" (line {line + 1})"
+        raise ConfigurationError(f"{path} is not a YAML file{where}.") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ConfigurationError(f"{path} must hold fields and values, like 'epochs: 25'.")
+    return found
+
+
+def _sentence(error: ValidationError, cls: type[BaseModel]) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]] or ["configuration"]
+    field = place[0]
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(cls.model_fields)
+        return f"There is no setting {field!r}; the settings are {known}."
+    if first["type"] == "missing":
+        return f"The setting {field!r} is missing."
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return f"The setting {field!r} does not take {first['input']!r}: {reason}."

@@ -1,0 +1,144 @@
+"""The training loop: one straight function over data that is already where it is used.
+
+Everything random in an epoch follows from the seed and the number of the epoch, so a run
+taken up again after any epoch ends bit for bit where an uninterrupted one ends.
+
+Shape legend: N training images, B images in a batch, J latent dimensions.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsevae.errors import ConfigurationError, DeviceError
+from sparsevae.models import Model
+from sparsevae.models.schedules import Schedule
+from sparsevae.networks import kernels
+from sparsevae.training.config import Precision
+from sparsevae.training.step import TERMS, EagerStep, Rows, fastest
+from sparsevae.training.watch import activity
+
+EPOCHS_A_SEED = 2**20  # seeds of different runs never meet within this many epochs
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device by its name: "cpu", "cuda", "cuda:1", "mps"; "auto" takes CUDA if present.
+
+    Raises:
+        DeviceError: the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise DeviceError(
+            f"The device {name!r} is not on this machine; use --device cpu or --device auto."
+        ) from None
+    return found
+
+
+def prepare_process() -> None:
+    """Set up a process that does nothing but train: one thread, no denormals, memory kept.
+
+    Several such processes train faster than one with several threads, and the numbers of a
+    run then do not depend on how many cores there are.
+    """
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    kernels.keep_freed_memory()
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Set torch's generators to the state that belongs to one epoch of one seed."""
+    torch.manual_seed(seed * EPOCHS_A_SEED + epoch + 1)
+
+
+def train(
+    model: Model,
+    optimiser: torch.optim.Optimizer,
+    images: Rows,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: Schedule,
+    seed: int,
+    precision: Precision = "float32",
+    start: int = 0,
+    on_batch: Callable[[int], None] = lambda images: None,
+) -> Iterator[dict[str, float]]:
+    """Train epoch by epoch; the caller may save between two of them.
+
+    Args:
+        model: on the device that trains it.
+        optimiser: of :func:`sparsevae.training.step.make_optimiser`, perhaps with a checkpoint's
+            state.
+        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
+            model's device, or on the host when they do not fit there; or mapped rows.
+        epochs: passes over the images in all.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        learning_rate: as a function of progress.
+        seed: of the order of images and of the noise.
+        precision: arithmetic of the loss.
+        start: epochs already done.
+        on_batch: called after every step with the number of images it took.
+
+    Yields:
+        After each epoch its mean terms in nats an image, what
+        :func:`sparsevae.training.watch.activity` says of the spikes, and its seconds.
+
+    Raises:
+        ConfigurationError: the loss is no longer a finite number.
+    """
+    totals = torch.zeros(len(TERMS), device=next(model.parameters()).device)
+    spikes = torch.zeros(model.latents, device=totals.device)
+    eager = EagerStep(model, optimiser, images, learning_rate, precision, totals, spikes)
+    take_step = fastest(eager, batch_size)
+    steps = -(-len(images) // batch_size)
+    last_step = max(1, epochs * steps - 1)
+    for epoch in range(start, epochs):
+        began = time.perf_counter()
+        seed_epoch(seed, epoch)
+        totals.zero_()
+        spikes.zero_()
+        order = torch.randperm(len(images), device=images.device)
+        for step, chosen in enumerate(torch.split(order, batch_size), start=epoch * steps):
+            take_step(chosen, step / last_step)
+            on_batch(len(chosen))
+        means = dict(zip(TERMS, (totals / len(images)).tolist(), strict=True))
+        if not math.isfinite(means["objective"]):
+            raise ConfigurationError(
+                f"Training diverged in epoch {epoch + 1}: the loss is {means['objective']}; "
+                "choose a smaller learning rate, and check that the data are finite."
+            )
+        gates = activity(spikes / len(images))
+        yield {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as a flat mapping of tensors, such as ``"3.exp_avg"``."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{key}": value for index, row in state.items() for key, value in row.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put the tensors of :func:`optimiser_tensors` back, each in its parameter's memory order.
+
+    The fused step walks a parameter and its moments as plain memory: in another order a moment
+    would act on another weight.
+    """
+    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        weight = parameters[int(index)]
+        if tensor.shape == weight.shape:
+            tensor = torch.empty_like(weight).copy_(tensor)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,164 @@
+"""Named sets of defaults: what a study trains its models with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.models import check_arguments, row
+from sparsevae.models.priors import TARGET_ACTIVE, default_alpha
+from sparsevae.training.config import RunConfig, StudyConfig
+
+JSON = Mapping[str, Any]
+LARGEST_BATCH, SMALLEST_BATCH = 256, 16
+STEPS_AN_EPOCH = 234  # full batches of 256 in MNIST's 60,000 images
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How models are trained.
+
+    Attributes:
+        about: one sentence for a reader of the report.
+        learning_rate: a schedule as JSON, or a constant number.
+        arguments: arguments of the models' classes, by model name.
+        keeps_alpha: whether α = min(½, target/J) is all there is when the study does not give
+            one; else a price holds the activity at the target.
+    """
+
+    about: str
+    learning_rate: JSON | float
+    arguments: Mapping[str, JSON] = field(default_factory=dict)
+    keeps_alpha: bool = True
+
+
+SPARSE: JSON = {
+    "prior": "mixture",
+    "pseudo_inputs": 100,
+    "estimator": "reinmax",
+    "kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.2},
+    "penalty": "posterior",
+    "penalty_distance": "symmetric",
+    "penalty_weight": {"kind": "ramp", "start": 0.2, "end": 0.6, "first": 1.0, "last": 0.3},
+}
+# While the slabs are noise a few gates that are mostly open serve best. A heavier penalty keeps
+# the others in use, and the divergence counts throughout.
+SPARSE_WARM_UP: JSON = {
+    **SPARSE,
+    "warm_up": {"kind": "ramp", "start": 0.05, "end": 0.1},
+    "kl_weight": 1.0,
+    "penalty_weight": {"kind": "ramp", "start": 0.1, "end": 0.6, "first": 4.0, "last": 0.5},
+}
+# What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
+ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
+PUBLISHED: JSON = {
+    "prior": "published",
+    "penalty": "scalar",
+    "estimator": "sloped",
+    "temperature": 0.02,
+    "warm_up_form": "published",
+}
+PUBLISHED_WARM_UP = {"kind": "ramp", "start": 0.21, "end": 0.28}
+
+RECIPES: dict[str, Recipe] = {
+    "default": Recipe(
+        "Adam, one cycle up to 4e-3; VSC with a mixture prior and its activity held at a target.",
+        {"kind": "one-cycle", "peak": 4e-3},
+        {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
+        keeps_alpha=False,
+    ),
+    "any-values": Recipe(
+        "Adam, one cycle up to 5e-3; VSC with a learned prior and its activity held at a target.",
+        {"kind": "one-cycle", "peak": 5e-3},
+        {"vsc": ANY_VALUES, "vsc-wu": ANY_VALUES},
+        keeps_alpha=False,
+    ),
+    "vsc-published": Recipe(
+        "Adam at 1e-3; VSC as its authors' code has it: soft spikes, a prior that depends on x.",
+        1e-3,
+        {"vsc": PUBLISHED, "vsc-wu": {**PUBLISHED, "warm_up": PUBLISHED_WARM_UP}},
+    ),
+    "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        ConfigurationError: no recipe has that name.
+    """
+    if name not in RECIPES:
+        raise ConfigurationError(f"There is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def batch_size(images: int) -> int:
+    """Images a step when none is given: 256, or fewer so that an epoch has MNIST's 234 steps.
+
+    Every model needs some hundred steps to leave the mean image, however few the images are.
+
+    Args:
+        images: number of training images.
+
+    Example:
+        >>> batch_size(60_000), batch_size(5_000), batch_size(100)
+        (256, 21, 16)
+    """
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, images // STEPS_AN_EPOCH))
+
+
+def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[RunConfig]:
+    """Every run of a study, everything that decides its numbers filled in.
+
+    Args:
+        study: the grid.
+        dataset: the name of the data set that the study has settled on.
+        images: number of training images, which decides a batch size that is not given;
+            while it is not known that is the largest.
+
+    Raises:
+        ConfigurationError: an unknown recipe, model or argument, or a run asked for twice.
+    """
+    chosen = recipe(study.recipe)
+    unused = sorted(set(study.arguments) - set(study.models))
+    if unused:
+        raise ConfigurationError(f"Arguments are given for {', '.join(unused)}, which do not run.")
+    rate = chosen.learning_rate if study.learning_rate is None else study.learning_rate
+    batch = study.batch_size or (LARGEST_BATCH if images is None else batch_size(images))
+    found = [
+        RunConfig.checked(
+            {
+                **study.model_dump(include=set(RunConfig.model_fields) - {"arguments"}),
+                "dataset": dataset,
+                "model": model,
+                "latents": latents,
+                "seed": seed,
+                "learning_rate": rate,
+                "batch_size": batch,
+                "arguments": _arguments(study, chosen, model, latents),
+            }
+        )
+        for latents in study.latents
+        for model in study.models
+        for seed in study.seeds
+    ]
+    if len({run.name for run in found}) < len(found):
+        raise ConfigurationError(
+            "A model, latent size or seed is asked for twice; name each once."
+        )
+    return found
+
+
+def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> dict[str, Any]:
+    """Arguments of one run: the recipe's, then the study's; α where no target is held."""
+    table = row(model)
+    arguments = {**chosen.arguments.get(model, {}), **study.arguments.get(model, {})}
+    if "alpha" in table.accepts():
+        if study.alpha is not None:
+            arguments.setdefault("alpha", study.alpha)
+        elif chosen.keeps_alpha:
+            target = arguments.get("target_active", TARGET_ACTIVE)
+            arguments.setdefault("alpha", default_alpha(latents, target))
+    check_arguments(model, arguments)
+    return {**table.arguments, **arguments}

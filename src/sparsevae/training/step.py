@@ -1,0 +1,189 @@
+"""One training step: taken eagerly, or on a CUDA device captured once and replayed.
+
+A captured step is a CUDA graph of the whole step (gather, loss, backward, optimiser), so
+the host only starts it. Nothing in a step makes the host wait for the device.
+
+Shape legend: N training images, B images in a batch, J latent dimensions.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sparsevae.data.scaling import Scaling
+from sparsevae.errors import ConfigurationError
+from sparsevae.models import Model
+from sparsevae.models.schedules import Progress, Schedule
+from sparsevae.storage.arrays import Array
+from sparsevae.training.config import Precision
+
+Step = Callable[[Tensor, float], None]
+TERMS = ("reconstruction", "kl", "penalty", "objective")
+WARM_UP_STEPS = 3  # taken eagerly before the capture, as CUDA graphs need
+
+
+@dataclass(frozen=True, eq=False)
+class MappedRows:
+    """Raw rows that are scaled as batches are taken; what is on disk stays there.
+
+    Attributes:
+        values: N rows, shape ``(N, *shape)``, in memory, mapped or a selection of mapped ones.
+        scaling: brings them to where a model takes them.
+    """
+
+    values: Array
+    scaling: Scaling
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, *shape)``."""
+        return self.values.shape
+
+    @property
+    def device(self) -> torch.device:
+        """The host."""
+        return torch.device("cpu")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def index_select(self, axis: Literal[0], chosen: Tensor) -> Tensor:
+        """Rows with these indices, scaled, float32, shape ``(B, *shape)``."""
+        return torch.from_numpy(self.scaling.apply(self.values[chosen.numpy()]))
+
+
+Rows = Tensor | MappedRows
+
+
+def unit_interval(images: Tensor) -> Tensor:
+    """uint8 grey levels as float32 in [0, 1]; floats pass as they are."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def make_optimiser(model: Model) -> torch.optim.Adam:
+    """Adam with its default moments, all parameters in one fused step.
+
+    The loop sets the rate; on a CUDA device it is a tensor there, so that a captured step can
+    change it.
+    """
+    device = next(model.parameters()).device
+    on_cuda = device.type == "cuda"
+    rate = torch.zeros((), device=device) if on_cuda else 0.0
+    return torch.optim.Adam(model.parameters(), lr=rate, fused=True, capturable=on_cuda)
+
+
+def reduced(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """The arithmetic of a step: float32, or bfloat16 where autocast finds it safe.
+
+    Raises:
+        ConfigurationError: TF32 away from a CUDA device.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise ConfigurationError("The precision 'tf32' needs a CUDA device; use float32 or bf16.")
+    if precision != "bf16":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+@dataclass(frozen=True)
+class EagerStep:
+    """Take a step operation by operation.
+
+    Attributes:
+        model: on the device where the step is taken.
+        optimiser: of :func:`make_optimiser`.
+        images: all training images, shape ``(N, *shape)``; may stay on the host, or in a
+            file as :class:`MappedRows`, when they do not fit on the device.
+        learning_rate: as a function of progress.
+        precision: arithmetic of the loss.
+        totals: on the model's device, shape ``(4,)``: the sum over images of :data:`TERMS`.
+        spikes: there too, shape ``(J,)``: the sum over images of every γ_j; None keeps none.
+    """
+
+    model: Model
+    optimiser: torch.optim.Optimizer
+    images: Rows
+    learning_rate: Schedule
+    precision: Precision
+    totals: Tensor
+    spikes: Tensor | None = None
+
+    def __call__(self, chosen: Tensor, progress: Progress) -> None:
+        """Train on the images with these indices.
+
+        Args:
+            chosen: indices on the device of ``images``, shape ``(B,)``.
+            progress: in [0, 1]; a number, or a 0-d tensor on the model's device.
+        """
+        device = self.totals.device
+        x = unit_interval(self.images.index_select(0, chosen).to(device, non_blocking=True))
+        self._set_rate(self.learning_rate(progress))
+        self.optimiser.zero_grad(set_to_none=True)
+        with reduced(self.precision, device):
+            terms = self.model.loss(x, progress)
+        terms.objective.backward()
+        self.optimiser.step()
+        self.model.update_duals(terms, progress)
+        batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
+        self.totals.add_(torch.stack([term.detach() for term in batch]), alpha=len(chosen))
+        if self.spikes is not None and terms.active is not None:
+            self.spikes.add_(terms.active, alpha=len(chosen))
+
+    def _set_rate(self, rate: Progress) -> None:
+        for group in self.optimiser.param_groups:
+            if not isinstance(group["lr"], Tensor):
+                group["lr"] = rate
+            elif isinstance(rate, Tensor):
+                group["lr"].copy_(rate)
+            else:
+                group["lr"].fill_(rate)
+
+
+class CapturedStep:
+    """The same step as one CUDA graph; the first few and odd-sized ones are taken eagerly.
+
+    Args:
+        eager: the step to capture; its images are on the device.
+        batch_size: B, the size that is captured.
+    """
+
+    def __init__(self, eager: EagerStep, batch_size: int) -> None:
+        device = eager.totals.device
+        self.eager, self.taken = eager, 0
+        self.chosen = torch.zeros(batch_size, dtype=torch.int64, device=device)
+        self.progress = torch.zeros((), device=device)
+        self.side, self.graph = torch.cuda.Stream(device), torch.cuda.CUDAGraph()
+
+    def __call__(self, chosen: Tensor, progress: float) -> None:
+        """Train on the images with these indices, shape ``(B,)`` or fewer."""
+        self.progress.fill_(progress)
+        if len(chosen) != len(self.chosen):
+            self.eager(chosen, self.progress)
+            return
+        self.chosen.copy_(chosen)
+        if self.taken < WARM_UP_STEPS:
+            self._beside()
+        else:
+            if self.taken == WARM_UP_STEPS:
+                with torch.cuda.graph(self.graph):
+                    self.eager(self.chosen, self.progress)
+            self.graph.replay()
+        self.taken += 1
+
+    def _beside(self) -> None:
+        """Take the step eagerly on a side stream, which makes a later capture valid."""
+        self.side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.side):
+            self.eager(self.chosen, self.progress)
+        torch.cuda.current_stream().wait_stream(self.side)
+
+
+def fastest(eager: EagerStep, batch_size: int) -> Step:
+    """The step captured where that is possible, otherwise the step itself."""
+    if eager.totals.device.type == "cuda" and eager.images.device == eager.totals.device:
+        return CapturedStep(eager, batch_size)
+    return eager

@@ -1,0 +1,92 @@
+"""What is said while a model trains: the numbers of an epoch, and a line when it collapses.
+
+Shape legend: J latent dimensions.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sparsevae.evaluation.diagnostics.statistics import asked_activity
+from sparsevae.metrics import bounds
+from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE
+from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
+from sparsevae.models import Model
+from sparsevae.models.likelihoods import GreyBernoulli
+
+Row = Mapping[str, Any]
+
+FIRST = 2  # the mean over the first epoch says more about where training starts
+MEAN_IMAGE_UNTIL = 0.5  # of a run; until then a healthy one, if short, may print the mean image
+
+
+def mean_image_score(model: Model, mean: npt.NDArray[np.floating]) -> float:
+    """Score of the mean of images on those images, nats an image; NaN where it has none.
+
+    Args:
+        model: its likelihood decides whether there is such a score.
+        mean: of the images, values in [0, 1], shape ``(1, *shape)``.
+    """
+    return bounds.grey_score(mean, mean) if model.family is GreyBernoulli else math.nan
+
+
+def activity(spikes: Tensor) -> dict[str, float]:
+    """What an epoch keeps of the spikes: how many are open, and how many gates decide nothing.
+
+    Args:
+        spikes: γ̄_j, the mean over the images of an epoch, shape ``(J,)``; all 0 for a model
+            without spikes, since no γ is.
+
+    Returns:
+        ``sum_gamma`` (Σ_j γ̄_j), ``always_on`` (gates with γ̄_j > 0.95) and ``shut`` (gates with
+        γ̄_j < 0.001); nothing without spikes.
+    """
+    numbers = (spikes.sum(), (spikes > ALWAYS_ON).sum(), (spikes < DEAD).sum())
+    found = torch.stack(numbers).tolist()
+    return dict(zip(("sum_gamma", "always_on", "shut"), found, strict=True)) if found[0] else {}
+
+
+def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float) -> str:
+    """What to say after an epoch with signs of collapse that the epoch before did not have.
+
+    Args:
+        history: one row an epoch so far.
+        epochs: of the whole run.
+        model: what is trained.
+        mean_image: of :func:`mean_image_score` for the training images.
+
+    Returns:
+        One line; empty when there is nothing new to say.
+    """
+    signs = [_signs(row, epochs, model, mean_image) for row in history[-2:]]
+    before = signs[0] if len(signs) > 1 else {}
+    new = "; ".join(text for sign, text in signs[-1].items() if sign not in before)
+    return f"epoch {len(history)} of {epochs}: {new}." if new else ""
+
+
+def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, str]:
+    """Signs of collapse in one epoch, each with its words."""
+    found: dict[str, str] = {}
+    if row["epoch"] < FIRST:
+        return found
+    late = row["epoch"] > MEAN_IMAGE_UNTIL * epochs
+    if late and row["reconstruction"] > COLLAPSE_SHARE * mean_image:
+        found["mean image"] = (
+            f"the decoder still prints the mean image (reconstruction {row['reconstruction']:.1f} "
+            f"nats, the mean image {mean_image:.1f})"
+        )
+    if "sum_gamma" not in row:
+        return found
+    if row["shut"] == model.latents:
+        found["shut"] = f"all {model.latents} gates are shut for every image"
+    elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and asked_activity(model) < DENSE_ALPHA:
+        found["dense"] = (
+            f"the same {row['always_on']:.0f} gates are open for every image, of "
+            f"{row['sum_gamma']:.1f} on average: they select nothing"
+        )
+    return found
