@@ -32,7 +32,7 @@ def python(code, **environment):
     """Start another interpreter with these environment variables."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith("SPARSEVAE_")}
     return subprocess.Popen(
-        [sys.executable, "-c", f"from sparsevae import kernels\n{code}"],
+        [sys.executable, "-c", f"from sparsevae.networks import kernels\n{code}"],
         env=keep | {"OMP_NUM_THREADS": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -110,10 +110,10 @@ def test_resumption_is_exact_with_either_kernel(kernel, tiny_dataset, tmp_path):
 KILLED = """
 import json, os, signal, sys
 import torch
-from sparsevae import datasets
-from sparsevae.config import RunConfig
-from sparsevae.fitting import train_run
-from sparsevae.runs import RunFolder
+from sparsevae import data as datasets
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import train_run
+from sparsevae.training.config import RunConfig
 from pathlib import Path
 
 torch.set_num_threads(1)
