@@ -1,4 +1,4 @@
-"""Rows of data that may be larger than memory: a block at a time, or some of them.
+"""The names of arrays' types, and rows of data that may be larger than memory.
 
 Shape legend: N rows of any one shape.
 """
@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Row = dict[str, Any]
+"""One row of a table of results: values by the names of their columns."""
 
 BLOCK_VALUES = 2**22  # numbers that are read at once
 
