@@ -118,6 +118,9 @@ class Study:
         folder = Path(path)
         baselines = baselines_of(folder)
         runs = _read_runs(folder)
+        verdicts = _content(folder / "verdicts.json", dict)
+        if verdicts and not {"rule", "claims"} <= set(verdicts):
+            raise RunFolderError(f"{folder / 'verdicts.json'} is damaged; remove it.")
         yaml = folder / "study.yaml"
         return cls(
             folder,
@@ -125,7 +128,7 @@ class Study:
             baselines,
             tuple(runs[0].classes or baselines.get("classes", ())),
             _content(folder / "stability.json", list),
-            _content(folder / "verdicts.json", dict),
+            verdicts,
             yaml.read_text(encoding="utf-8") if yaml.is_file() else "",
         )
 
