@@ -5,13 +5,18 @@ Shape legend: B images in a batch, J latent dimensions, U mixture components.
 
 import math
 from abc import abstractmethod
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
+from pydantic import AfterValidator
 from torch import Tensor
 from torch.distributions import Distribution, Normal, constraints
 from torch.distributions.kl import register_kl
+
+from sparsevae.models.schedules import Progress
+from sparsevae.models.tables import Table
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
@@ -227,6 +232,22 @@ class SpikeAndSlab(Posterior):
         slab = -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
         on, off = F.logsigmoid(self.logits) + slab, F.logsigmoid(-self.logits)
         return torch.where(mask > 0.5, on, off)
+
+
+Draw = Callable[[SpikeAndSlab, Progress, Progress], Tensor]  # q, temperature, progress: codes
+
+
+def drawn_with(estimator: Estimator) -> Draw:
+    """Codes by one of the distribution's own estimators."""
+    return lambda q, temperature, progress: q.draw(temperature, estimator)[0]
+
+
+ESTIMATORS: Table[Draw] = Table(
+    "estimator",
+    {name: drawn_with(name) for name in get_args(Estimator)},
+    "sparsevae.models.distributions.ESTIMATORS.register",
+)
+EstimatorName = Annotated[str, AfterValidator(ESTIMATORS.known)]
 
 
 class Mixture(NamedTuple):
