@@ -85,7 +85,8 @@ def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor
         for z, image in zip(codes.split(ROWS), images.split(ROWS), strict=True)
     ]
     log_p = mixture_log_prob(prior, codes, mask)
-    return (torch.cat(log_likelihood) + log_p - log_q).view(len(x), samples)
+    terms = doubled(torch.cat(log_likelihood)) + log_p - doubled(log_q)
+    return terms.view(len(x), samples)
 
 
 @torch.no_grad()
