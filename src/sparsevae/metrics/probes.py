@@ -21,7 +21,7 @@ PROBE_SEEDS = range(5)
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # C, what regularisation is divided by
 VALIDATION_SHARE = 5  # one labelled image in so many chooses C
 ITERATIONS = 5000  # more than any of these convex problems has needed
-GRADIENT = 1e-5  # the largest entry at which the optimum counts as reached
+GRADIENT = 3e-5  # the largest entry at which the optimum counts as reached
 CURVATURE = 0.25  # the largest of p(1 − p), which bounds that of the cross entropy
 
 
