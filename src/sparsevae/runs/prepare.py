@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data import Dataset, Split
-from sparsevae.data.files import Raw
+from sparsevae.data import Raw
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods import Named, check_domain, family
-from sparsevae.storage.arrays import blocks, selected
+from sparsevae.storage.arrays import Selection, blocks
 from sparsevae.training import defaults, recipes
 from sparsevae.training.config import DataConfig, RunConfig, StudyConfig
 
@@ -84,7 +84,7 @@ def prepare(
     if likelihood != "auto":
         family(likelihood)
     train, test = held_out(raw, test_fraction)
-    training = selected(raw.values, train)
+    training = Selection(raw.values, train)
     batch = batch_size or defaults.batch_size(training)
     settled = defaults.make_plan(
         raw.values,

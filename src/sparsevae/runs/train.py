@@ -65,7 +65,7 @@ def rows_of(split: Split) -> step.Rows:
     """
     images = split.images
     if split.scaling is None:
-        return torch.from_numpy(images)
+        return torch.from_numpy(images[:])
     if 4 * images.size > RESIDENT:
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
@@ -199,7 +199,7 @@ def _given(images: npt.NDArray[Any], likelihood: Named) -> Tensor:
     if len(images) == 0:
         raise DatasetError("There are no images to train on; give at least one.")
     if images.dtype == np.uint8:
-        return torch.from_numpy(images)
+        return torch.from_numpy(images[:])
     floats = images.astype(np.float32)
     check_domain(likelihood, values_of(floats))
     return torch.from_numpy(floats)
