@@ -42,10 +42,17 @@ BySeed = Mapping[Any, float]
 
 @dataclass(frozen=True)
 class Cell:
-    """What is printed, and whether it is the best of its block or not told apart from it."""
+    """What is printed.
+
+    Attributes:
+        text: the number in words.
+        best: whether it is the best of its block or not told apart from it.
+        first: whether it is the best.
+    """
 
     text: str
     best: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,13 +186,16 @@ def compared(
         flagged: whether a collapsed decoder is said.
         comparable: whether one of the lines may be called the best.
     """
-    bests = {column.key: best(rows, column) if comparable else set() for column in columns}
+    bests = {column.key: best(rows, column) if comparable else [] for column in columns}
+
+    def cell(title: str, column: Column) -> Cell:
+        among = bests[column.key]
+        return Cell(_over_seeds(column, rows[title]), title in among, among[:1] == [title])
+
     return tuple(
         Line(
             title,
-            tuple(
-                Cell(_over_seeds(column, seeds), title in bests[column.key]) for column in columns
-            ),
+            tuple(cell(title, column) for column in columns),
             collapsed(seeds) if flagged else "",
         )
         for title, seeds in rows.items()
@@ -199,8 +209,8 @@ def _over_seeds(column: Column, rows: Sequence[Row]) -> str:
     return written(column, values) + (f" ({len(values)} of {len(rows)} seeds)" if some else "")
 
 
-def best(rows: Mapping[str, Sequence[Row]], column: Column) -> set[str]:
-    """The titles with the best mean, and those that their seeds do not tell apart from it.
+def best(rows: Mapping[str, Sequence[Row]], column: Column) -> list[str]:
+    """The title with the best mean, and after it those that their seeds do not tell apart from it.
 
     Two are not told apart when the 95 % interval of their difference, paired by seed, holds 0.
 
@@ -210,14 +220,14 @@ def best(rows: Mapping[str, Sequence[Row]], column: Column) -> set[str]:
     values = {title: _by_seed(seeds, column) for title, seeds in rows.items()}
     given = {title: seeds for title, seeds in values.items() if seeds}
     if not column.better or len(given) < 2:
-        return set()
+        return []
     sign = 1 if column.better == "lower" else -1
     means = {
         title: sign * mean_interval(list(seeds.values())).mean for title, seeds in given.items()
     }
-    first = min(means, key=lambda title: means[title])
-    among = {title for title in given if _tied(given[first], given[title])}
-    return among if len(among) < len(given) else set()
+    first, *others = sorted(means, key=lambda title: means[title])
+    tied = [title for title in others if _tied(given[first], given[title])]
+    return [first, *tied] if len(tied) < len(others) else []
 
 
 def _tied(one: BySeed, other: BySeed) -> bool:
