@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("name", MODELS)
 
 def make(name, shape=(1, 28, 28), **arguments):
     torch.manual_seed(0)
-    model = build(name, shape, LATENTS, channels=(3, 4, 16), arguments=arguments).eval()
+    model = build(name, shape, LATENTS, widths=(3, 4, 16), arguments=arguments).eval()
     model.encoder.head.weight.data *= 20  # codes far enough apart to be told
     return model
 

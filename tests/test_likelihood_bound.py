@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
+from sparsevae.models.sampling import draw_codes, has_density, mixture_of
 
 from sparsevae.evaluation import bound
 from sparsevae.evaluation.passes import fixed_noise, measure
 from sparsevae.metrics import likelihood
 from sparsevae.models import build
 from sparsevae.models.priors import FixedSpikeAndSlab, NoPrior
-from sparsevae.models.sampling import draw_codes, has_density, mixture_of
 from sparsevae.models.schedules import Constant
 
 PRIORS = ("fixed", "learned", "mixture", "classifier")
@@ -26,7 +26,7 @@ def make(prior, latents=2, **arguments):
     if prior is not None:
         arguments |= {"prior": prior, "alpha": 0.3, "pseudo_inputs": 3}
     name = "vae" if prior is None else "vsc"
-    model = build(name, (6,), latents, channels=(8,), arguments=arguments).eval()
+    model = build(name, (6,), latents, widths=(8,), arguments=arguments).eval()
     for parameter in model.parameters():
         parameter.data += 0.4 * torch.randn_like(parameter)
     head = model.encoder.head  # slabs wider than most of the prior's, so that weights are tame
@@ -92,7 +92,7 @@ def test_the_prior_of_codes_is_the_sum_over_components(prior):
 def test_weights_are_constant_when_the_decoder_ignores_codes_and_q_is_p(prior):
     arguments = {} if prior is None else {"prior": prior, "alpha": 0.5, "pseudo_inputs": 2}
     name = "vae" if prior is None else "vsc"
-    model = build(name, (6,), 3, channels=(8,), arguments=arguments).eval()
+    model = build(name, (6,), 3, widths=(8,), arguments=arguments).eval()
     for layer in (model.encoder.head, model.decoder.trunk[0]):
         for parameter in layer.parameters():
             parameter.data.zero_()
@@ -176,7 +176,7 @@ def test_the_columns_say_how_many_draws_and_images():
 
 
 def test_without_a_bound_the_columns_are_blank():
-    deterministic = build("ae", (6,), 2, channels=(8,), arguments={})
+    deterministic = build("ae", (6,), 2, widths=(8,), arguments={})
     assert not has_density(NoPrior())
     for model in (deterministic, make("published")):
         row = bound.measure_bound(model, rows(3))

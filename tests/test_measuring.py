@@ -15,7 +15,7 @@ EACH = pytest.mark.parametrize("name", MODELS)
 
 def make(name, **arguments):
     torch.manual_seed(0)
-    given = {"channels": (3, 16), "arguments": arguments, "examples": torch.rand(50, *SHAPE)}
+    given = {"widths": (3, 16), "arguments": arguments, "examples": torch.rand(50, *SHAPE)}
     model = build(name, SHAPE, LATENTS, **given).eval()
     for parameter in model.encoder.head.parameters():
         parameter.data *= 4  # codes far enough apart to be told

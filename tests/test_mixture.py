@@ -167,7 +167,7 @@ def test_a_price_holds_the_activity_where_the_distance_alone_does_not():
 def test_an_explicit_alpha_has_no_price():
     def vsc(**arguments):
         settings = {"prior": "mixture", "penalty": "prior", **arguments}
-        return build("vsc", (7,), 12, channels=(8,), arguments=settings)
+        return build("vsc", (7,), 12, widths=(8,), arguments=settings)
 
     for arguments, moves in (({"alpha": 0.1}, False), ({}, True), ({"target_active": 3.0}, True)):
         model = vsc(**arguments)
@@ -176,14 +176,14 @@ def test_an_explicit_alpha_has_no_price():
 
 
 def test_the_target_is_at_most_half_of_the_dimensions():
-    model = build("vsc", (7,), 2, channels=(8,), arguments={"penalty": "prior"})
+    model = build("vsc", (7,), 2, widths=(8,), arguments={"penalty": "prior"})
     assert model.penalty.target_active == 1.0
     assert priors.default_alpha(2) == 0.5
 
 
 def test_the_dual_variable_is_saved_with_the_weights():
     settings = {"prior": "mixture", "penalty": "prior"}
-    first, second = (build("vsc", (7,), 12, channels=(8,), arguments=settings) for _ in range(2))
+    first, second = (build("vsc", (7,), 12, widths=(8,), arguments=settings) for _ in range(2))
     for _ in range(5):
         first.update_duals(first.loss(torch.rand(20, 7)))
     assert float(first.penalty.price) != float(second.penalty.price)
@@ -194,7 +194,7 @@ def test_the_dual_variable_is_saved_with_the_weights():
 def test_no_gate_sinks_to_where_it_is_not_pulled_back_and_nothing_overflows():
     """An encoder thrown far off: gates at 0, slabs as wide as they get, γ·s² finite."""
     arguments = {"prior": "mixture", "penalty": "posterior", "penalty_distance": "symmetric"}
-    model = build("vsc", (7,), 12, channels=(8,), arguments=arguments)
+    model = build("vsc", (7,), 12, widths=(8,), arguments=arguments)
     with torch.no_grad():
         model.encoder.head.bias.copy_(torch.tensor([-1e3] * 12 + [0.0] * 12 + [1e3] * 12))
     q = model.posterior(torch.rand(20, 7))

@@ -20,7 +20,7 @@ from sparsevae.models.priors import SparsePrior
 from sparsevae.models.schedules import Ramp
 
 SHAPES = [(1, 12, 10), (7,)]
-LATENTS, BATCH, CHANNELS = 5, 6, (3, 4, 16)
+LATENTS, BATCH, WIDTHS = 5, 6, (3, 4, 16)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Case:
             self.name,
             shape,
             LATENTS,
-            channels=CHANNELS,
+            widths=WIDTHS,
             arguments=self.arguments,
             examples=images(shape, 60, seed=99),
         )
@@ -321,7 +321,7 @@ def test_the_weight_of_the_divergence_follows_its_schedule():
 
 def test_alpha_sets_the_prior_and_has_a_default_for_every_size():
     for latents, alpha in ((5, 0.5), (64, 0.125)):
-        model = build("vsc", (7,), latents, channels=(4,), arguments={"prior": "fixed"})
+        model = build("vsc", (7,), latents, widths=(4,), arguments={"prior": "fixed"})
         torch.testing.assert_close(model.prior.logits.sigmoid(), torch.full((latents,), alpha))
     model = Case("vsc", {"prior": "fixed", "alpha": 0.03}).build()
     torch.testing.assert_close(model.prior.logits.sigmoid(), torch.full((LATENTS,), 0.03))
@@ -369,7 +369,7 @@ def refused(**changes):
             settings.pop("name"),
             settings.pop("shape"),
             settings.pop("latents"),
-            channels=(4,),
+            widths=(4,),
             **settings,
         )
     message = str(caught.value)
@@ -435,7 +435,7 @@ ANY_SHAPE = st.one_of(st.tuples(st.integers(1, 3), SIDES, SIDES), st.tuples(st.i
 def test_any_shape_size_and_number_of_rows_goes_through(name, shape, latents, batch):
     torch.manual_seed(0)
     examples = images(shape, 6, seed=1)
-    model = build(name, shape, latents, channels=CHANNELS, arguments={}, examples=examples)
+    model = build(name, shape, latents, widths=WIDTHS, arguments={}, examples=examples)
     x = images(shape, batch, seed=2)
     terms = model.loss(x, 0.5)
     assert torch.isfinite(terms.objective)

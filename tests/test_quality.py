@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sparsevae.models.sampling import has_density
 
 from sparsevae.data import corruptions
 from sparsevae.evaluation import quality
@@ -10,7 +11,6 @@ from sparsevae.evaluation.classifier import classifier
 from sparsevae.evaluation.passes import measure, unit
 from sparsevae.metrics import images
 from sparsevae.models import MODELS, build
-from sparsevae.models.sampling import has_density
 
 EACH = pytest.mark.parametrize("name", MODELS)
 CORRUPTIONS = {
@@ -23,7 +23,7 @@ CORRUPTIONS = {
 
 def make(name, shape=(1, 28, 28), **arguments):
     torch.manual_seed(0)
-    model = build(name, shape, 3, channels=(3, 4, 16), arguments=arguments).eval()
+    model = build(name, shape, 3, widths=(3, 4, 16), arguments=arguments).eval()
     model.encoder.head.weight.data *= 20
     return model
 
