@@ -158,7 +158,8 @@ class Study:
 
 def baselines_of(folder: Path) -> Row:
     """What any model must beat, as it was measured beside a study; empty where it was not."""
-    return dict(_content(folder / "references.json", dict))
+    path = folder / "baselines.json"
+    return dict(_content(path if path.is_file() else folder / "references.json", dict))
 
 
 def _content(path: Path, kind: type) -> Any:

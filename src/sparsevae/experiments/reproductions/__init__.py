@@ -12,8 +12,12 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
-from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
-from sparsevae.experiments.reproductions.table import compare, write_table
+from sparsevae.experiments.reproductions.reproduction import (
+    Reproduction,
+    Value,
+    compare,
+    write_table,
+)
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.files import make_folder
 from sparsevae.studies.engines import Task, data_of
