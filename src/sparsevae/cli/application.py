@@ -1,20 +1,68 @@
 """What the commands share: the application, lists as options, and how it stops."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sparsevae._version import __version__
 from sparsevae.errors import ConfigurationError, SparseVAEError
+
+TRAINING = ("fit",)  # commands that train in this process
 
 app = typer.Typer(
     help="Train, measure, see and use sparse latent codes.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+Jobs = Annotated[
+    int | None, typer.Option(help="Runs at a time; as many as there is room for.", min=1)
+]
+
+
+def say_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"sparsevae {__version__}")
+        raise typer.Exit
+
+
+def load_plugins(plugins: list[str] | None) -> list[str]:
+    """Import files of the user's own, and give their names."""
+    from sparsevae.studies.plugins import import_plugins
+
+    import_plugins(plugins or ())
+    return plugins or []
+
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        help="Imported first, here and in workers; may add models. Repeatable.",
+        callback=load_plugins,
+    ),
+]
+
+
+@app.callback()
+def prepare(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="And end.")
+    ] = False,
+    plugin: Plugins = None,
+) -> None:
+    """Train, measure, see and use sparse latent codes."""
+    if context.invoked_subcommand in TRAINING and "--help" not in sys.argv:
+        from sparsevae.training import loop
+
+        loop.prepare_process()
 
 
 def names(text: str | None) -> list[str] | None:
@@ -48,6 +96,8 @@ def stopped() -> int:
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit status 2."""
+    # Workers are ended without it too.
+    warnings.filterwarnings("ignore", "Failed to kill subprocesses", UserWarning)
     try:
         app()
     except SparseVAEError as error:

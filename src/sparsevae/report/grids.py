@@ -16,13 +16,19 @@ from sparsevae.runs.folder import RunFolder
 LINES = 24  # dimensions that are shown unless some are named
 
 
-def move_grid(run: RunFolder, dimensions: tuple[int, int] | None, image: int | None) -> None:
-    """Decode the grid of a finished run anew, and keep it in the run folder.
+def moved_grid(
+    run: RunFolder, dimensions: tuple[int, int] | None, image: int | None
+) -> dict[str, Array]:
+    """Decode the grid of a finished run anew; the run folder stays as it is.
 
     Args:
         run: with its weights and pictures.
         dimensions: which two move; the two most used when None.
         image: which of the kept examples gives the other dimensions; the mean image when None.
+
+    Returns:
+        The arrays of :func:`sparsevae.evaluation.pictures.decoded_grid`, and ``scatter``, the
+        codes in this plane, shape ``(N, 2)``.
 
     Raises:
         RunFolderError: the run keeps no weights or no pictures.
@@ -39,11 +45,12 @@ def move_grid(run: RunFolder, dimensions: tuple[int, int] | None, image: int | N
     if image is not None and not 0 <= image < len(bases) - 1:
         raise ConfigurationError(f"{run.path} keeps the examples 0 to {len(bases) - 2}.")
     base = bases[-1 if image is None else image]
-    scattered = {"scatter": arrays["scatter_codes"][:, list(chosen)]}
     data = run.data
     shade = shades(data.scaling, data.low, data.high)
-    arrays.update(decoded_grid(model, arrays["axis_values"], base, chosen, shade) | scattered)
-    run.keep_pictures(arrays)
+    return {
+        **decoded_grid(model, arrays["axis_values"], base, chosen, shade),
+        "scatter": arrays["scatter_codes"][:, list(chosen)],
+    }
 
 
 def check_dimensions(run: RunFolder, dimensions: Sequence[int]) -> None:

@@ -40,6 +40,11 @@ from sparsevae.training.config import DataConfig, RunConfig
 Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
 
+KEPT = (
+    *("config.json", "history.json", "findings.json"),
+    *("pictures.safetensors", "weights.safetensors", "metrics.json"),
+)
+"""Files of a finished run, in the order in which they are copied: metrics last."""
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 
@@ -269,6 +274,19 @@ class RunFolder:
         if not isinstance(found, kind):
             raise RunFolderError(f"{path} has no proper {name!r}; remove it and start again.")
         return found
+
+
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    runs = [RunFolder(path) for path in (folder, *sorted((folder / "runs").glob("*")))]
+    finished = [run for run in runs if run.finished]
+    if not finished:
+        raise RunFolderError(f"{folder} holds no finished runs; name the folder of a study.")
+    return finished
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Model:

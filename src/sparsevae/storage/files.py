@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import safetensors
 from safetensors.torch import save_file
 from torch import Tensor
@@ -90,6 +91,24 @@ def make_folder(path: Path) -> Path:
         why = "it is a file" if path.is_file() else error.strerror
         raise OutputError(f"Cannot write to the folder {path}: {why}.") from None
     return path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes off a folder meanwhile.
+
+    Raises:
+        OutputError: another process works there.
+    """
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise OutputError(f"Another process works on {folder}; wait until it is done.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ two together.
 
 from sparsevae.experiments.claims.judging import DECIDING_SEEDS, ClaimVerdict, PartVerdict, judge
 from sparsevae.experiments.claims.parts import CLAIMS, PARTS
-from sparsevae.experiments.claims.written import write
+from sparsevae.experiments.claims.written import write, write_verdicts
 
 __all__ = [
     "CLAIMS",
@@ -16,4 +16,5 @@ __all__ = [
     "PartVerdict",
     "judge",
     "write",
+    "write_verdicts",
 ]

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sparsevae.experiments.claims.judging import DECIDING_SEEDS, ClaimVerdict, PartVerdict
+from sparsevae.experiments.claims.judging import DECIDING_SEEDS, ClaimVerdict, PartVerdict, judge
 from sparsevae.metrics.intervals import LEVEL, Interval
+from sparsevae.runs.folder import finished_runs
 from sparsevae.storage.files import write_json
+from sparsevae.studies.results import baselines_of
 
 
 def write(path: Path, verdicts: Iterable[ClaimVerdict]) -> None:
@@ -30,6 +32,18 @@ def write(path: Path, verdicts: Iterable[ClaimVerdict]) -> None:
     ]
     rule = {"interval": LEVEL, "seeds_needed": DECIDING_SEEDS}
     write_json(path, {"rule": rule, "claims": claims})
+
+
+def write_verdicts(folder: Path) -> Path:
+    """Assess every claim on the finished runs of a study, and write ``verdicts.json``.
+
+    Raises:
+        RunFolderError: there is no finished run.
+    """
+    rows = [run.metrics for run in finished_runs(folder)]
+    path = folder / "verdicts.json"
+    write(path, judge(rows, baselines_of(folder)))
+    return path
 
 
 def _part(part: PartVerdict) -> dict[str, Any]:

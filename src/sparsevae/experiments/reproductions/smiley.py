@@ -9,8 +9,7 @@ from sparsevae.data import smiley
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
 from sparsevae.models import MODELS
 from sparsevae.report import figures, plots
-from sparsevae.runs.folder import RunFolder
-from sparsevae.studies.results import finished_runs
+from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.training.config import StudyConfig
 
 SIZES = (18, 40, 60)

@@ -8,9 +8,8 @@ import numpy as np
 
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
 from sparsevae.models import MODELS
-from sparsevae.runs.folder import RunFolder, versions
+from sparsevae.runs.folder import RunFolder, finished_runs, versions
 from sparsevae.storage.files import write_json, write_text
-from sparsevae.studies.results import finished_runs
 
 HEAD = ("data", "setting", "model", "J", "quantity", "published", "ours", "note")
 

@@ -42,7 +42,9 @@ def heading(run: RunFolder) -> str:
     return f"{title} · {config.latents} latents · {config.dataset} · seed {config.seed}"
 
 
-def latent_space(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
+def latent_space(
+    run: RunFolder, classes: Sequence[str] = (), moved: Mapping[str, Array] | None = None
+) -> Sheet:
     """The decoded plane of two dimensions, and the test codes in it coloured by class.
 
     Where the model has spikes, the row and the column with a spike switched off are framed and
@@ -51,11 +53,12 @@ def latent_space(run: RunFolder, classes: Sequence[str] = ()) -> Sheet:
     Args:
         run: a finished run.
         classes: names in the order of the labels; their numbers when left out.
+        moved: arrays that are drawn in place of those that the run keeps.
 
     Raises:
         RunFolderError: the run keeps no pictures, or its grid moves a single dimension.
     """
-    arrays = _kept(run)
+    arrays = {**_kept(run), **(moved or {})}
     dimensions = arrays["grid_dimensions"].tolist()
     if dimensions[0] == dimensions[1]:
         raise RunFolderError(
