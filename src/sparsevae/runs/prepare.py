@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data import Dataset, Split
-from sparsevae.data.files import Raw
+from sparsevae.data import Raw
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
