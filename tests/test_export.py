@@ -51,7 +51,7 @@ def untrained(path, name="vsc", kind="grey", **arguments):
             "dataset": "made",
             "model": name,
             "latents": 4,
-            "channels": (3, 8),
+            "widths": (3, 8),
             "arguments": {"likelihood": likelihood, **arguments},
         }
     )
@@ -333,7 +333,7 @@ HOSTILE = {
     "latents in words": lambda c: c["config"].update(latents="4; rm"),
     "far too many latents": lambda c: c["config"].update(latents=10**12),
     "far too many pixels": lambda c: c.update(shape=[3, 10**7, 10**7]),
-    "far too wide": lambda c: c["config"].update(channels=[10**9, 10**9]),
+    "far too wide": lambda c: c["config"].update(widths=[10**9, 10**9]),
     "far too many pseudo-inputs": lambda c: c["config"]["arguments"].update(
         prior="classifier", pseudo_inputs=10**11
     ),

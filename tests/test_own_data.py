@@ -99,7 +99,7 @@ def test_a_fit_of_images_leaves_pictures_of_images(colour_run):
     figures = {path.name for path in (colour_run.path / "figures").glob("*.png")}
     assert figures == {"latent_space.png", "reconstructions.png"}
     assert colour_run.pictures["examples"].shape[1:] == COLOUR.shape[1:]
-    assert colour_run.config.channels == (4, 8)
+    assert colour_run.config.widths == (4, 8)
 
 
 def test_the_command_says_what_it_chose_and_why(place, capsys, monkeypatch):
@@ -207,7 +207,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     values, tmp_path, monkeypatch
 ):
     np.save(tmp_path / "rows.npy", values)
-    settings = {"latents": 2, "epochs": 3, "batch_size": 16, "channels": (4, 8)}
+    settings = {"latents": 2, "epochs": 3, "batch_size": 16, "widths": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
     monkeypatch.setattr(train_module, "RESIDENT", 0)
     mapped = prepare(replace(files.read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)

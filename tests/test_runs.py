@@ -19,7 +19,7 @@ from sparsevae.runs.train import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 
-SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "channels": (2, 4)}
+SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "widths": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),

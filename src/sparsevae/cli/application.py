@@ -11,6 +11,8 @@ from sparsevae._version import __version__
 from sparsevae.errors import ConfigurationError, SparseVAEError
 
 TRAINING = ("fit",)  # commands that train in this process
+PUBLISHED = "sparsevae.experiments.published"  # its models are rows for runs made again
+HELP = "Imported first, here and in workers; may add models. Repeatable."
 
 app = typer.Typer(
     help="Train, measure, see and use sparse latent codes.",
@@ -31,22 +33,21 @@ def say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def load_plugins(plugins: list[str] | None) -> list[str]:
-    """Import files of the user's own, and give their names."""
+def load_plugins(context: typer.Context, plugins: list[str] | None) -> list[str]:
+    """Import modules that add rows to the tables: published faults, and what the user names.
+
+    Returns:
+        Their names, for the workers.
+    """
     from sparsevae.studies.plugins import import_plugins
 
-    import_plugins(plugins or ())
-    return plugins or []
+    modules = [PUBLISHED, *(context.obj or ()), *(plugins or ())]
+    import_plugins(modules)
+    return modules
 
 
 Plugins = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--plugin",
-        metavar="FILE.py",
-        help="Imported first, here and in workers; may add models. Repeatable.",
-        callback=load_plugins,
-    ),
+    list[str] | None, typer.Option("--plugin", metavar="FILE.py", help=HELP, callback=load_plugins)
 ]
 
 
@@ -54,11 +55,19 @@ Plugins = Annotated[
 def prepare(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=say_version, is_eager=True, help="And end.")
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="Say which it is."),
     ] = False,
-    plugin: Plugins = None,
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", metavar="FILE.py", help=HELP)
+    ] = None,
 ) -> None:
     """Train, measure, see and use sparse latent codes."""
+    if plugin:
+        from sparsevae.studies.plugins import import_plugins
+
+        import_plugins(plugin)
+        context.obj = plugin
     if context.invoked_subcommand in TRAINING and "--help" not in sys.argv:
         from sparsevae.training import loop
 

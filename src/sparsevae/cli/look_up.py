@@ -23,5 +23,8 @@ def datasets() -> None:
     """List the data sets that a study knows by name."""
     from sparsevae import data
 
-    for name in data.names():
-        typer.echo(name)
+    for known in data.catalogue():
+        size = f"{known.train:,} + {known.test:,} images of {' x '.join(map(str, known.shape))}"
+        place = "here" if known.at_hand else "to be downloaded"
+        typer.echo(f"{known.name}: {known.title}, {size}, {place}")
+        typer.echo(f"    {known.source}; licence: {known.licence}")

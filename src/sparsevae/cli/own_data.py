@@ -99,7 +99,7 @@ def fit(
         latents=latents,
         likelihood=likelihood,
         scaling=scaling,  # type: ignore[arg-type] # a wrong one is refused there
-        channels=None if wide is None else tuple(wide),
+        widths=None if wide is None else tuple(wide),
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,

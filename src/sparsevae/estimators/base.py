@@ -38,7 +38,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         *,
         likelihood: str | Mapping[str, Any] = "auto",
         scaling: str = "auto",
-        channels: Sequence[int] | None = None,
+        widths: Sequence[int] | None = None,
         max_iter: int | None = None,
         batch_size: int = 64,
         learning_rate: float | Mapping[str, Any] | None = None,
@@ -51,7 +51,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         self.n_components = n_components
         self.likelihood = likelihood
         self.scaling = scaling
-        self.channels = channels
+        self.widths = widths
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -201,7 +201,7 @@ class Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, AB
         """Settle what the parameters leave open; a new model with weights of the seed."""
         plan = make_plan(self.get_params(deep=False), rows)
         self.likelihood_, self.likelihood_reason_ = plan.likelihood, plan.reason
-        self.scaling_, self.trunk_, self.channels_ = plan.scaling, plan.trunk, plan.channels
+        self.scaling_, self.trunk_, self.widths_ = plan.scaling, plan.trunk, plan.widths
         self.recipe_, self._epochs = plan.recipe, plan.epochs
         self._seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
         name, arguments = self._model()

@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.estimators.base import LARGEST_SEED, Coder
 from sparsevae.evaluation.passes import Floats, fixed_noise
-from sparsevae.models.sampling import draw_codes
 from sparsevae.training.recipes import recipe
 
 
@@ -40,7 +39,7 @@ class Generator(Coder):
         check_is_fitted(self)
         seed = int(check_random_state(random_state).randint(LARGEST_SEED))
         with fixed_noise(seed), torch.no_grad():
-            observed = self.model_.likelihood(draw_codes(self.model_, n_samples))
+            observed = self.model_.likelihood(self.model_.draw_codes(n_samples))
             x = observed.sample() if observation_noise else observed.mean
         return self._raw(x.cpu().numpy())
 
@@ -67,7 +66,7 @@ class VariationalSparseCoder(Generator):
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
         where the likelihood is defined. Columns that are constant are left at scale 1.
-    channels : sequence of int, default=None
+    widths : sequence of int, default=None
         Widths of the encoder's trunk; the decoder mirrors it. None takes (64,) for vectors
         and (16, 32, 256) for images.
     max_iter : int, default=None
@@ -97,7 +96,7 @@ class VariationalSparseCoder(Generator):
         The family of p(x|z) and why it was taken.
     scaling_ : sparsevae.data.scaling.Scaling
         What is done to the data, with the statistics of the training rows.
-    trunk_, channels_ : {"mlp", "convolution"}, tuple of int
+    trunk_, widths_ : {"mlp", "convolution"}, tuple of int
         The kind of network and its widths.
     recipe_ : str
         Where the model's further arguments come from.
@@ -137,7 +136,7 @@ class VariationalSparseCoder(Generator):
         warm_up: bool = False,
         likelihood: str | Mapping[str, Any] = "auto",
         scaling: str = "auto",
-        channels: Sequence[int] | None = None,
+        widths: Sequence[int] | None = None,
         max_iter: int | None = None,
         batch_size: int = 64,
         learning_rate: float | Mapping[str, Any] | None = None,
@@ -151,7 +150,7 @@ class VariationalSparseCoder(Generator):
             n_components,
             likelihood=likelihood,
             scaling=scaling,
-            channels=channels,
+            widths=widths,
             max_iter=max_iter,
             batch_size=batch_size,
             learning_rate=learning_rate,

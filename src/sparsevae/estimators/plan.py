@@ -23,7 +23,7 @@ class Settings(Checked):
 
     n_components: Count
     scaling: Literal["auto", "none", "grey", "minmax", "standard"]
-    channels: Widths | None
+    widths: Widths | None
     max_iter: Count | None
     batch_size: Count
     learning_rate: Positive | dict[str, JsonValue] | None
@@ -53,7 +53,7 @@ def make_plan(parameters: Mapping[str, Any], rows: Array) -> Plan:
         batch_size=given.batch_size,
         likelihood=parameters["likelihood"],
         kind=given.scaling,
-        channels=given.channels,
+        widths=given.widths,
         epochs=given.max_iter,
     )
 
@@ -81,7 +81,7 @@ def new_model(
             name,
             rows.shape[1:],
             latents,
-            channels=settled.channels,
+            widths=settled.widths,
             arguments={**arguments, "likelihood": settled.likelihood},
             examples=torch.from_numpy(settled.scaling.apply(rows[chosen])),
         )

@@ -16,8 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.data import Dataset, Split
-from sparsevae.data import Raw
+from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
@@ -55,7 +54,7 @@ def prepare(
     latents: int = 16,
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
-    channels: tuple[int, ...] | None = None,
+    widths: tuple[int, ...] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -70,7 +69,7 @@ def prepare(
         latents: J.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "auto" brings the rows to where the likelihood is defined.
-        channels: widths of the trunk.
+        widths: widths of the trunk.
         epochs: passes over the training rows; None takes about 1,000 steps, 25 passes at least.
         batch_size: rows a step.
         seed: of weights, order and noise; the rows held out do not depend on it.
@@ -92,7 +91,7 @@ def prepare(
         batch_size=batch,
         likelihood=likelihood,
         kind=scaling,
-        channels=channels,
+        widths=widths,
         epochs=epochs,
     )
     name = re.sub(r"[^\w-]+", "-", Path(raw.source).stem).strip("-") or "data"
@@ -104,7 +103,7 @@ def prepare(
             "epochs": settled.epochs,
             "batch_size": batch,
             "recipe": settled.recipe,
-            "channels": settled.channels,
+            "widths": settled.widths,
             "arguments": {model: {**(arguments or {}), "likelihood": settled.likelihood}},
         }
     )
@@ -188,5 +187,5 @@ def _told(dataset: Dataset, settled: defaults.Plan) -> tuple[str, ...]:
         f"{images if len(shape) > 1 else rows} to train on, {len(dataset.test):,} held out.",
         f"Likelihood: {settled.likelihood}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
-        f"Network: {settled.trunk} of widths {', '.join(map(str, settled.channels))}.",
+        f"Network: {settled.trunk} of widths {', '.join(map(str, settled.widths))}.",
     )

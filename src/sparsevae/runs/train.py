@@ -16,11 +16,10 @@ from sparsevae.errors import DatasetError, RunFolderError
 from sparsevae.evaluation import diagnostics
 from sparsevae.evaluation.evaluate import evaluate
 from sparsevae.evaluation.passes import mean_image
-from sparsevae.models import VSC, Model, build
+from sparsevae.models import Model, build
 from sparsevae.models.likelihoods import Named, check_domain
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
-from sparsevae.networks.trunks import TRUNKS
 from sparsevae.runs.folder import RunFolder
 from sparsevae.training import loop, recipes, step
 from sparsevae.training.config import DataConfig, RunConfig
@@ -51,7 +50,8 @@ def new_model(config: RunConfig, images: step.Rows) -> Model:
             config.model,
             tuple(images.shape[1:]),
             config.latents,
-            channels=TRUNKS[config.trunk](config.channels),
+            widths=config.widths,
+            trunk=config.trunk,
             arguments=config.arguments,
             examples=step.unit_interval(images.index_select(0, chosen)),
         )
@@ -187,7 +187,7 @@ def identity(config: RunConfig, model: Model, history: list[Row], where: torch.d
     return {
         **{name: getattr(config, name) for name in columns},
         "prior": model.prior.name,
-        "alpha": float(model.penalty.alpha) if isinstance(model, VSC) else None,
+        "alpha": model.target_share,
         "parameters": sum(model.parameter_counts().values()),
         "kernel": kernels.kernel_name(where.type),
         "seconds": sum(row["seconds"] for row in history),

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsevae.data import Dataset, Split
-from sparsevae.data import Raw
+from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.evaluation.passes import Floats, batched, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.models.sampling import draw_codes
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import nameless
 from sparsevae.storage.arrays import Array, blocks
@@ -122,7 +120,7 @@ class OpenRun:
         if count < 1:
             raise ConfigurationError(f"Ask for at least 1 row, not {count}.")
         with fixed_noise(seed), torch.no_grad():
-            observed = self.model.likelihood(draw_codes(self.model, count))
+            observed = self.model.likelihood(self.model.draw_codes(count))
             x = observed.sample() if noise else observed.mean
         return self.raw(x.cpu().numpy(), own_type=own_type)
 

@@ -6,7 +6,7 @@ import torch
 
 from sparsevae.errors import RunFolderError
 from sparsevae.models import Model, build
-from sparsevae.networks.trunks import TRUNKS, Shape
+from sparsevae.networks.trunks import Shape
 from sparsevae.storage.files import read_shapes, read_tensors
 from sparsevae.training.config import RunConfig
 
@@ -50,7 +50,8 @@ def _build(folder: Path, config: RunConfig, shape: Shape) -> Model:
                 config.model,
                 shape,
                 config.latents,
-                channels=TRUNKS[config.trunk](config.channels),
+                widths=config.widths,
+                trunk=config.trunk,
                 arguments=config.arguments,
             )
         except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:

@@ -11,7 +11,7 @@ from sparsevae.data import scaling
 from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks.trunks import CHANNELS
+from sparsevae.networks.trunks import WIDTHS, Trunk
 from sparsevae.storage.arrays import Array
 from sparsevae.training import recipes
 
@@ -30,7 +30,7 @@ class Plan:
         reason: why that one, a sentence.
         scaling: of the rows, with statistics of the training rows.
         trunk: "mlp" for vectors, "convolution" for images.
-        channels: widths of the trunk.
+        widths: widths of the trunk.
         recipe: where the model's further arguments come from.
         epochs: passes over the training rows.
     """
@@ -38,8 +38,8 @@ class Plan:
     likelihood: Named
     reason: str
     scaling: Scaling
-    trunk: Literal["mlp", "convolution"]
-    channels: tuple[int, ...]
+    trunk: Trunk
+    widths: tuple[int, ...]
     recipe: str
     epochs: int
 
@@ -51,7 +51,7 @@ def make_plan(
     batch_size: int,
     likelihood: Named = "auto",
     kind: Kind | Literal["auto"] = "auto",
-    channels: Sequence[int] | None = None,
+    widths: Sequence[int] | None = None,
     epochs: int | None = None,
 ) -> Plan:
     """Fill in what is left open.
@@ -62,7 +62,7 @@ def make_plan(
         batch_size: training rows a step.
         likelihood: "auto" looks at the values.
         kind: of the scaling; "auto" brings the rows to where the likelihood is defined.
-        channels: widths of the trunk.
+        widths: widths of the trunk.
         epochs: passes over the training rows; None takes about :data:`STEPS` steps.
 
     Raises:
@@ -81,7 +81,7 @@ def make_plan(
         reason=reason,
         scaling=scaling.fit_scaling(kind, training),
         trunk="convolution" if images else "mlp",
-        channels=tuple(channels or (CHANNELS if images else HIDDEN)),
+        widths=tuple(widths or (WIDTHS if images else HIDDEN)),
         recipe="default" if images and domain == "unit" else "any-values",
         epochs=epochs or enough_epochs(len(training), batch_size),
     )

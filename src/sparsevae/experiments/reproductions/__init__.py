@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
 from sparsevae.experiments.reproductions.table import compare, write_table
@@ -87,7 +88,7 @@ def reproduce(
         dataset = data_of(name, study.split, study.limit)
         for run in runs_of(study, name, len(dataset.train)):
             folder = out / key / "runs" / run.name
-            tasks.append(RunTask.of(run, folder, where, dataset))
+            tasks.append(RunTask.of(run, folder, where, dataset, (published.__name__,)))
     make_folder(out)
     do_tasks(tasks, jobs, listener)
     chosen.draw(out)
