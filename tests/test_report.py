@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from scipy import stats
+from sparsevae.report.comparing import names
 
 from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
@@ -18,7 +19,6 @@ from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
 from sparsevae.report import groups, tables
 from sparsevae.report.columns import Column
-from sparsevae.report.comparing import names
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.storage.files import read_json, write_json
 

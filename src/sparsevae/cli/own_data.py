@@ -145,7 +145,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.studies.results import draw
+    from sparsevae.report import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 

@@ -109,7 +109,7 @@ app.command()(study)
 def write_pages(folder: Path) -> Path:
     """Assess the claims on a study, and write its report."""
     from sparsevae.experiments.claims import write_verdicts
-    from sparsevae.studies.results import write_report
+    from sparsevae.report import write_report
 
     write_verdicts(folder)
     return write_report(folder)
@@ -124,8 +124,9 @@ def report(
     plugin: Plugins = None,
 ) -> None:
     """Write a study's tables, figures and report again, or compare several on one page."""
+    from sparsevae.report import write_comparison
     from sparsevae.runs.folder import finished_runs
-    from sparsevae.studies.results import write_comparison, write_results
+    from sparsevae.studies.results import write_results
 
     if len(folders) > 1:
         page = write_comparison(folders, out)
@@ -145,9 +146,8 @@ def figures(
     plugin: Plugins = None,
 ) -> None:
     """Draw the pictures of finished runs again, as PNG and SVG, perhaps of other dimensions."""
-    from sparsevae.report.grids import moved_grid
+    from sparsevae.report import draw
     from sparsevae.runs.folder import finished_runs
-    from sparsevae.studies.results import draw
 
     chosen = numbers(dimensions, "--dimensions")
     if chosen is not None and len(chosen) != 2:
@@ -156,12 +156,9 @@ def figures(
         )
     if image not in (None, "mean") and not str(image).isdigit():
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
-    base = None if image == "mean" else int(image or 0)
+    base = image if image in (None, "mean") else int(image)
     for run in finished_runs(folder):
-        moved = None
-        if chosen is not None or image is not None:
-            moved = moved_grid(run, (chosen[0], chosen[1]) if chosen else None, base)
-        for path in draw(run, moved):
+        for path in draw(run, chosen, base):
             typer.echo(path)
 
 

@@ -12,8 +12,8 @@ class Column:
 
     Attributes:
         key: its name among the metrics.
-        heading: over the column.
-        meaning: the definition, for the glossary.
+        title: over the column.
+        definition: the definition, for the glossary.
         unit: under the heading.
         scale: the printed number is the metric times this.
         digits: decimals; counts have none.
@@ -21,8 +21,8 @@ class Column:
     """
 
     key: str
-    heading: str
-    meaning: str
+    title: str
+    definition: str
     unit: str = ""
     scale: float = 1
     digits: int = 1

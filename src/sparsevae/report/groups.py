@@ -18,12 +18,14 @@ GROUPS = {
     "Geometry": GEOMETRY,
     "Known factors": FACTORS,
 }
-_KEYS = (
-    *("negative_elbo", "reconstruction", "mse", "mse_noise_0.3", "mse_noise_0.3_clipped"),
-    *("used_dimensions", "active_per_image", "selectivity", "probe_1000"),
-)
 KNOWN = {column.key: column for group in GROUPS.values() for column in group}
-HEADLINE = tuple(KNOWN[key] for key in _KEYS)
+HEADLINE = tuple(  # of a model card
+    KNOWN[key]
+    for key in (
+        *("negative_elbo", "reconstruction", "mse", "mse_noise_0.3", "mse_noise_0.3_clipped"),
+        *("used_dimensions", "active_per_image", "selectivity", "probe_1000"),
+    )
+)
 
 FURTHER = {
     "code": "What an image is encoded to without chance: f(x) for the AE, μ for the VAE, and for "
@@ -45,7 +47,7 @@ def glossary() -> dict[str, dict[str, str]]:
     """The definition of every number in a report, by group and heading."""
     groups = {**GROUPS, "Models": PARAMETERS}
     found = {
-        title: {column.heading: _unbroken(column.meaning) for column in columns}
+        title: {column.title: _unbroken(column.definition) for column in columns}
         for title, columns in groups.items()
     }
     further = {term: _unbroken(meaning) for term, meaning in FURTHER.items()}

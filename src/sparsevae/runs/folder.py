@@ -276,19 +276,6 @@ class RunFolder:
         return found
 
 
-def finished_runs(folder: Path) -> list[RunFolder]:
-    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
-
-    Raises:
-        RunFolderError: there is none.
-    """
-    runs = [RunFolder(path) for path in (folder, *sorted((folder / "runs").glob("*")))]
-    finished = [run for run in runs if run.finished]
-    if not finished:
-        raise RunFolderError(f"{folder} holds no finished runs; name the folder of a study.")
-    return finished
-
-
 def load(path: Path | str, device: torch.device | str = "cpu") -> Model:
     """The trained model of a run folder, in evaluation mode.
 
@@ -296,3 +283,16 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Model:
         RunFolderError: the folder is missing, unfinished or damaged.
     """
     return RunFolder(path).load(device)
+
+
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    paths = [folder, *sorted((folder / "runs").glob("*"))]
+    finished = [run for run in map(RunFolder, paths) if run.path.is_dir() and run.finished]
+    if not finished:
+        raise RunFolderError(f"{folder} holds no finished runs; name the folder of a study.")
+    return finished

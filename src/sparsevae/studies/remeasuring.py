@@ -9,10 +9,11 @@ from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_references
 from sparsevae.evaluation.bound import measure_bound
 from sparsevae.evaluation.passes import unit
+from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.runs.train import identity, keep_numbers
 from sparsevae.storage.files import locked
-from sparsevae.studies.results import BASELINES, move_old_names, write_results
+from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.study import EVALUATION, Listener, data_of
 from sparsevae.training import loop
 

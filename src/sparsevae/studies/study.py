@@ -19,11 +19,12 @@ import yaml
 
 from sparsevae import data
 from sparsevae.evaluation.baselines import write_references
+from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, versions
 from sparsevae.storage.files import locked, make_folder, read_json, write_json, write_text
 from sparsevae.studies.engines import Task, engine
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.studies.results import BASELINES, move_old_names, write_results
+from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.training.config import RunConfig, StudyConfig
 from sparsevae.training.recipes import runs as runs_of
@@ -193,7 +194,7 @@ def study(
         SparseVAEError: a setting, the data, the device or a folder is not as it must be;
             nothing has been trained then.
     """
-    from sparsevae.studies.results import write_report
+    from sparsevae.report import write_report
 
     config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}

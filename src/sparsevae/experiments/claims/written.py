@@ -6,9 +6,9 @@ from typing import Any
 
 from sparsevae.experiments.claims.judging import DECIDING_SEEDS, ClaimVerdict, PartVerdict, judge
 from sparsevae.metrics.intervals import LEVEL, Interval
+from sparsevae.report.study import baselines_of
 from sparsevae.runs.folder import finished_runs
 from sparsevae.storage.files import write_json
-from sparsevae.studies.results import baselines_of
 
 
 def write(path: Path, verdicts: Iterable[ClaimVerdict]) -> None:
