@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ from sparsevae.errors import (
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import results, study
 from sparsevae.studies.engines import local, worker
+from sparsevae.studies.reuse import run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
+from sparsevae.training.recipes import runs as runs_of
 
 SMALL = {
     "dataset": "mnist-5k",
@@ -342,6 +345,68 @@ def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
     assert sum("is taken from" in line for line in said) == 2
     with (out / "results.csv").open() as new, (finished[0] / "results.csv").open() as old:
         assert new.read() == old.read()
+
+
+def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
+    kept, out, pending = tmp_path / "results" / "some-study", tmp_path / "new", []
+    shutil.copytree(finished[0], kept)
+    archive = write_archive(kept)
+    assert archive.stat().st_size < 20_000
+    shutil.rmtree(kept / "runs")
+    listener = study.Listener(begin=pending.append)
+    study.run_study(
+        StudyConfig.checked(SMALL), out, reuse=[tmp_path / "results"], listener=listener
+    )
+    assert pending == [{}]
+    for name in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
+        new, old = (RunFolder(folder / "runs" / name) for folder in (out, finished[0]))
+        assert not new.has_weights
+        assert not new.pictures
+        for part in ("config", "data_sha256", "metrics", "history", "diagnosis"):
+            assert getattr(new, part) == getattr(old, part)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(RunFolderError, match="is damaged"):
+        list(search(kept))
+
+
+STUDIES = sorted(Path(__file__).parents[1].glob("results/*/study.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=[path.parent.name for path in STUDIES])
+def test_the_repository_keeps_every_run_of_its_studies(path):
+    config = StudyConfig.checked(read_yaml(path))
+    kept = {run.key(): run for run in search(path.parent)}
+    (data,) = {run.data_sha256 for run in kept.values()}
+    grid = runs_of(config, config.dataset, datasets.catalogue()[0].train)
+    assert {run_key(run, data) for run in grid} == set(kept)
+    with (path.parent / "results.csv").open() as file:
+        rows = [row["loss"] for row in csv.DictReader(file)]
+    assert sorted(rows) == sorted(str(run.files["metrics.json"]["loss"]) for run in kept.values())
+
+
+def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
+    config = StudyConfig(models=("vae",), latents=(2,), seeds=tuple(range(10_000)), epochs=1)
+    grid = runs_of(config, "digits", 1000)
+    for run in grid:
+        folder = tmp_path / "study" / "runs" / run.name
+        folder.mkdir(parents=True)
+        content = {"config": run.model_dump(mode="json"), "data_sha256": "0" * 64}
+        (folder / "config.json").write_text(json.dumps(content))
+        (folder / "metrics.json").write_text("{}")
+    few = datasets.load("digits", limit=20)
+    began = time.process_time()
+    dataset = replace(few, sha256="0" * 64)
+    tasks = [
+        study.RunTask.of(run, tmp_path / "study" / "runs" / run.name, "cpu", dataset)
+        for run in grid
+    ]
+    pending = []
+    study.do_tasks(tasks, 1, study.Listener(begin=pending.append))
+    wanted = {tmp_path / run.name: run for run in grid}
+    take_over(wanted, "0" * 64, [tmp_path / "study"], lambda line: None)
+    assert pending == [{}]
+    assert len(list(tmp_path.glob("*/metrics.json"))) == 10_000
+    assert time.process_time() - began < 30
 
 
 def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):

@@ -41,7 +41,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
 
 KEPT = (
-    *("config.json", "history.json", "findings.json"),
+    *("config.json", "history.json", "diagnostics.json", "findings.json"),
     *("pictures.safetensors", "weights.safetensors", "metrics.json"),
 )
 """Files of a finished run, in the order in which they are copied: metrics last."""

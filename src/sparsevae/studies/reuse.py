@@ -43,9 +43,9 @@ class Kept:
     files: Mapping[str, Any] | None = None
 
     def key(self) -> str | None:
-        """What two runs with the same settings and data have in common; None if outdated."""
+        """See :func:`run_key`; None for settings of an earlier version."""
         try:
-            return _key(RunConfig.checked(self.config), self.data_sha256)
+            return run_key(RunConfig.checked(self.config), self.data_sha256)
         except ConfigurationError:
             return None
 
@@ -59,7 +59,8 @@ class Kept:
                 shutil.copy2(self.path / name, target / name)
 
 
-def _key(config: RunConfig, data_sha256: str) -> str:
+def run_key(config: RunConfig, data_sha256: str) -> str:
+    """What two runs with the same settings and data have in common."""
     return config.model_dump_json() + data_sha256
 
 
@@ -79,13 +80,13 @@ def take_over(
     """
     if not runs:
         return
-    wanted = {_key(config, data_sha256): path for path, config in runs.items()}
+    wanted = {run_key(config, data_sha256): path for path, config in runs.items()}
     for kept in (kept for folder in folders for kept in search(folder)):
         target = wanted.get(kept.key() or "")
         if target is not None and target.resolve() != kept.path.resolve():
             kept.copy(target)
             say(f"{target.name} is taken from {kept.path}.")
-            del wanted[_key(runs[target], data_sha256)]
+            del wanted[run_key(runs[target], data_sha256)]
 
 
 def search(folder: Path) -> Iterator[Kept]:
