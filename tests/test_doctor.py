@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
 from sparsevae import data, report
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import diagnostics

@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
-from sparsevae.models.sampling import draw_codes
 
 import sparsevae
 from sparsevae.errors import ConfigurationError, DatasetError
@@ -248,15 +247,15 @@ def test_codes_are_drawn_from_the_prior(prior):
     model = build("vsc", (6,), 5, widths=(8,), arguments=arguments)
     for parameter in model.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
-    codes = draw_codes(model, 40_000)
+    codes = model.draw_codes(40_000)
     if prior == "fixed":
         spikes, means = torch.full((5,), 0.3), torch.zeros(5)
     elif prior == "learned":
         spikes = model.prior.logits.sigmoid().detach()
         means = spikes * model.prior.loc.detach()
     else:
-        components = model.prior.components(model.posterior)
-        weights = model.prior.log_weights.exp()
+        log_weights, components = model.prior.mixture(model.posterior)
+        weights = log_weights.exp()
         spikes = (weights @ components.spike_probability).detach()
         means = (weights @ components.mean).detach()
     torch.testing.assert_close((codes != 0).float().mean(0), spikes, rtol=0, atol=0.015)
@@ -266,7 +265,7 @@ def test_codes_are_drawn_from_the_prior(prior):
 def test_a_prior_that_cannot_be_drawn_from_is_one_sentence():
     model = build("ae", (6,), 5, widths=(8,), arguments={})
     with pytest.raises(ConfigurationError, match=r"^[^\n]*'none'[^\n]*\.$"):
-        draw_codes(model, 3)
+        model.draw_codes(3)
     assert isinstance(model.prior, priors.NoPrior)
 
 

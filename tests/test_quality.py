@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sparsevae.models.sampling import has_density
 
+import sparsevae.experiments.published  # noqa: F401 (the prior "published")
 from sparsevae.data import corruptions
 from sparsevae.evaluation import quality
 from sparsevae.evaluation.classifier import classifier
@@ -64,8 +64,8 @@ def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
     assert torch.equal(torch.get_rng_state(), before)
     assert row == again
     assert row["frechet_classifier"] > 0.1  # nothing is trained
-    assert (row["frechet_classifier_samples"] is not None) == has_density(model.prior)
-    assert has_density(model.prior) == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
+    assert (row["frechet_classifier_samples"] is not None) == model.prior.has_density
+    assert model.prior.has_density == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
 
 
 def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):

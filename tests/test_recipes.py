@@ -2,6 +2,7 @@
 
 import pytest
 
+import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, build
 from sparsevae.training.config import StudyConfig

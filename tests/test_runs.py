@@ -176,7 +176,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     files.write_json(path, {"mse": 1})
     code = (
         "import os, pathlib, signal, sys\n"
-        "from sparsevae import storage\n"
+        "from sparsevae.storage import files\n"
         "with files.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('{')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -10,7 +10,7 @@ from sparsevae.cli.application import Run, app, names, numbers, stopped
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sparsevae.data.files import Raw
+    from sparsevae.data import Raw
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import Prepared
     from sparsevae.runs.trained import OpenRun
@@ -43,13 +43,13 @@ def read(
         ConfigurationError: ``channels`` is neither first nor last.
         DatasetError: the data cannot be read.
     """
-    from sparsevae.data import files
+    from sparsevae.data import readers
     from sparsevae.errors import ConfigurationError
 
     if channels not in (None, "first", "last"):
         raise ConfigurationError(f"--channels is first or last, not {channels!r}.")
     chosen = names(columns) if isinstance(columns, str) else columns
-    return files.read(
+    return readers.read(
         path,
         columns=chosen,
         labels=labels,
@@ -116,7 +116,7 @@ def fit(
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.runs.train import train_run
     from sparsevae.training import loop
 
@@ -135,7 +135,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
                 run,
                 data=prepared.data,
                 device=device,
-                progress=lambda rows: listener.progress(config.name, rows),
+                progress=lambda rows: listener.images(config.name, rows),
                 warn=listener.say,
             )
         except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.studies.results import draw
+    from sparsevae.report import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 

@@ -14,6 +14,7 @@ from sparsevae.storage.files import read_json
 from sparsevae.training.config import RunConfig
 
 COST = "rises"  # among the arrays: nats that the reconstruction loses without a dimension
+BASELINES, OLD_BASELINES = "baselines.json", "references.json"
 READABLE = 64  # dimensions: the most that one heat map shows
 
 
@@ -158,8 +159,10 @@ class Study:
 
 def baselines_of(folder: Path) -> Row:
     """What any model must beat, as it was measured beside a study; empty where it was not."""
-    path = folder / "baselines.json"
-    return dict(_content(path if path.is_file() else folder / "references.json", dict))
+    for name in (BASELINES, OLD_BASELINES):
+        if (folder / name).is_file():
+            return dict(read_json(folder / name))
+    return {}
 
 
 def _content(path: Path, kind: type) -> Any:

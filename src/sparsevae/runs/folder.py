@@ -40,6 +40,11 @@ from sparsevae.training.config import DataConfig, RunConfig
 Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
 
+KEPT = (
+    *("config.json", "history.json", "diagnostics.json", "findings.json"),
+    *("pictures.safetensors", "weights.safetensors", "metrics.json"),
+)
+"""Files of a finished run, in the order in which they are copied: metrics last."""
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 

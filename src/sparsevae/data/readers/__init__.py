@@ -1,0 +1,134 @@
+r"""Reading anybody's data: arrays, tables, folders of images, by one function.
+
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+...     _ = file.write("width,length,kind\n1.5,3,b\n2.5,4,a\n")
+...     file.flush()
+...     raw = read(file.name, labels="kind")
+>>> raw.values.shape, raw.columns, raw.labels, raw.classes
+((2, 2), ('width', 'length'), array([1, 0]), ('a', 'b'))
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparsevae.data.readers.arrays import read_array, read_npz
+from sparsevae.data.readers.hub import PREFIX, read_hub
+from sparsevae.data.readers.images import read_folder
+from sparsevae.data.readers.labels import labels_of
+from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
+from sparsevae.data.readers.tables import read_parquet, read_text
+from sparsevae.errors import ConfigurationError, DatasetError
+
+__all__ = ["Raw", "read"]
+
+IDX_NAME = re.compile(r".*[.-](idx\d?|ubyte)(-ubyte)?(\.gz)?", re.IGNORECASE)
+OPTIONS = {
+    "array": ("npz",),
+    "columns": ("table", "hub"),
+    "labels": ("array", "npz", "table", "hub"),
+    "channels": ("array", "npz"),
+}
+"""Which kinds of data each option is for; `memory` is for all."""
+KINDS = {".npy": "array", ".npz": "npz", ".csv": "table", ".tsv": "table", ".parquet": "table"}
+WHAT = {"array": "an array", "table": "a table", "folder": "a folder of images"}
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    labels: str | None = None,
+    array: str | None = None,
+    channels: Channels | None = None,
+    memory: int | None = None,
+    fewest: int = FEWEST_ROWS,
+) -> Raw:
+    """Data of one's own, looked through and with a checksum.
+
+    A .npy file is mapped into memory, never loaded. Everything else must fit into `memory`.
+
+    Args:
+        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images,
+            or `hf:NAME` for a data set of the Hugging Face Hub.
+        columns: Names of a table's values, in the order wanted; by default all but the labels.
+        labels: Name of a table's column, or of an array in .npz, with labels; with .npy and IDX
+            the path of a second such file.
+        array: Name of the values in .npz.
+        channels: Whether images have their channels "first" or "last", where that is not plain.
+        memory: Bytes that values may take in memory; by default a quarter of what is free.
+        fewest: Rows that are needed: two to learn from, one where nothing is learned.
+
+    Returns:
+        Rows of finite real numbers, see :class:`sparsevae.data.Raw`.
+
+    Raises:
+        DatasetError: If the data cannot be read, or are not what can be trained on.
+        ConfigurationError: If an option does not go with this kind of data.
+    """
+    where, kind = str(path), _kind(str(path))
+    columns = [columns] if isinstance(columns, str) else columns
+    given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
+    for name in sorted(name for name, value in given.items() if value is not None):
+        if kind not in OPTIONS[name]:
+            raise ConfigurationError(
+                f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
+            )
+    room = allowance(memory)
+    try:
+        parsed = _parsed(where, kind, columns, labels, array, room)
+    except OSError as error:
+        reason = error.strerror or str(error).split("\n")[0][:200]
+        raise DatasetError(f"cannot read {where}: {reason}.") from error
+    except MemoryError as error:
+        raise DatasetError(
+            f"{where} does not fit into memory; give a smaller `memory`."
+        ) from error
+    return checked(parsed, where, channels, fewest)
+
+
+def _kind(where: str) -> str:
+    if where.startswith(PREFIX):
+        return "hub"
+    place = Path(where).expanduser()
+    if os.path.isdir(place):
+        return "folder"
+    if not os.path.isfile(place):
+        raise DatasetError(f"{where} is not there, or is no file; give a file or a folder.")
+    known = "array" if IDX_NAME.fullmatch(place.name) else KINDS.get(place.suffix.lower())
+    if known is None:
+        raise DatasetError(
+            f"{where} has an ending that is not known; data end in {', '.join(KINDS)}, .idx or "
+            "-ubyte (perhaps .gz), or are a folder of images."
+        )
+    return known
+
+
+def _parsed(
+    where: str,
+    kind: str,
+    columns: Sequence[str] | None,
+    labels: str | None,
+    array: str | None,
+    memory: int,
+) -> Parsed:
+    path = Path(where).expanduser()
+    match kind:
+        case "hub":
+            return read_hub(where, columns, labels, memory)
+        case "folder":
+            return read_folder(path, memory)
+        case "npz":
+            return read_npz(path, array, labels, memory)
+        case "table":
+            read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
+            return read_table(path, columns, labels, memory)
+    values = read_array(path, memory)
+    if labels is None:
+        return Parsed(values)
+    if _kind(labels) != "array":
+        raise ConfigurationError(f"labels of {where} are a .npy or IDX file, not {labels!r}.")
+    return Parsed(values, *labels_of(read_array(Path(labels).expanduser(), memory), labels))
