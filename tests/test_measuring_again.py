@@ -85,7 +85,7 @@ def test_a_study_is_measured_with_its_references_and_its_report(
     small_study, tmp_path, monkeypatch, capsys
 ):
     out = shutil.copytree(small_study, tmp_path / "study")
-    made = ("references.json", "results.csv", "stability.json")
+    made = ("baselines.json", "results.csv", "stability.json")
     for name in (*made, "report.html"):
         (out / name).unlink()
     for path in out.glob("runs/*/metrics.json"):

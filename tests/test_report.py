@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from scipy import stats
+from sparsevae.report.comparing import names
 
 from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
@@ -18,10 +19,8 @@ from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
 from sparsevae.report import groups, tables
 from sparsevae.report.columns import Column
-from sparsevae.report.comparing import names
-from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.storage.files import read_json, write_json
-from sparsevae.studies.results import finished_runs
 
 FLOOR = "mean image (collapse floor)"
 VOID = {"meta", "img", "input", "br", "link", "hr"}

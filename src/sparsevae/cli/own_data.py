@@ -116,7 +116,7 @@ def fit(
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.runs.train import train_run
     from sparsevae.training import loop
 
@@ -135,7 +135,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
                 run,
                 data=prepared.data,
                 device=device,
-                progress=lambda rows: listener.progress(config.name, rows),
+                progress=lambda rows: listener.images(config.name, rows),
                 warn=listener.say,
             )
         except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.studies.results import draw
+    from sparsevae.report import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 

@@ -40,6 +40,11 @@ from sparsevae.training.config import DataConfig, RunConfig
 Arrays = dict[str, npt.NDArray[Any]]
 Row = dict[str, Any]
 
+KEPT = (
+    *("config.json", "history.json", "diagnostics.json", "findings.json"),
+    *("pictures.safetensors", "weights.safetensors", "metrics.json"),
+)
+"""Files of a finished run, in the order in which they are copied: metrics last."""
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 
@@ -278,3 +283,16 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Model:
         RunFolderError: the folder is missing, unfinished or damaged.
     """
     return RunFolder(path).load(device)
+
+
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    paths = [folder, *sorted((folder / "runs").glob("*"))]
+    finished = [run for run in map(RunFolder, paths) if run.path.is_dir() and run.finished]
+    if not finished:
+        raise RunFolderError(f"{folder} holds no finished runs; name the folder of a study.")
+    return finished

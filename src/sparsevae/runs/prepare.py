@@ -16,8 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.data import Dataset, Split
-from sparsevae.data import Raw
+from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError

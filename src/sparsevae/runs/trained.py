@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsevae.data import Dataset, Split
-from sparsevae.data import Raw
+from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.evaluation.passes import Floats, batched, fixed_noise
