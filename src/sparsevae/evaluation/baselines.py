@@ -2,7 +2,7 @@
 
 dataset, note, classes, data_sha256, images    what was measured
 collapse_floor, perfect_score, mean_image_mse  scores without a code, nats and per pixel
-denoising, denoising_examples                  MSE of trivial denoisers, all test images or pictured
+denoising, denoising_examples                  MSE of trivial denoisers, of all or pictured images
 probes                                         columns of codes without a model, by their names
 """
 
@@ -23,41 +23,31 @@ from sparsevae.storage.arrays import Floats, Row
 from sparsevae.storage.files import read_json, write_json
 
 RAW = "raw pixels"
-FILE = "baselines.json"
-OLD_NAMES = {"references.json": FILE, "usefulness": "probes"}  # of earlier versions
-
-
-def read_baselines(folder: Path) -> dict[str, Any]:
-    """What was measured beside a study; empty where nothing was. Earlier names are read too."""
-    for name in (FILE, *OLD_NAMES):
-        if (folder / name).is_file():
-            content = dict(read_json(folder / name))
-            return {OLD_NAMES.get(key, key): value for key, value in content.items()}
-    return {}
+FORMER = "usefulness"  # what earlier versions called the probes
 
 
 def write_baselines(
-    dataset: Dataset, sizes: Iterable[int], folder: Path, say: Callable[[str], None]
+    dataset: Dataset, sizes: Iterable[int], path: Path, say: Callable[[str], None]
 ) -> None:
     """Measure what any model must beat, and add it to a study's file where it is not there yet.
 
     Args:
         dataset: from which everything follows.
         sizes: latent sizes; as many principal components stand beside the codes.
-        folder: of the study; what it keeps of other data or an earlier version is replaced.
+        path: the file; of other data or an earlier version, it is replaced.
         say: is given a line before anything is measured, for it takes a while.
     """
-    kept = read_baselines(folder)
+    kept = dict(read_json(path)) if path.is_file() else {}
     if kept.get("data_sha256") != dataset.sha256 or not _complete(kept):
         kept = {}
-    rows = kept.get("probes", {})
+    rows = kept.pop(FORMER, kept.get("probes", {}))
     missing = [name for name in code_names(dataset, sizes) if name not in rows]
     if kept and not missing:
         return
     say("Measuring what any model must beat: mean image, filters, raw pixels, PCA.")
     kept = kept or trivial_scores(dataset)
     rows = {**rows, **measured_codes(dataset, missing)}
-    write_json(folder / FILE, {**kept, "probes": rows})
+    write_json(path, {**kept, "probes": rows})
 
 
 def _complete(content: dict[str, Any]) -> bool:

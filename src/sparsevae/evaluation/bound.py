@@ -10,6 +10,7 @@ Shape legend: N images, K codes drawn for each, J latent dimensions, U component
 """
 
 import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F

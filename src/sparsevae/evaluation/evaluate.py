@@ -129,7 +129,7 @@ def evaluate_dataset(
     classifier_file: Path | None = None,
 ) -> Evaluation:
     """:func:`evaluate` on the test split of a data set, with its training split."""
-    return evaluate_pass(Pass.of(model, dataset, classifier_file), groups)
+    return evaluate_pass(Pass.of(model, dataset, classifier_file=classifier_file), groups)
 
 
 def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +56,14 @@ class Pass:
     progress: Progress = field(default=lambda rows: None)
 
     @classmethod
-    def of(cls, model: Model, dataset: Dataset, classifier_file: Path | None = None) -> "Pass":
-        """Over the test split of a data set."""
+    def of(cls, model: Model, dataset: Dataset, **settings: Any) -> "Pass":
+        """Over the test split of a data set, with its training split.
+
+        Args:
+            model: in evaluation mode.
+            dataset: with the rows.
+            **settings: ``classifier_file`` and ``progress``.
+        """
         test = dataset.test
         return cls(
             model,
@@ -67,7 +74,7 @@ class Pass:
             factors=test.factors,
             factor_groups=tuple(dataset.factor_groups.values()),
             class_count=len(dataset.classes),
-            classifier_file=classifier_file,
+            **settings,
         )
 
     @cached_property
@@ -85,7 +92,9 @@ class Pass:
         """
         if self.scaling is None or self.scaling.kind != "minmax" or self.outside:
             return self.x
-        return self.scaling.apply(self.rows, clip=False) if self.model.family.continuous else self.x
+        return (
+            self.scaling.apply(self.rows, clip=False) if self.model.family.continuous else self.x
+        )
 
     @cached_property
     def outside(self) -> bool:

@@ -1,7 +1,7 @@
 """Why a model's codes are as they are: statistics of every dimension, and findings in words.
 
-    for finding in evaluate(model, x).diagnosis.findings:
-        print(finding.severity, finding.sentence)
+for finding in evaluate(model, x).diagnosis.findings:
+print(finding.severity, finding.sentence)
 """
 
 from collections.abc import Callable
