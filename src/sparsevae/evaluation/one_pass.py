@@ -22,7 +22,7 @@ from sparsevae.evaluation.factors import factor_columns
 from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_image, measure
 from sparsevae.metrics import bounds, images, sparsity
 from sparsevae.models import Model
-from sparsevae.storage.arrays import Array, Floats, Row
+from sparsevae.storage.arrays import Array, Floats, Row, Rows
 
 Progress = Callable[[int], None]
 
@@ -45,7 +45,7 @@ class Pass:
     """
 
     model: Model
-    rows: Array
+    rows: Rows
     labels: Labels | None = None
     train: Split | None = None
     scaling: Scaling | None = None
@@ -81,7 +81,7 @@ class Pass:
     def x(self) -> Floats:
         """The rows as the model takes them."""
         if self.scaling is None:
-            return np.require(self.rows, np.float32, ["C", "W"])
+            return np.require(self.rows[:], np.float32, ["C", "W"])
         return self.scaling.apply(self.rows)
 
     @cached_property
@@ -90,11 +90,10 @@ class Pass:
 
         They are not cut off at the ends of a scaling where the likelihood is a density.
         """
-        if self.scaling is None or self.scaling.kind != "minmax" or self.outside:
+        scaling, density = self.scaling, self.model.family.continuous
+        if scaling is None or scaling.kind != "minmax" or self.outside or not density:
             return self.x
-        return (
-            self.scaling.apply(self.rows, clip=False) if self.model.family.continuous else self.x
-        )
+        return scaling.apply(self.rows, clip=False)
 
     @cached_property
     def outside(self) -> bool:

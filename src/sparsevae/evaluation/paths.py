@@ -8,8 +8,8 @@ column of a gated dimension, the gate switched off, is the value 0 and lies amon
 model's paths have equally many steps of equal size in its own code, from one end of what it uses
 to the other, and the step from "off" to "on" is not longer than any other.
 
-Images are compared by the features of a classifier of the data
-(:mod:`sparsevae.evaluation.classifier`), whose scale is the spread of the training images. It tells
+Images are compared by the features of a classifier of the data, see
+:mod:`sparsevae.evaluation.classifier`, whose scale is the spread of the training images. It tells
 classes apart, so all transitions look more sudden in its features than in pixels, for every model.
 
 Shape legend: N images, J latent dimensions, K classes, P paths, T steps, F features.

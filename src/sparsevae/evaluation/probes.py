@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from sparsevae.data import Split
 from sparsevae.data.dataset import Labels
@@ -18,6 +19,7 @@ from sparsevae.metrics.table import PROBE_SIZES
 from sparsevae.storage.arrays import Floats, Row
 
 Encoder = Callable[[Floats], Floats]
+Accuracies = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class Labelled:
     test: Floats
     test_labels: Labels
 
-    def probed(self, size: int) -> probes.Floats | None:
+    def probed(self, size: int) -> Accuracies | None:
         """Accuracies of linear probes with ``size`` labelled images, shape ``(S,)``."""
         if self.train is None or self.train_labels is None:
             return None
         test = (self.test, self.test_labels)
         return probes.probe_accuracies(self.train, self.train_labels, *test, size)
 
-    def neighbours(self, size: int) -> probes.Floats | None:
+    def neighbours(self, size: int) -> Accuracies | None:
         """Accuracies of the nearest of ``size`` labelled images, shape ``(S,)``."""
         return probes.neighbour_accuracies(self.test, self.test_labels, size)
 
@@ -65,10 +67,11 @@ def class_columns(codes: Labelled | None, ending: str = "") -> Row:
     for size in PROBE_SIZES:
         each = {keys.probe(size): Labelled.probed, keys.neighbours(size): Labelled.neighbours}
         for key, accuracies_of in each.items():
+            row[key + ending] = row[f"{key}{ending}_sd"] = None
             accuracies = None if codes is None else accuracies_of(codes, size)
-            known = accuracies is not None
-            row[key + ending] = float(accuracies.mean()) if known else None
-            row[f"{key}{ending}_sd"] = float(accuracies.std(ddof=1)) if known else None
+            if accuracies is not None:
+                row[key + ending] = float(accuracies.mean())
+                row[f"{key}{ending}_sd"] = float(accuracies.std(ddof=1))
     row.update(dict.fromkeys((keys.SILHOUETTE + ending, keys.ADJUSTED_RAND + ending)))
     if codes is not None:
         silhouettes = clusters.silhouettes(codes.test, codes.test_labels)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.integer]
+Labels = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 ACTIVE_VARIANCE = 0.01

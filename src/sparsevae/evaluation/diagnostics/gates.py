@@ -42,8 +42,8 @@ def always_on(s: Statistics) -> Finding | None:
         "dimensions always on",
         "alarm" if share > DENSE_SHARE and s.alpha < DENSE_ALPHA else "note",
         dimensions(constant),
-        f"In {constant.sum()} of {len(constant)} dimensions the gate is on for nearly every image, "
-        f"and these make up {share:.0%} of all open gates",
+        f"In {constant.sum()} of {len(constant)} dimensions the gate is on for nearly every "
+        f"image, and these make up {share:.0%} of all open gates",
         "a gate that is open for all images costs −log α once, and a penalty on the mean over "
         "dimensions does not mind",
         "put the sparsity penalty on each dimension ('prior' or 'posterior') and raise its weight",
