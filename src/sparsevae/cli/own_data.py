@@ -116,7 +116,7 @@ def fit(
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.runs.train import train_run
     from sparsevae.training import loop
 
@@ -135,7 +135,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
                 run,
                 data=prepared.data,
                 device=device,
-                progress=lambda rows: listener.progress(config.name, rows),
+                progress=lambda rows: listener.images(config.name, rows),
                 warn=listener.say,
             )
         except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.studies.results import draw
+    from sparsevae.report import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 
@@ -275,7 +275,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
-    from sparsevae.evaluation.evaluate import evaluate as measured
+    from sparsevae.evaluation import evaluate_dataset
     from sparsevae.runs.codes import check_place
     from sparsevae.runs.trained import OpenRun
     from sparsevae.storage.files import write_json
@@ -284,7 +284,7 @@ def evaluate(
     if out is not None:
         check_place(out, (".json",))
     raw = read_for(opened, path, labels=labels, array=array, channels=channels)
-    row, _ = measured(opened.model, opened.measurable(raw))
+    row = evaluate_dataset(opened.model, opened.measurable(raw)).metrics
     for name, value in row.items():
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")

@@ -114,8 +114,8 @@ def _latent_spaces(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
             "the codes of test images in the same two dimensions, coloured by class."
         )
         lines = [
-            f"Without dimension {first} the reconstruction loses {costs[0]:.1f} nats an image, "
-            f"without dimension {second} {costs[1]:.1f}."
+            f"The reconstruction loses {costs[0]:.1f} nats an image without dimension {first}, "
+            f"{costs[1]:.1f} without dimension {second}."
         ]
         if run.arrays["gated"]:
             off = 100 * (run.arrays["scatter"] == 0).mean(0)
@@ -125,8 +125,8 @@ def _latent_spaces(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
 
     return Gallery(
         "Latent plane",
-        "Left, what the decoder draws as two dimensions of the code change and all others stay; "
-        "where a model can switch dimensions off, the framed row and column have one off. "
+        "Left, what the decoder draws as the two dimensions that it needs most change and all "
+        "others stay; where a model can switch dimensions off, the framed row and column have one off. "
         "Right, the codes of test images in the same two dimensions.",
         _one_each(runs, draw),
     )

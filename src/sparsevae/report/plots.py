@@ -199,6 +199,12 @@ def _legend(ax: Axes, named: Iterable[tuple[str, str]]) -> None:
     )
 
 
+def key_width(classes: Sequence[str]) -> float:
+    """Inches that the names of the classes take beside codes."""
+    some = [*classes, "1,000 others"] if len(classes) > len(COLOURS) else classes
+    return 0.3 + CHARACTER * max((len(shortened(name)) for name in some), default=0)
+
+
 def shortened(name: str) -> str:
     """A user's name with as many letters as a picture has room for.
 

@@ -13,7 +13,8 @@ from sparsevae.storage.arrays import Array, Row
 from sparsevae.storage.files import read_json
 from sparsevae.training.config import RunConfig
 
-COST = "rises"  # among the arrays: nats that the reconstruction loses without a dimension
+COST = "ablation_cost"  # among the arrays: nats that the reconstruction loses without a dimension
+BASELINES, OLD_BASELINES = "baselines.json", "references.json"
 READABLE = 64  # dimensions: the most that one heat map shows
 
 
@@ -158,7 +159,10 @@ class Study:
 
 def baselines_of(folder: Path) -> Row:
     """What any model must beat, as it was measured beside a study; empty where it was not."""
-    return dict(_content(folder / "references.json", dict))
+    for name in (BASELINES, OLD_BASELINES):
+        if (folder / name).is_file():
+            return dict(read_json(folder / name))
+    return {}
 
 
 def _content(path: Path, kind: type) -> Any:

@@ -13,14 +13,15 @@ from sparsevae.data import Dataset, Split
 from sparsevae.data.scaling import values_of
 from sparsevae.data.splits import shuffled
 from sparsevae.errors import DatasetError, RunFolderError
-from sparsevae.evaluation import diagnostics
-from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.classifier import file_of
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model, build
 from sparsevae.models.likelihoods import Named, check_domain
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
 from sparsevae.runs.folder import RunFolder
+from sparsevae.storage import cache
 from sparsevae.training import loop, recipes, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -132,11 +133,11 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
     """
-    dataset = in_memory(dataset)
-    metrics, pictures = evaluate(model, dataset)
-    diagnosis = diagnostics.examine(model, dataset, pictures["rises"]).as_json()
-    folder.keep_diagnosis(diagnosis)
-    folder.finish({**known, **metrics}, pictures)
+    kept = file_of(cache.folder() / "classifiers", dataset.sha256)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    if evaluation.diagnosis is not None:
+        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+    folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
 
 
 def in_memory(dataset: Dataset) -> Dataset:

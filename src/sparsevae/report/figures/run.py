@@ -18,8 +18,8 @@ from sparsevae.report.figures.sheet import Sheet
 from sparsevae.report.study import COST, READABLE, Run
 from sparsevae.storage.arrays import Array
 
-PLANE = 2.75  # inches, each side of the latent plane and of the codes in it
-MAPS = 6.2  # inches, the width of a heat map that is not narrow
+PLANE = 2.45  # inches, each side of the latent plane and of the codes in it
+MAPS = 5.3  # inches, the width of a heat map that is not narrow
 NARROW = 5  # dimensions: up to here panels stand side by side
 WRITTEN = 16  # dimensions: up to here the numbers are written into a heat map
 CLASSES = 40  # rows of a heat map of classes at most
@@ -55,11 +55,12 @@ def latent_space(run: Run, classes: Sequence[str] = (), *, titled: bool = True) 
             f"The grid of {run.name} moves dimension {dimensions[0]} alone, and a plane "
             "needs two: train a run with more latents, or move the grid to two dimensions."
         )
-    sheet = Sheet(2 * PLANE + 2.55, PLANE + 0.8, _heading(run, titled), constrained=False)
-    plane, codes = (sheet.place(left, 0.5, PLANE, PLANE) for left in (0.6, PLANE + 1.3))
+    labels, names = arrays.get("scatter_labels"), _names(arrays, classes)
+    key = plots.key_width(names) if labels is not None else 0.1
+    sheet = Sheet(2 * PLANE + 1.25 + key, PLANE + 0.8, _heading(run, titled), constrained=False)
+    plane, codes = (sheet.place(left, 0.5, PLANE, PLANE) for left in (0.55, PLANE + 1.25))
     plots.decoded_plane(plane, arrays["grid"], arrays["grid_values"], dimensions)
     plots.headed(plane, "decoded plane")
-    labels, names = arrays.get("scatter_labels"), _names(arrays, classes)
     plots.scatter_codes(codes, arrays["scatter"], labels, names, dimensions)
     plots.headed(codes, f"codes of {len(arrays['scatter']):,} {run.config.split} images")
     return sheet

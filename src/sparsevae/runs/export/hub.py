@@ -10,11 +10,10 @@ from typing import Any
 from sparsevae.errors import DownloadError, OutputError, RunFolderError
 from sparsevae.runs.export import require
 from sparsevae.runs.export.card import model_card
-from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.folder import KEPT, RunFolder
 from sparsevae.storage.files import make_folder, replacing, write_text
-from sparsevae.studies.study import KEPT
 
-FILES = (*KEPT, "metrics.json")
+FILES = KEPT
 CARD = "README.md"
 
 
