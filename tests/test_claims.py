@@ -14,8 +14,8 @@ from sparsevae.experiments.claims.seeds import Seed, UnmeasuredError
 from sparsevae.metrics.intervals import Interval, mean_interval, share_interval
 from sparsevae.models import MODELS
 from sparsevae.report.study import baselines_of
-from sparsevae.runs.folder import finished_runs
 from sparsevae.storage.files import read_json, write_json
+from sparsevae.studies.reuse import read_archive
 
 DOCUMENT = Path(__file__).parents[1] / "docs/claims.md"
 BASELINES = {
@@ -300,12 +300,12 @@ def test_verdicts_are_written_with_their_numbers(tmp_path):
 
 
 RESULTS = Path(__file__).parents[1] / "results"
-KEPT = sorted(path.parent for path in RESULTS.glob("*/verdicts.json") if (path.parent / "runs").is_dir())
+ARCHIVES = sorted(path for path in RESULTS.glob("*/runs.jsonl.xz"))
 
 
-@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
-def test_kept_results_give_the_kept_verdicts(folder):
-    table = [run.metrics for run in finished_runs(folder)]
-    verdicts = claims.assess(table, baselines_of(folder))
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda archive: archive.parent.name)
+def test_kept_results_give_the_kept_verdicts(archive):
+    table = [kept.files["metrics.json"] for kept in read_archive(archive)]
+    verdicts = claims.assess(table, baselines_of(archive.parent))
     content = json.loads(json.dumps([verdict.content() for verdict in verdicts]))
-    assert content == read_json(folder / "verdicts.json")["claims"]
+    assert content == read_json(archive.parent / "verdicts.json")["claims"]

@@ -125,9 +125,12 @@ def test_of_many_classes_the_ten_most_frequent_have_a_colour(ax):
     plots.scatter_codes(ax, codes, labels, names, DIMENSIONS)
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == [*(f"class {k}" for k in range(100, 1000, 90)), "990 others"]
-    drawn = {tuple(point): tuple(colour[:3]) for point, colour in zip(
-        ax.collections[0].get_offsets(), ax.collections[0].get_facecolors(), strict=True
-    )}
+    drawn = {
+        tuple(point): tuple(colour[:3])
+        for point, colour in zip(
+            ax.collections[0].get_offsets(), ax.collections[0].get_facecolors(), strict=True
+        )
+    }
     first = [drawn[tuple(code)] for code, label in zip(codes, labels, strict=True) if label == 190]
     assert first == [colors.to_rgb(plots.COLOURS[1])] * 6
     assert drawn[tuple(codes[-1])] == colors.to_rgb(plots.RULE)

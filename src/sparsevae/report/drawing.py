@@ -47,7 +47,9 @@ def draw(
     ]
 
 
-def traverse(path: Path | str | RunFolder, dimensions: Sequence[int] | None = None) -> figures.Sheet:
+def traverse(
+    path: Path | str | RunFolder, dimensions: Sequence[int] | None = None
+) -> figures.Sheet:
     """What each dimension of a run does to images, or to the columns of a table.
 
     Args:

@@ -118,7 +118,9 @@ def headline(rows: Iterable[Row], baselines: Mapping[str, Any], featured: int) -
     """
     ordered = sorted(rows, key=lambda row: int(row["latents"]) != featured)
     sizes = list(dict.fromkeys(int(row["latents"]) for row in ordered))
-    beside = {name: row for name, row in baseline_rows(baselines).items() if _plain(name) in BESIDE}
+    beside = {
+        name: row for name, row in baseline_rows(baselines).items() if _plain(name) in BESIDE
+    }
     return _table(ordered, headline_columns(), beside, sizes)
 
 
@@ -160,7 +162,10 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
     Returns:
         The headings, then one line for the model and one for each of two baselines.
     """
-    columns = {"clean": keys.MSE, **{f"{s}": keys.corrupted(keys.MSE, keys.NOISE, s) for s in SIGMAS}}
+    columns = {
+        "clean": keys.MSE,
+        **{f"{s}": keys.corrupted(keys.MSE, keys.NOISE, s) for s in SIGMAS},
+    }
     denoising = baselines.get("denoising", {})
     heads = ["MSE ×1000", *("clean" if name == "clean" else f"σ = {name}" for name in columns)]
     own = [model_title(row["model"]), *(_thousand(row.get(key)) for key in columns.values())]
