@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparsevae import data, metrics, models
     from sparsevae.errors import SparseVAEError
     from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-    from sparsevae.evaluation.evaluate import evaluate
+    from sparsevae.evaluation import evaluate
     from sparsevae.evaluation.passes import encode
     from sparsevae.report import figures, plots
     from sparsevae.runs.export import export_run
@@ -62,7 +62,7 @@ _HOMES = {
     "VariationalCoder": "estimators",
     "VariationalSparseCoder": "estimators",
     "encode": "evaluation.passes",
-    "evaluate": "evaluation.evaluate",
+    "evaluate": "evaluation",
     "export_run": "runs.export",
     "figures": "report",
     "fit": "runs.train",

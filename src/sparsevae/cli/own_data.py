@@ -275,7 +275,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
-    from sparsevae.evaluation.evaluate import evaluate as measured
+    from sparsevae.evaluation import evaluate_dataset
     from sparsevae.runs.codes import check_place
     from sparsevae.runs.trained import OpenRun
     from sparsevae.storage.files import write_json
@@ -284,7 +284,7 @@ def evaluate(
     if out is not None:
         check_place(out, (".json",))
     raw = read_for(opened, path, labels=labels, array=array, channels=channels)
-    row, _ = measured(opened.model, opened.measurable(raw))
+    row = evaluate_dataset(opened.model, opened.measurable(raw)).metrics
     for name, value in row.items():
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")

@@ -18,9 +18,10 @@ from sparsevae.data.scaling import values_of
 from sparsevae.errors import DatasetError
 from sparsevae.estimators.plan import make_plan, new_model
 from sparsevae.estimators.reading import Array, read
-from sparsevae.evaluation.passes import Floats, batched, measure
+from sparsevae.evaluation.passes import batched, measure
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.models.schedules import Constant, OneCycle, Schedule, from_json
+from sparsevae.storage.arrays import Floats
 from sparsevae.training import loop, step
 
 ONE_CYCLE = OneCycle(peak=0.005)  # where the number of passes is known

@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.estimators.base import LARGEST_SEED, Coder
-from sparsevae.evaluation.passes import Floats, fixed_noise
+from sparsevae.evaluation.passes import fixed_noise
+from sparsevae.storage.arrays import Floats
 from sparsevae.training.recipes import recipe
 
 

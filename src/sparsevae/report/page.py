@@ -9,9 +9,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from sparsevae.errors import RunFolderError
 from sparsevae.report import diagnostics, pictures, settings, tables, verdicts
-from sparsevae.report.groups import glossary
 from sparsevae.report.study import Study, by_model_and_size, model_title
-from sparsevae.report.tables import HEADLINE, Block, Table
+from sparsevae.report.tables import Block, Table
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import make_folder, write_text
 
@@ -89,7 +88,7 @@ def contents_of(study: Study, figures: Path) -> dict[str, Any]:
         "summary": settings.summary(study),
         "notices": settings.notices(study),
         "headline": headline,
-        "in_short": {column.title: HEADLINE[column.key] for column in headline.columns},
+        "in_short": {column.title: tables.FIRST[column.key] for column in headline.columns},
         "featured": study.featured,
         "seeds": len({run.config.seed for run in study.runs}),
         "sections": [
@@ -100,7 +99,6 @@ def contents_of(study: Study, figures: Path) -> dict[str, Any]:
         "stability": _stability(study.stability),
         "panels": diagnostics.panels(study.runs),
         "claims": verdicts.claims_of(study.verdicts),
-        "parameters": tables.parameters(rows),
         "arguments": settings.arguments(study),
         "facts": settings.settings(study),
         "configuration": study.configuration,
@@ -191,7 +189,7 @@ def _write_page(path: Path, template: str, **contents: Any) -> Path:
         loader=FunctionLoader(_text),
     )
     page = environment.get_template(template)
-    write_text(path, page.render(style=_text("style.css"), glossary=glossary(), **contents))
+    write_text(path, page.render(style=_text("style.css"), glossary=tables.glossary(), **contents))
     return path
 
 

@@ -1,39 +1,67 @@
-"""Metrics in, the tables of a page out: numbers become words here and nowhere else."""
+"""Columns in, the tables of a page out: numbers become words here and nowhere else."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sparsevae.evaluation.pictures import SIGMAS
+from sparsevae.metrics import keys, table
 from sparsevae.metrics.intervals import mean_interval
-from sparsevae.report.columns import Column
-from sparsevae.report.groups import GROUPS, KNOWN, PARAMETERS
+from sparsevae.metrics.table import Metric
 from sparsevae.report.study import by_model_and_size, model_title
 from sparsevae.storage.arrays import Row
 
 BLANK = "–"
+MODELS = "Models"  # the group that says nothing of how well one does
 FLOOR = "mean image"  # the baseline whose reconstruction is the collapse floor
+CLIPPED = keys.corrupted(keys.MSE, keys.NOISE, 0.3, clipped=True)
 BASELINE_COLUMNS = {
-    "clean": "mse",
-    "0.3": "mse_noise_0.3",
-    "0.3 clipped": "mse_noise_0.3_clipped",
-    "salt and pepper 0.3": "mse_salt_pepper_0.3",
-    "occlusion 0.3": "mse_occlusion_0.3",
+    "clean": keys.MSE,
+    "0.3": keys.corrupted(keys.MSE, keys.NOISE, 0.3),
+    "0.3 clipped": CLIPPED,
+    "salt and pepper 0.3": keys.corrupted(keys.MSE, keys.SALT_PEPPER, 0.3),
+    "occlusion 0.3": keys.corrupted(keys.MSE, keys.OCCLUSION, 0.3),
 }
-HEADLINE = {  # what matters first, each in words that ask for nothing
-    "negative_elbo": "How badly a model explains images that it has not seen, in nats (natural "
+GROUPS = {  # of the table of metrics, by what a page calls them
+    "Likelihood": ("bound",),
+    "Images": ("quality",),
+    "Sparsity": ("sparsity",),
+    "Use of the codes": ("probes",),
+    "Geometry": ("geometry",),
+    "Known factors": ("factors",),
+    MODELS: ("parameters", "run"),
+}
+FIRST = {  # what a page opens with, each in words that ask for nothing
+    keys.NEGATIVE_ELBO: "How badly a model explains images that it has not seen, in nats (natural "
     "units of information) an image. The AE does not give it.",
-    "mse": "Squared error between an image and its reconstruction, mean over pixels.",
-    "mse_noise_0.3_clipped": "The same where the model sees the image with noise of standard "
-    "deviation σ and has to give the clean one.",
-    "used_dimensions": "Latent dimensions that the decoder makes use of: without one of them the "
-    "reconstruction gets worse.",
-    "active_per_image": "Dimensions that are on for an image, on average. A dimension is on with "
-    "probability γ; it counts from γ = ½. Models that cannot switch dimensions off have γ = 1.",
-    "selectivity": "How much dimensions tell classes apart by being on or off: 0 not at all, 1 "
+    keys.MSE: "Squared error between an image and its reconstruction, mean over pixels.",
+    CLIPPED: "The same where the model sees the image with noise of standard deviation σ and has "
+    "to give the clean one.",
+    keys.USED_DIMENSIONS: "Latent dimensions that the decoder makes use of: without one of them "
+    "the reconstruction gets worse.",
+    keys.ACTIVE_PER_IMAGE: "Dimensions that are on for an image, on average. A dimension is on "
+    "with probability γ; it counts from γ = ½. Models that cannot switch dimensions off have "
+    "γ = 1.",
+    keys.SELECTIVITY: "How much dimensions tell classes apart by being on or off: 0 not at all, 1 "
     "where one is on for all images of a class and for none of another.",
-    "probe_1000": "Test images that a linear classifier gets right from the codes alone, after "
-    "1,000 labelled examples.",
+    keys.probe(1000): "Test images that a linear classifier gets right from the codes alone, "
+    "after 1,000 labelled examples.",
+}
+FURTHER = {
+    "code": "What an image is encoded to without chance: f(x) for the AE, μ for the VAE, and for "
+    "VSC μ where γ > ½, else 0.",
+    "γ, μ": "Probability that a dimension is on (that of its spike) and its mean where it is on "
+    "(that of its slab); γ is 1 for models that cannot switch dimensions off.",
+    "agreement of seeds": "How alike the gates of two seeds are once their dimensions are "
+    "matched: mean Jaccard index of the images that they are on for; beside it, what chance "
+    "gives.",
+    "collapsed decoder": "Said of a run whose reconstruction is above 95 % of the collapse floor, "
+    "or whose decoded images vary less than 5 % as much as the data (variance of pixels).",
+    "collapse floor": "Reconstruction of a decoder that prints the mean training image, "
+    "whatever the code.",
+    "perfect reconstruction": "The score of the image itself, above 0 because pixels are grey.",
+    "PCA-16, PCA-50": "Projection of the noisy image on the first principal components of the "
+    "clean training images. A model denoises well when it beats PCA-50.",
 }
 BESIDE = ("doing nothing", "raw pixels", "PCA-16", "PCA-50", FLOOR)  # in the first table
 NOISY = ("doing nothing", "PCA-50")  # below the pictures of reconstructions
@@ -76,7 +104,7 @@ class Block:
 class Table:
     """Columns and blocks of rows."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[Metric, ...]
     blocks: tuple[Block, ...]
 
 
@@ -90,25 +118,42 @@ def headline(rows: Iterable[Row], baselines: Mapping[str, Any], featured: int) -
     """
     ordered = sorted(rows, key=lambda row: int(row["latents"]) != featured)
     sizes = list(dict.fromkeys(int(row["latents"]) for row in ordered))
-    beside = {name: row for name, row in baseline_rows(baselines).items() if _plain(name) in BESIDE}
+    beside = {
+        name: row for name, row in baseline_rows(baselines).items() if _plain(name) in BESIDE
+    }
     return _table(ordered, headline_columns(), beside, sizes)
 
 
-def headline_columns() -> list[Column]:
-    """The columns of what matters first."""
-    return [KNOWN[key] for key in HEADLINE]
+def headline_columns() -> list[Metric]:
+    """The columns that a page opens with."""
+    return [table.metric(key) for key in FIRST]
 
 
 def groups(rows: Iterable[Row], baselines: Mapping[str, Any]) -> dict[str, Table]:
     """All numbers by what they are about; a number that no run has is left out."""
     rows, beside = list(rows), baseline_rows(baselines)
-    tables = {name: _table(rows, columns, beside) for name, columns in GROUPS.items()}
-    return {name: table for name, table in tables.items() if table.columns}
+    tables = {
+        name: _table(rows, table.printed(*own), beside, flagged=name != MODELS)
+        for name, own in GROUPS.items()
+    }
+    return {name: made for name, made in tables.items() if made.columns}
 
 
-def parameters(rows: Iterable[Row]) -> Table:
-    """What the models are made of and how long they train."""
-    return _table(list(rows), PARAMETERS, {}, flagged=False)
+def glossary() -> dict[str, dict[str, str]]:
+    """The definition of every number of a page, by group and title, and of other words."""
+    groups = {
+        name: {row.title: row.definition for row in table.printed(*own)}
+        for name, own in GROUPS.items()
+    }
+    return {
+        name: {term: _unbroken(meaning) for term, meaning in terms.items()}
+        for name, terms in {**groups, "Other words": FURTHER}.items()
+    }
+
+
+def _unbroken(text: str) -> str:
+    """The same with spaces that do not break where a line must not end."""
+    return text.replace(" %", "\u00a0%").replace(" > ", "\u00a0>\u00a0")
 
 
 def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
@@ -117,12 +162,15 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
     Returns:
         The headings, then one line for the model and one for each of two baselines.
     """
-    keys = {"clean": "mse", **{f"{sigma}": f"mse_noise_{sigma}" for sigma in SIGMAS}}
+    columns = {
+        "clean": keys.MSE,
+        **{f"{s}": keys.corrupted(keys.MSE, keys.NOISE, s) for s in SIGMAS},
+    }
     denoising = baselines.get("denoising", {})
-    heads = ["MSE ×1000", *("clean" if name == "clean" else f"σ = {name}" for name in keys)]
-    own = [model_title(row["model"]), *(_thousand(row.get(key)) for key in keys.values())]
+    heads = ["MSE ×1000", *("clean" if name == "clean" else f"σ = {name}" for name in columns)]
+    own = [model_title(row["model"]), *(_thousand(row.get(key)) for key in columns.values())]
     beside = (
-        [name, *(_thousand(denoising[name].get(key)) for key in keys)]
+        [name, *(_thousand(denoising[name].get(key)) for key in columns)]
         for name in NOISY
         if name in denoising
     )
@@ -135,7 +183,7 @@ def _thousand(value: float | None) -> str:
 
 def _table(
     rows: Sequence[Row],
-    columns: Iterable[Column],
+    columns: Iterable[Metric],
     beside: Mapping[str, Row],
     sizes: Sequence[int] | None = None,
     *,
@@ -156,7 +204,7 @@ def _table(
     return Table(columns, (*blocks, Block("without a model", lines)) if lines else (*blocks,))
 
 
-def known(columns: Iterable[Column], rows: Sequence[Row]) -> tuple[Column, ...]:
+def known(columns: Iterable[Metric], rows: Sequence[Row]) -> tuple[Metric, ...]:
     """The columns that some run has."""
     return tuple(column for column in columns if any(_known(row, column) for row in rows))
 
@@ -173,7 +221,7 @@ def dimensions(size: int) -> str:
 
 def compared(
     rows: Mapping[str, Sequence[Row]],
-    columns: Sequence[Column],
+    columns: Sequence[Metric],
     *,
     flagged: bool = True,
     comparable: bool = True,
@@ -188,7 +236,7 @@ def compared(
     """
     bests = {column.key: best(rows, column) if comparable else [] for column in columns}
 
-    def cell(title: str, column: Column) -> Cell:
+    def cell(title: str, column: Metric) -> Cell:
         among = bests[column.key]
         return Cell(_over_seeds(column, rows[title]), title in among, among[:1] == [title])
 
@@ -202,14 +250,14 @@ def compared(
     )
 
 
-def _over_seeds(column: Column, rows: Sequence[Row]) -> str:
+def _over_seeds(column: Metric, rows: Sequence[Row]) -> str:
     """A number over seeds; says of how many where not all have it."""
     values = list(_by_seed(rows, column).values())
     some = 0 < len(values) < len(rows)
     return written(column, values) + (f" ({len(values)} of {len(rows)} seeds)" if some else "")
 
 
-def best(rows: Mapping[str, Sequence[Row]], column: Column) -> list[str]:
+def best(rows: Mapping[str, Sequence[Row]], column: Metric) -> list[str]:
     """The title with the best mean, and after it those that their seeds do not tell apart from it.
 
     Two are not told apart when the 95 % interval of their difference, paired by seed, holds 0.
@@ -249,16 +297,16 @@ def collapsed(rows: Sequence[Row]) -> str:
     return "collapsed decoder" + (f" in {count} of {len(rows)} seeds" if len(rows) > 1 else "")
 
 
-def _known(row: Row, column: Column) -> list[float]:
+def _known(row: Row, column: Metric) -> list[float]:
     value = row.get(column.key)
     return [] if value is None else [column.scale * value]
 
 
-def _by_seed(rows: Iterable[Row], column: Column) -> dict[Any, float]:
+def _by_seed(rows: Iterable[Row], column: Metric) -> dict[Any, float]:
     return {row["seed"]: value for row in rows for value in _known(row, column)}
 
 
-def written(column: Column, values: Sequence[float]) -> str:
+def written(column: Metric, values: Sequence[float]) -> str:
     """Mean ± half the 95 % interval over seeds; the number alone where they do not differ."""
     if not values:
         return BLANK
@@ -277,7 +325,7 @@ def baseline_rows(baselines: Mapping[str, Any]) -> dict[str, Row]:
         name: {key: row[column] for column, key in BASELINE_COLUMNS.items() if column in row}
         for name, row in baselines["denoising"].items()
     }
-    for name, row in baselines.get("usefulness", {}).items():
+    for name, row in baselines.get("probes", baselines.get("usefulness", {})).items():
         rows[name] = {**rows.get(name, {}), **row}
     floor = {**rows.pop(FLOOR, {}), "reconstruction": baselines["collapse_floor"]}
     return {

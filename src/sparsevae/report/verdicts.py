@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsevae.report.groups import KNOWN
+from sparsevae.metrics.table import METRICS
 from sparsevae.report.study import in_order, model_title
 from sparsevae.report.tables import BLANK
 
 JSON = Mapping[str, Any]
 UNDECIDED = "not decided"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-NAMES = re.compile(rf"\b({'|'.join(map(re.escape, sorted(KNOWN, key=len, reverse=True)))})\b")
+TITLES = {row.key: row.title for row in METRICS if row.display != "file"}
+NAMES = re.compile(rf"\b({'|'.join(map(re.escape, sorted(TITLES, key=len, reverse=True)))})\b")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def in_words(text: str) -> str:
         >>> in_words("path_peak_to_mean of VAE is not measured")
         'peak to mean of a path of VAE is not measured'
     """
-    return NAMES.sub(lambda match: KNOWN[match[0]].title, text)
+    return NAMES.sub(lambda match: TITLES[match[0]], text)
 
 
 def _cells(part: JSON, models: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
     weights.safetensors      the trained model
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
-    findings.json            signs of collapse in words, and the statistics they rest on
+    diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
 Every file is written under another name and then renamed: none is ever half there.
@@ -45,6 +45,7 @@ KEPT = (
     *("pictures.safetensors", "weights.safetensors", "metrics.json"),
 )
 """Files of a finished run, in the order in which they are copied: metrics last."""
+FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 
@@ -140,16 +141,20 @@ class RunFolder:
         """The numbers behind the pictures; empty where they were not kept."""
         path = self.path / "pictures.safetensors"
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
-        return {name: tensor.numpy() for name, tensor in tensors.items()}
+        return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
 
     @property
     def diagnosis(self) -> Row:
-        """``findings`` and ``statistics`` of the collapse doctor; empty where none were kept."""
-        path = self.path / "findings.json"
-        found = dict(read_json(path)) if path.is_file() else {}
-        if found and not {"findings", "statistics"} <= set(found):
+        """``findings`` and ``statistics`` of the diagnostics; empty where none were kept."""
+        path = self.path / "diagnostics.json"
+        path = path if path.is_file() else self.path / "findings.json"
+        diagnosis = dict(read_json(path)) if path.is_file() else {}
+        if diagnosis and not {"findings", "statistics"} <= set(diagnosis):
             raise RunFolderError(f"{path} is damaged; remove it to do without.")
-        return found
+        if diagnosis:
+            numbers = diagnosis["statistics"].items()
+            diagnosis["statistics"] = {FORMER.get(name, name): value for name, value in numbers}
+        return diagnosis
 
     def start(
         self,
@@ -246,8 +251,8 @@ class RunFolder:
         write_tensors(self.path / "pictures.safetensors", tensors, {})
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
-        """Keep what the collapse doctor found, in place of what is there."""
-        write_json(self.path / "findings.json", diagnosis)
+        """Keep the diagnostics, in place of what is there."""
+        write_json(self.path / "diagnostics.json", diagnosis)
 
     def load(self, device: torch.device | str = "cpu") -> Model:
         """The trained model, in evaluation mode.

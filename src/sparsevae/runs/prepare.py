@@ -21,7 +21,7 @@ from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods import Named, check_domain, family
-from sparsevae.storage.arrays import blocks, selected
+from sparsevae.storage.arrays import Selection, blocks
 from sparsevae.training import defaults, recipes
 from sparsevae.training.config import DataConfig, RunConfig, StudyConfig
 
@@ -83,7 +83,7 @@ def prepare(
     if likelihood != "auto":
         family(likelihood)
     train, test = held_out(raw, test_fraction)
-    training = selected(raw.values, train)
+    training = Selection(raw.values, train)
     batch = batch_size or defaults.batch_size(training)
     settled = defaults.make_plan(
         raw.values,

@@ -13,14 +13,15 @@ from sparsevae.data import Dataset, Split
 from sparsevae.data.scaling import values_of
 from sparsevae.data.splits import shuffled
 from sparsevae.errors import DatasetError, RunFolderError
-from sparsevae.evaluation import diagnostics
-from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.classifier import file_of
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model, build
 from sparsevae.models.likelihoods import Named, check_domain
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
 from sparsevae.runs.folder import RunFolder
+from sparsevae.storage import cache
 from sparsevae.training import loop, recipes, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -65,7 +66,7 @@ def rows_of(split: Split) -> step.Rows:
     """
     images = split.images
     if split.scaling is None:
-        return torch.from_numpy(images)
+        return torch.from_numpy(images[:])
     if 4 * images.size > RESIDENT:
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
@@ -132,11 +133,11 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
     """
-    dataset = in_memory(dataset)
-    metrics, pictures = evaluate(model, dataset)
-    diagnosis = diagnostics.examine(model, dataset, pictures["rises"]).as_json()
-    folder.keep_diagnosis(diagnosis)
-    folder.finish({**known, **metrics}, pictures)
+    kept = file_of(cache.folder() / "classifiers", dataset.sha256)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    if evaluation.diagnosis is not None:
+        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+    folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
 
 
 def in_memory(dataset: Dataset) -> Dataset:
@@ -199,7 +200,7 @@ def _given(images: npt.NDArray[Any], likelihood: Named) -> Tensor:
     if len(images) == 0:
         raise DatasetError("There are no images to train on; give at least one.")
     if images.dtype == np.uint8:
-        return torch.from_numpy(images)
+        return torch.from_numpy(images[:])
     floats = images.astype(np.float32)
     check_domain(likelihood, values_of(floats))
     return torch.from_numpy(floats)

@@ -12,12 +12,12 @@ import torch
 from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
-from sparsevae.evaluation.passes import Floats, batched, fixed_noise
+from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import nameless
-from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.arrays import Array, Floats, blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig
 

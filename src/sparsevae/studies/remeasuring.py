@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.baselines import write_references
-from sparsevae.evaluation.bound import measure_bound
-from sparsevae.evaluation.passes import unit
+from sparsevae.evaluation.baselines import write_baselines
+from sparsevae.evaluation.bound import importance_columns
+from sparsevae.evaluation.one_pass import Pass
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.runs.train import identity, keep_numbers
@@ -63,8 +63,8 @@ def tighten_bound(
     """
     _check_same_data(folder, dataset)
     model = folder.load(loop.device(device))
-    numbers = {"samples": samples, "images": images}
-    folder.change_metrics(measure_bound(model, unit(dataset.test), **numbers, progress=on_images))
+    one = Pass.of(model, dataset, progress=on_images)
+    folder.change_metrics(importance_columns(one, samples=samples, images=images))
 
 
 def _check_same_data(folder: RunFolder, dataset: Dataset) -> None:
@@ -101,7 +101,7 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
         if is_study := runs[0].path != folder:
             move_old_names(folder)
             sizes = {run.config.latents for run in runs}
-            write_references(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
+            write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
             write_results(folder, runs)
     return is_study
 

@@ -11,8 +11,9 @@ from sparsevae.data import scaling
 from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks.trunks import WIDTHS, Trunk
-from sparsevae.storage.arrays import Array
+from sparsevae.networks import Trunk
+from sparsevae.networks.trunks import WIDTHS
+from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
 
 STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
@@ -45,8 +46,8 @@ class Plan:
 
 
 def make_plan(
-    rows: Array,
-    training: Array | None = None,
+    rows: Rows,
+    training: Rows | None = None,
     *,
     batch_size: int,
     likelihood: Named = "auto",
@@ -87,7 +88,7 @@ def make_plan(
     )
 
 
-def batch_size(rows: Array) -> int:
+def batch_size(rows: Rows) -> int:
     """Training rows a step when none is given: for images those of a study, for tables more."""
     own = recipes.batch_size(len(rows))
     return own if rows.ndim > 2 else max(BATCH, own)

@@ -12,8 +12,12 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
-from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
-from sparsevae.experiments.reproductions.table import compare, write_table
+from sparsevae.experiments.reproductions.reproduction import (
+    Reproduction,
+    Value,
+    compare,
+    write_table,
+)
 from sparsevae.storage.files import make_folder
 from sparsevae.studies.study import Listener, RunTask, data_of, do_tasks
 from sparsevae.training.config import StudyConfig

@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sparsevae.evaluation.pictures import SIGMAS
+from sparsevae.metrics import keys
 from sparsevae.metrics.intervals import mean_interval
+from sparsevae.metrics.table import metric
 from sparsevae.report import plots
 from sparsevae.report.figures.sheet import Sheet
 from sparsevae.report.study import Run, by_model_and_size, in_order, model_place, model_title
@@ -23,14 +25,10 @@ TERMS = {
     "kl": "KL",
     "penalty": "sparsity penalty",
 }
-QUALITIES = {
-    "negative_elbo": ("−ELBO, nats per image", 1),
-    "mse": ("MSE ×1000 per pixel", 1000),
-    "used_dimensions": ("used dimensions", 1),
-    "active_per_image": ("active dimensions per image", 1),
-    "selectivity": ("selectivity", 1),
-    "probe_1000": ("probe with 1,000 labels, %", 100),
-}
+QUALITIES = (
+    *(keys.NEGATIVE_ELBO, keys.MSE, keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE),
+    *(keys.SELECTIVITY, keys.probe(1000)),
+)
 ACROSS = 3  # panels of different numbers beside each other
 MOST = 4  # panels of latent sizes beside each other
 ENTRIES = 8  # of a legend beside each other
@@ -91,20 +89,20 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
     """
     groups = by_model_and_size(rows)
     models, sizes = in_order(model for model, _ in groups), sorted({size for _, size in groups})
-    known = {name: text for name, text in QUALITIES.items() if _values(rows, name, 1)}
+    known = [metric(key) for key in QUALITIES if _values(rows, key, 1)]
     lines = -(-len(known) // ACROSS)
     sheet = Sheet(WIDTH, 2.6 * lines + 0.4)
     axes = [sheet.add_subplot(lines, ACROSS, place + 1) for place in range(len(known))]
-    for ax, (name, (title, scale)) in zip(axes, known.items(), strict=True):
+    for ax, number in zip(axes, known, strict=True):
         for model in models:
             seeds = {size: groups.get((model, size), []) for size in sizes}
-            points = ((size, _values(own, name, scale)) for size, own in seeds.items())
+            points = ((size, _values(own, number.key, number.scale)) for size, own in seeds.items())
             _draw(ax, points, model, model_place(model, models))
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
         ax.set_xlabel("latent dimensions J")
-        plots.headed(plots.tidy(ax), title)
+        plots.headed(plots.tidy(ax), ", ".join(filter(None, (number.title, number.unit))))
     _legend(sheet, axes)
     return sheet
 
@@ -124,7 +122,8 @@ def quality_against_noise(rows: Sequence[Row], baselines: Mapping[str, Any]) -> 
     axes = grid[: len(sizes)]
     for spare in grid[len(sizes) :]:
         spare.remove()
-    names = {0.0: "mse", **{sigma: f"mse_noise_{sigma}" for sigma in SIGMAS}}
+    noisy = {sigma: keys.corrupted(keys.MSE, keys.NOISE, sigma) for sigma in SIGMAS}
+    names = {0.0: keys.MSE, **noisy}
     for ax, size in zip(axes, sizes, strict=True):
         for model in models:
             seeds = groups.get((model, size), [])

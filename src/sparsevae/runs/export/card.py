@@ -6,8 +6,8 @@ Form: Mitchell et al. 2019, "Model cards for model reporting", cut to what a run
 from collections.abc import Iterator
 
 from sparsevae.errors import RunFolderError
+from sparsevae.metrics.table import headline
 from sparsevae.models import MODELS
-from sparsevae.report.groups import HEADLINE
 from sparsevae.runs.folder import RunFolder
 
 HEAD = """---
@@ -70,11 +70,11 @@ def _numbers(run: RunFolder) -> Iterator[str]:
     metrics = run.metrics
     yield "| number | value | unit | meaning |"
     yield "|---|---|---|---|"
-    for column in HEADLINE:
+    for column in headline():
         value = metrics.get(column.key)
         if isinstance(value, int | float):
             number = f"{value * column.scale:.{column.digits}f}"
-            yield f"| {column.heading} | {number} | {column.unit} | {column.meaning} |"
+            yield f"| {column.title} | {number} | {column.unit} | {column.definition} |"
     yield ""
 
 

@@ -1,4 +1,4 @@
-"""The collapse doctor finds each fault in a model trained to have it, and none in healthy ones."""
+"""The diagnostics find each fault in a model trained to have it, and none in healthy ones."""
 
 import json
 from dataclasses import replace
@@ -10,9 +10,8 @@ import torch
 import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
 from sparsevae import data, report
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation import diagnostics
+from sparsevae.evaluation import Pass, diagnostics
 from sparsevae.evaluation.diagnostics import statistics
-from sparsevae.evaluation.passes import ablation_rises, measure
 from sparsevae.models import build
 from sparsevae.models.schedules import from_json
 from sparsevae.report import collapse
@@ -58,7 +57,7 @@ def examined(digits, model="vsc", *, hook=None, recipe_name="default", **changes
         assert len(list(rows)) == config.epochs
     if handle:
         handle.remove()
-    return diagnostics.examine(trained.eval(), digits)
+    return diagnostics.examine(Pass.of(trained.eval(), digits))
 
 
 def of_others(module, inputs):
@@ -114,7 +113,7 @@ def test_the_fixed_prior_leaves_most_dimensions_dead(digits):
     diagnosis = examined(digits, latents=32, epochs=3, arguments=arguments)
     finding, s = by_name(diagnosis)["dead dimensions"], diagnosis.statistics
     assert finding.severity == "warning"
-    expected = np.flatnonzero((s.on_share < 0.001) & (s.rises < 0.1))
+    expected = np.flatnonzero((s.on_share < 0.001) & (s.ablation_cost < 0.1))
     assert finding.subject == tuple(expected)
     assert len(expected) > 16
 
@@ -217,9 +216,8 @@ def untrained(name, **arguments):
 
 def gathered(model, images=23):
     x = np.random.default_rng(0).random((images, *SHAPE), dtype=np.float32)
-    found = measure(model, x)
-    rises = ablation_rises(model, x, found)
-    return statistics.gather(model, x, found, rises, mean_image=50.0), found
+    one = Pass(model, x)
+    return statistics.gather(one), one.measured
 
 
 @pytest.mark.parametrize(
@@ -343,7 +341,7 @@ def test_history_keeps_the_activity_of_sparse_models(tiny_run):
 
 def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
     kept = tiny_run.diagnosis
-    found = diagnostics.examine(tiny_run.load(), tiny_dataset)
+    found = diagnostics.examine(Pass.of(tiny_run.load(), tiny_dataset))
     assert kept == json.loads(json.dumps(found.as_json()))
     assert [finding["sentence"] for finding in kept["findings"]] == [
         finding.sentence for finding in found.findings
@@ -352,8 +350,8 @@ def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
 
 
 def test_findings_of_another_form_are_one_sentence(tmp_path):
-    write_json(tmp_path / "findings.json", {"verdicts": []})
-    with pytest.raises(RunFolderError, match=r"findings\.json is damaged"):
+    write_json(tmp_path / "diagnostics.json", {"verdicts": []})
+    with pytest.raises(RunFolderError, match=r"diagnostics\.json is damaged"):
         assert RunFolder(tmp_path).diagnosis
 
 
