@@ -11,7 +11,8 @@ from sparsevae.data import scaling
 from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks.trunks import WIDTHS, Trunk
+from sparsevae.networks import Trunk
+from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
 
