@@ -86,8 +86,14 @@ class Scaling:
         if not self.scale or min(self.scale) <= 0:
             raise ConfigurationError("The scales of a scaling are positive.")
 
-    def apply(self, x: Array) -> Floats:
-        """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share."""
+    def apply(self, x: Array, *, clip: bool = True) -> Floats:
+        """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share.
+
+        Args:
+            x: raw rows.
+            clip: whether "minmax" cuts rows off at the training range; a density of the data
+                is had without that.
+        """
         if self.kind == "none":
             return np.require(x[:], np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
         if x.dtype == np.uint8 and self == GREY:
@@ -96,7 +102,8 @@ class Scaling:
         scaled, start = np.empty(x.shape, np.float32), 0
         for block in blocks(x):
             part = (block - shift) / scale
-            scaled[start : start + len(block)] = part.clip(0, 1) if self.kind == "minmax" else part
+            cut = clip and self.kind == "minmax"
+            scaled[start : start + len(block)] = part.clip(0, 1) if cut else part
             start += len(block)
         return scaled
 

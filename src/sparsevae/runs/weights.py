@@ -50,7 +50,7 @@ def _build(folder: Path, config: RunConfig, shape: Shape) -> Model:
                 config.model,
                 shape,
                 config.latents,
-                channels=TRUNKS[config.trunk](config.channels),
+                channels=TRUNKS[config.trunk](config.widths),
                 arguments=config.arguments,
             )
         except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
