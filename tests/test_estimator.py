@@ -16,11 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sparsevae.estimators.plan import make_plan
 
 import sparsevae
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-from sparsevae.estimators.plan import make_plan
 from sparsevae.models import build, priors
 from sparsevae.models.sampling import draw_codes
 from sparsevae.training.defaults import LEAST_EPOCHS, MOST_EPOCHS

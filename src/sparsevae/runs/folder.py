@@ -15,6 +15,7 @@ import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +75,7 @@ def identity(config: RunConfig, model: Model, history: list[Row]) -> Row:
     }
 
 
+@dataclass(frozen=True, init=False)
 class RunFolder:
     """A run on disk. What it says is read once, when it is first asked for.
 
@@ -81,8 +83,10 @@ class RunFolder:
         path: the folder.
     """
 
+    path: Path
+
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        object.__setattr__(self, "path", Path(path))
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -284,7 +288,8 @@ class RunFolder:
     def _keep(self, name: str, write: Callable[..., None], *content: Any) -> None:
         """Write a file, and forget what was read."""
         write(self.path / name, *content)
-        self.__dict__ = {"path": self.path}
+        for read in set(vars(self)) - {"path"}:
+            del vars(self)[read]
 
     @cached_property
     def _content(self) -> Row:

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from sparsevae.data.files import Raw
+from sparsevae.data.files.axes import Channels
 from sparsevae.data.files.labels import labels_of
 from sparsevae.data.files.raw import Found, checked
 from sparsevae.errors import DatasetError
@@ -50,12 +51,21 @@ def named_array(rows: Any) -> tuple[Array, tuple[str, ...]]:
     return values, columns
 
 
-def raw_rows(rows: Any, labels: Any = None, *, fewest: int = 2) -> Raw:
+def raw_rows(
+    rows: Any,
+    labels: Any = None,
+    *,
+    columns: tuple[str, ...] = (),
+    channels: Channels | None = None,
+    fewest: int = 2,
+) -> Raw:
     """Rows to fit to, looked through and with a checksum, as if they had been read from a file.
 
     Args:
         rows: an array, a data frame or a tensor.
         labels: one label a row, whole numbers or text; None without.
+        columns: names, in place of those of a data frame.
+        channels: where images have their channels, where that is not plain.
         fewest: rows that are needed.
 
     Raises:
@@ -64,6 +74,7 @@ def raw_rows(rows: Any, labels: Any = None, *, fewest: int = 2) -> Raw:
     """
     if isinstance(rows, Raw):
         return rows
-    values, columns = named_array(rows)
-    marks: Any = (None, ()) if labels is None else labels_of(np.asarray(labels), "labels")
-    return checked(Found(values, *marks, columns=columns), SOURCE, None, fewest)
+    values, names = named_array(rows)
+    classes: tuple[str, ...]
+    marks, classes = (None, ()) if labels is None else labels_of(np.asarray(labels), "labels")
+    return checked(Found(values, marks, classes, columns or names), SOURCE, channels, fewest)

@@ -6,24 +6,32 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from sparsevae.data import Dataset, Split
+from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
+from sparsevae.evaluation.evaluate import evaluate
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.models.sampling import draw_codes
-from sparsevae.data.scaling import values_of
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import named_array
+from sparsevae.runs.given import named_array, raw_rows
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
+
+
+class Evaluated(NamedTuple):
+    """Metrics by name, and arrays."""
+
+    metrics: Row
+    arrays: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +113,17 @@ class TrainedModel:
             raise DatasetError("Rows hold a number that is missing or infinite; leave it out.")
         return x
 
+    def split(self, rows: Any) -> Split:
+        """Raw rows as what a model is trained on, where its likelihood is defined.
+
+        Raises:
+            DatasetError: rows of another kind, or where the likelihood is not defined.
+        """
+        values, scaling = self.values(rows), self.data.scaling
+        for block in blocks(values):
+            check_domain(self.likelihood, values_of(scaling.apply(block)))
+        return Split(values, None, scaling)
+
     def encode(self, rows: Any) -> Floats:
         """Deterministic codes, exact zeros where a gate is shut, shape ``(N, J)``."""
         parts = [
@@ -182,7 +201,7 @@ class TrainedModel:
 
         def nats(x: Floats, block: int) -> Array:
             measured = [measure(self.model, x, block * draws + draw) for draw in range(draws)]
-            return np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0)
+            return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
 
         return self._densities(rows, nats)
 
@@ -215,6 +234,19 @@ class TrainedModel:
             parts.append(nats(x, place))
         volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
         return np.asarray(np.concatenate(parts) - volume, np.float32)
+
+    def evaluate(self, rows: Any, labels: Any = None) -> "Evaluated":
+        """Measure the model on rows, with labels where what needs classes is wanted.
+
+        Raises:
+            DatasetError: rows of another kind, or where the likelihood is not defined.
+        """
+        raw = raw_rows(rows, labels, fewest=1)
+        own = self.split(rows)
+        test = Split(own.images, raw.labels, self.data.scaling)
+        return Evaluated(
+            *evaluate(self.model, Dataset(raw.source, own, test, raw.classes, raw.sha256))
+        )
 
     def save(self, folder: Path | str) -> Path:
         """Write a run folder that every command and :meth:`load` take.
@@ -256,6 +288,9 @@ class TrainedModel:
     def likelihood(self) -> Any:
         """The family of p(x|z) by its name in the table, with its settings if it has some."""
         return self.config.arguments.get("likelihood", "bernoulli")
+
+
+load = TrainedModel.load
 
 
 def _form(shape: Sequence[int]) -> str:

@@ -76,7 +76,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = Field((16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -145,7 +145,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = Field((16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 

@@ -38,7 +38,7 @@ def _study(
         latents=(SIZE,),
         recipe=recipe,
         alpha=alpha,
-        channels=(16, 32, 64),
+        widths=(16, 32, 64),
         arguments=arguments,
     )
 
