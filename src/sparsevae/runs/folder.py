@@ -27,7 +27,7 @@ from torch import Tensor
 from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
-from sparsevae.models import VSC, Model
+from sparsevae.models import Model
 from sparsevae.networks import kernels
 from sparsevae.runs.weights import WEIGHTS, load_model
 from sparsevae.storage.arrays import Array, Row
@@ -68,7 +68,7 @@ def identity(config: RunConfig, model: Model, history: list[Row]) -> Row:
     return {
         **{name: getattr(config, name) for name in columns},
         "prior": model.prior.name,
-        "alpha": float(model.penalty.alpha) if isinstance(model, VSC) else None,
+        "alpha": model.target_share,
         "parameters": sum(model.parameter_counts().values()),
         "kernel": kernels.kernel_name(where.type),
         "seconds": sum(row["seconds"] for row in history),

@@ -19,7 +19,6 @@ from sparsevae.evaluation.evaluate import evaluate
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.models.sampling import draw_codes
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array, raw_rows
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
@@ -180,7 +179,7 @@ class TrainedModel:
         if count < 1:
             raise ConfigurationError(f"Ask for at least 1 row, not {count}.")
         with fixed_noise(seed), torch.no_grad():
-            observed = self.model.likelihood(draw_codes(self.model, count))
+            observed = self.model.likelihood(self.model.draw_codes(count))
             x = observed.sample() if noise else observed.mean
         return self._raw(x.cpu().numpy(), own_type)
 

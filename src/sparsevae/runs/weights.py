@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparsevae.errors import RunFolderError
 from sparsevae.models import Model, build
-from sparsevae.networks.trunks import TRUNKS, Shape
+from sparsevae.networks.trunks import Shape
 from sparsevae.storage.files import read_shapes, read_tensors
 from sparsevae.training.config import RunConfig
 
@@ -55,7 +55,8 @@ def build_model(config: RunConfig, shape: Shape, examples: Tensor | None = None)
         config.model,
         shape,
         config.latents,
-        channels=TRUNKS[config.trunk](config.widths),
+        widths=config.widths,
+        trunk=config.trunk,
         arguments=config.arguments,
         examples=examples,
     )

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
+from sparsevae.networks.trunks import Trunk
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -19,10 +27,11 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
-Trunk = Literal["convolution", "mlp"]
-Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+Widths = Annotated[
+    tuple[Count, ...],
+    Field(min_length=1, validation_alias=AliasChoices("widths", "channels")),  # the old name
+]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
-FORMER_WIDTHS = AliasChoices("widths", "channels")  # files of earlier versions say "channels"
 C = TypeVar("C", bound="Checked")
 
 
@@ -60,7 +69,7 @@ class RunConfig(Checked):
         learning_rate: a schedule as JSON; a number is constant.
         precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
-        widths: of the trunk's layers.
+        widths: widths of the trunk.
         trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: arguments of the model's class.
     """
@@ -76,7 +85,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = (16, 32, 256)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -128,7 +137,7 @@ class StudyConfig(Checked):
         precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         split: what the runs are scored on.
-        widths: of the trunk's layers.
+        widths: widths of the trunk.
         trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: further arguments, by model name.
     """
@@ -145,7 +154,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = (16, 32, 256)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 

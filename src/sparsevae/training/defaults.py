@@ -11,7 +11,7 @@ from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks.trunks import CHANNELS
+from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Array
 from sparsevae.training import recipes
 from sparsevae.training.config import RunConfig, StudyConfig
@@ -88,7 +88,7 @@ def settle(
             "batch_size": batch_size,
             "epochs": LEAST_EPOCHS if epochs is None else epochs,
             "recipe": recipe or ("default" if images and domain == "unit" else "any-values"),
-            "widths": (CHANNELS if images else HIDDEN) if widths is None else widths,
+            "widths": (WIDTHS if images else HIDDEN) if widths is None else widths,
             "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
         }
     )

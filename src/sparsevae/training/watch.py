@@ -17,7 +17,6 @@ from sparsevae.metrics import bounds
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
 from sparsevae.models import Model
-from sparsevae.models.likelihoods import GreyBernoulli
 
 Row = Mapping[str, Any]
 
@@ -32,7 +31,7 @@ def mean_image_score(model: Model, mean: npt.NDArray[np.floating]) -> float:
         model: its likelihood decides whether there is such a score.
         mean: of the images, values in [0, 1], shape ``(1, *shape)``.
     """
-    return bounds.grey_score(mean, mean) if model.family is GreyBernoulli else math.nan
+    return bounds.grey_score(mean, mean) if not model.family.normalised else math.nan
 
 
 def activity(spikes: Tensor) -> dict[str, float]:
