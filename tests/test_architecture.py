@@ -174,7 +174,7 @@ def loaded_after(statement):
 def test_importing_the_package_loads_nothing_heavy():
     loaded = loaded_after("import sparsevae")
     assert "sparsevae" in loaded
-    assert not loaded & {"torch", "matplotlib", "sklearn", "jinja2", "scipy", "mlxtend"}
+    assert not loaded & {"torch", "matplotlib", "sklearn", "jinja2", "scipy"}
 
 
 def test_help_loads_nothing_heavy():
@@ -182,4 +182,4 @@ def test_help_loads_nothing_heavy():
         "from sparsevae import cli; sys.argv = ['sparsevae', '--help']; cli.main()"
     )
     assert "sparsevae.cli" in loaded
-    assert not loaded & {"torch", "matplotlib", "sklearn", "ray", "scipy", "mlxtend"}
+    assert not loaded & {"torch", "matplotlib", "sklearn", "ray", "scipy"}

@@ -10,7 +10,7 @@ from sparsevae.cli.application import Run, app, names, numbers, stopped
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sparsevae.data.files import Raw
+    from sparsevae.data import Raw
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import Prepared
     from sparsevae.runs.trained import TrainedModel
@@ -37,12 +37,12 @@ def read(path: str, channels: str | None = None, **options: Any) -> "Raw":
         ConfigurationError: ``channels`` is neither first nor last.
         DatasetError: the data cannot be read.
     """
-    from sparsevae.data import files
+    from sparsevae.data import readers
     from sparsevae.errors import ConfigurationError
 
     if channels not in (None, "first", "last"):
         raise ConfigurationError(f"--channels is first or last, not {channels!r}.")
-    return files.read(path, channels=channels, **options)  # type: ignore[arg-type] # compared
+    return readers.read(path, channels=channels, **options)  # type: ignore[arg-type] # compared
 
 
 def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":

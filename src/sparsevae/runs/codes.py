@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sparsevae.data import files
+from sparsevae.data import readers
 from sparsevae.errors import DatasetError, OutputError
 from sparsevae.evaluation.pictures import shades
 from sparsevae.runs.given import nameless
@@ -143,7 +143,7 @@ def read_codes(path: Path, latents: int) -> Array:
         DatasetError: the file cannot be read, or its rows have another length.
     """
     is_sparse = path.suffix.lower() == ".npz"
-    codes = _sparse(path, latents) if is_sparse else files.read(path, fewest=1).values
+    codes = _sparse(path, latents) if is_sparse else readers.read(path, fewest=1).values
     if codes.ndim != 2 or codes.shape[1] != latents:
         raise DatasetError(
             f"{path} holds an array of shape {codes.shape}; codes of this run are rows of "

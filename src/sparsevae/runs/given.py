@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sparsevae.data.files import Raw
-from sparsevae.data.files.axes import Channels
-from sparsevae.data.files.labels import labels_of
-from sparsevae.data.files.raw import Found, checked
+from sparsevae.data import Raw
+from sparsevae.data.readers.labels import labels_of
+from sparsevae.data.readers.raw import Channels, Parsed, checked
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 
@@ -77,4 +76,4 @@ def raw_rows(
     values, names = named_array(rows)
     classes: tuple[str, ...]
     marks, classes = (None, ()) if labels is None else labels_of(np.asarray(labels), "labels")
-    return checked(Found(values, marks, classes, columns or names), SOURCE, channels, fewest)
+    return checked(Parsed(values, marks, classes, columns or names), SOURCE, channels, fewest)

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.data import Dataset, Split
-from sparsevae.data.files import Raw
+from sparsevae.data import Dataset, Raw, Split
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs.given import nameless
-from sparsevae.storage.arrays import Array, blocks, selected
+from sparsevae.storage.arrays import Rows, Selection, blocks
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.defaults import Settled, settle
 
@@ -67,7 +66,7 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
         DatasetError: the likelihood is not defined for the scaled rows.
     """
     train, test = held_out(raw, test_fraction)
-    training = selected(raw.values, train) if len(test) else raw.values
+    training: Rows = Selection(raw.values, train) if len(test) else raw.values
     name = re.sub(r"[^\w-]+", "-", Path(raw.source).stem).strip("-") or "data"
     settled = settle(training, **{"name": name, **settings})
     _check_domain(raw.values, settled)
@@ -119,7 +118,7 @@ def _checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_domain(values: Array, settled: Settled) -> None:
+def _check_domain(values: Rows, settled: Settled) -> None:
     for block in blocks(values):
         check_domain(settled.likelihood, values_of(settled.scaling.apply(block)))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsevae.data import Dataset, Split
-from sparsevae.data.files.axes import Channels
+from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
@@ -62,7 +62,7 @@ def rows_of(split: Split) -> step.Rows:
     """
     images = split.images
     if split.scaling is None:
-        return torch.from_numpy(images)
+        return torch.from_numpy(images[:])
     if 4 * images.size > RESIDENT:
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())

@@ -12,7 +12,7 @@ from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
 from sparsevae.networks.trunks import WIDTHS
-from sparsevae.storage.arrays import Array
+from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
@@ -40,7 +40,7 @@ class Settled:
 
 
 def settle(
-    rows: Array,
+    rows: Rows,
     *,
     name: str = "rows",
     model: str = "vsc",

@@ -6,10 +6,10 @@ Form: Mitchell et al. 2019, "Model cards for model reporting", cut to what a run
 from collections.abc import Iterator
 
 from sparsevae.errors import RunFolderError
+from sparsevae.metrics.table import headline
 from sparsevae.models import MODELS
 from sparsevae.runs.folder import RunFolder
 
-NUMBERS = ("negative_elbo", "reconstruction", "kl", "mse", "used_dimensions", "active_per_image")
 HEAD = """---
 library_name: sparsevae
 tags:
@@ -73,11 +73,14 @@ def _about(run: RunFolder) -> Iterator[str]:
 
 
 def _numbers(run: RunFolder) -> Iterator[str]:
-    """The numbers of the run that come first."""
-    for key in NUMBERS:
-        value = run.metrics.get(key)
+    """A table of the numbers that come first, each with its definition."""
+    yield "| number | value | unit | meaning |"
+    yield "|---|---|---|---|"
+    for metric in headline():
+        value = run.metrics.get(metric.key)
         if isinstance(value, int | float):
-            yield f"* `{key}`: {value:.4g}"
+            number = f"{value * metric.scale:.{metric.digits}f}"
+            yield f"| {metric.title} | {number} | {metric.unit} | {metric.definition} |"
     yield ""
 
 
