@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
+from sparsevae.report.figures.single import shown_dimensions
 
 from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.report import figures, plots
-from sparsevae.report.figures.single import shown_dimensions
 from sparsevae.runs.folder import RunFolder
 
 DRAWINGS = (figures.latent_space, figures.activated_dimensions, figures.reconstructions)

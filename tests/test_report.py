@@ -9,19 +9,17 @@ from html.parser import HTMLParser
 
 import pytest
 from scipy import stats
+from sparsevae.report.comparing import names
 
 from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.passes import unit
 from sparsevae.evaluation.pictures import NOISE_SEED, SIGMAS
 from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
 from sparsevae.report import groups, tables
 from sparsevae.report.columns import Column
-from sparsevae.report.comparing import names
-from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.storage.files import read_json, write_json
-from sparsevae.studies.results import finished_runs
 
 FLOOR = "mean image (collapse floor)"
 VOID = {"meta", "img", "input", "br", "link", "hr"}
@@ -103,7 +101,7 @@ def reseeded(run, folder, seed, **changes):
 
 @pytest.fixture(scope="session")
 def references(tiny_dataset):
-    train, test = unit(tiny_dataset.train), unit(tiny_dataset.test)
+    train, test = tiny_dataset.train.scaled(), tiny_dataset.test.scaled()
     rows = bounds.denoising_rows(train, test, bounds.gaussian_columns(test, SIGMAS, NOISE_SEED))
     return {
         "dataset": tiny_dataset.name,

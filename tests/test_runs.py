@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.evaluation.passes import unit
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.storage import files

@@ -123,20 +123,20 @@ class StudyConfig(Checked):
     """A grid of runs: models x latents x seeds, and what they share.
 
     Attributes:
-        dataset: None takes MNIST where it can be had, else the embedded ``mnist-5k``.
-        models: rows of the table of models.
+        dataset: a named one; MNIST where it can be had, else mnist-5k, when left out.
+        models: rows of the table of models, see ``sparsevae models``.
         latents: latent sizes J.
         seeds: one run each.
         epochs: passes over the training data.
-        batch_size: images a step; None takes :func:`sparsevae.training.recipes.batch_size`.
+        batch_size: images a step; fewer on small data sets when left out.
         learning_rate: overrides the recipe's.
         alpha: overrides α = min(½, 8/J) for models that have it.
         recipe: a named set of defaults.
-        precision: arithmetic of the training steps.
+        precision: arithmetic of the training steps: float32, tf32 or bf16.
         limit: only the first so many images of training and of test data.
-        split: what the runs are scored on.
-        widths: widths of the trunk.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        split: what the runs are scored on, test or validation.
+        widths: of the trunk's layers.
+        trunk: layers of an image's trunk, convolution or mlp; that of vectors is an mlp.
         arguments: further arguments, by model name.
     """
 
