@@ -21,7 +21,7 @@ from sparsevae.runs.codes import read_codes, write_codes
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import MOST_TEST_ROWS, held_out, prepare
 from sparsevae.runs.train import train_run
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.training import loop
 
 RNG = np.random.default_rng(0)
@@ -99,7 +99,7 @@ def test_a_fit_of_images_leaves_pictures_of_images(colour_run):
     figures = {path.name for path in (colour_run.path / "figures").glob("*.png")}
     assert figures == {"latent_space.png", "reconstructions.png"}
     assert colour_run.pictures["examples"].shape[1:] == COLOUR.shape[1:]
-    assert colour_run.config.channels == (4, 8)
+    assert colour_run.config.widths == (4, 8)
 
 
 def test_the_command_says_what_it_chose_and_why(place, capsys, monkeypatch):
@@ -207,7 +207,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     values, tmp_path, monkeypatch
 ):
     np.save(tmp_path / "rows.npy", values)
-    settings = {"latents": 2, "epochs": 3, "batch_size": 16, "channels": (4, 8)}
+    settings = {"latents": 2, "epochs": 3, "batch_size": 16, "widths": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
     monkeypatch.setattr(train_module, "RESIDENT", 0)
     mapped = prepare(replace(files.read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
@@ -239,12 +239,14 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from sparsevae import files, fitting, rows
-from sparsevae.own_data import prepare
-from sparsevae.runs import RunFolder
+from sparsevae.data import files
+from sparsevae.runs import train
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import prepare
+from sparsevae.storage import arrays
 
 torch.set_num_threads(1)
-rows.BLOCK_VALUES = 2**16
+arrays.BLOCK_VALUES = 2**16
 train.RESIDENT = 2**20
 train.MEASURED = 500
 
@@ -353,9 +355,9 @@ def test_images_keep_their_type_and_can_be_looked_at(colour_run, place, tmp_path
     [("uint8", 300.4, 255), ("uint8", -3.0, 0), ("int16", 2.6, 3), ("float64", 2.25, 2.25)],
 )
 def test_whole_numbers_are_rounded_and_cut_off(dtype, value, expected, table_run):
-    opened = OpenRun.open(table_run)
+    opened = TrainedModel.load(table_run)
     data = opened.data.model_copy(update={"dtype": dtype, "scaling": GREY})
-    found = replace(opened, data=data).raw(np.full((1, 4), value / 255, np.float32))
+    found = replace(opened, data=data)._raw(np.full((1, 4), value / 255, np.float32), True)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -390,7 +392,7 @@ def test_drawn_counts_are_counts(place, tmp_path):
     run = place / "said"
     if not run.exists():
         assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) == 0
-    opened = OpenRun.open(run)
+    opened = TrainedModel.load(run)
     drawn = opened.sample(200)
     assert drawn.dtype == COUNTS.dtype
     assert drawn.min() >= 0
@@ -404,7 +406,7 @@ def test_a_run_of_a_study_is_used_alike(tiny_run, tiny_dataset, tmp_path):
     assert command("encode", tiny_run.path, path, "--out", out) == 0
     expected = tiny_run.load().encode(torch.from_numpy(tiny_dataset.test.scaled())).numpy()
     np.testing.assert_allclose(np.load(out), expected, atol=1e-5)
-    assert OpenRun.open(tiny_run).sample(2).dtype == np.uint8
+    assert TrainedModel.load(tiny_run).sample(2).dtype == np.uint8
 
 
 # ------------------------------------------------------------------ traverse and evaluate
@@ -423,7 +425,7 @@ def test_a_traversal_shows_a_row_of_images_a_dimension(colour_run, tmp_path):
 
 
 def test_effects_on_columns_are_what_the_decoder_does(table_run, tmp_path):
-    arrays, opened = table_run.pictures, OpenRun.open(table_run)
+    arrays, opened = table_run.pictures, TrainedModel.load(table_run)
     axes, base = arrays["axis_values"], arrays["base_codes"][-1]
     codes = np.stack([base, base])
     codes[:, 1] = np.nanmin(axes[1]), np.nanmax(axes[1])
@@ -521,7 +523,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(table_run, colour_run, pla
 def test_a_model_without_a_prior_has_nothing_to_draw_from(tmp_path):
     run = train(prepare(raw_of(TABLE), model="ae", latents=2, epochs=1), tmp_path / "run")
     with pytest.raises(ConfigurationError, match="prior"):
-        OpenRun.open(run).sample(3)
+        TrainedModel.load(run).sample(3)
 
 
 def test_hostile_codes_are_one_sentence(tmp_path):
