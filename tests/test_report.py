@@ -12,7 +12,6 @@ from scipy import stats
 
 from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.passes import unit
 from sparsevae.evaluation.pictures import NOISE_SEED, SIGMAS
 from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
