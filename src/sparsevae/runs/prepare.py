@@ -116,7 +116,7 @@ def prepare(
         Split(training, labels[0], settled.scaling),
         Split(raw.values[test], labels[1], settled.scaling),
         raw.classes,
-        _checksum(raw, settled.scaling, test_fraction),
+        checksum(raw, settled.scaling, test_fraction),
     )
     data = _kept(raw, settled, test_fraction)
     return Prepared(config, dataset, data, (*raw.notes, *_told(dataset, settled)))
@@ -141,7 +141,7 @@ def held_out(raw: Raw, fraction: float) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return np.delete(np.arange(total), test), test
 
 
-def _checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
+def checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
     """Of what is trained on: the values, which of them, and how they are scaled."""
     text = f"{raw.sha256} {json.dumps(scaling.to_json())} {test_fraction} {SPLIT_SEED}"
     return hashlib.sha256(text.encode()).hexdigest()
