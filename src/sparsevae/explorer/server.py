@@ -29,7 +29,7 @@ from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
 MOST_CODES = 4096  # codes or rows of one request
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def page_files() -> dict[str, tuple[str, bytes]]:
