@@ -106,8 +106,8 @@ function frame(app) {
     h(
       "span",
       { class: "tools" },
-      tool("Save this view as a picture", "⤓", () => savePicture(app)),
-      tool("Copy a link to this view", "⎘", () => copyLink()),
+      tool("Save this view as a picture", "Save picture", () => savePicture(app)),
+      tool("Copy a link to this view", "Copy link", () => copyLink()),
       tool("Light or dark", "◐", () => turnTheme(app)),
       tool("Keys", "?", () => app.help.showModal()),
     ),

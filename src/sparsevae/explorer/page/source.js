@@ -29,7 +29,7 @@ export function sourcePanel(app) {
     { class: "buttons" },
     button("Random", random),
     button(study.pictures ? "Draw" : "Edit", draw),
-    button("Open file", () => file.click()),
+    button("File", () => file.click()),
   );
   const filter = h("span");
   fill(panel, h("div", { class: "chosen" }, big.element, h("div", {}, name, buttons)), filter, tiles, pages);
@@ -78,7 +78,7 @@ export function sourcePanel(app) {
           page = 0;
           app.set({ class: value });
         };
-        fill(filter, labelled("Test rows of", options, app.state.class, choose));
+        fill(filter, labelled("Show", options, app.state.class, choose));
       }
       drawTiles();
     }

@@ -17,6 +17,7 @@ const START = {
   class: "",
   x: "",
   y: "",
+  zoom: "",
   edit: "",
 };
 
