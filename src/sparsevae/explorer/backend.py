@@ -5,7 +5,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U componen
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,6 +20,7 @@ from sparsevae.explorer.rows import Components, Rows, components, dataset_of, te
 from sparsevae.models import MODELS
 from sparsevae.models.sampling import has_density, mixture_of
 from sparsevae.networks import kernels
+from sparsevae.runs.export.modules import gates_and_slabs
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.trained import OpenRun
 from sparsevae.storage.arrays import Array
@@ -52,14 +53,10 @@ class Explored:
     def posterior(self, rows: Array) -> tuple[Floats, Floats]:
         """Gate probabilities γ and slab means μ of raw rows, both ``(N, J)``; code is 1[γ>½]·μ."""
 
-        def both(x: torch.Tensor) -> torch.Tensor:
-            q = self.model.posterior(x)
-            gates = getattr(q, "spike_probability", None)
-            return torch.stack([torch.ones_like(q.loc) if gates is None else gates, q.loc], 1)
-
+        compute = partial(gates_and_slabs, self.model)
         with kernels.use("plain"):
-            found = batched(both, self.data.scaling.apply(rows), self.model)
-        return found[:, 0], found[:, 1]
+            both = batched(compute, self.data.scaling.apply(rows), self.model)
+        return both[:, 0], both[:, 1]
 
     def decode(self, codes: Floats) -> Floats:
         """The mean row of every code in the data's units, float32, shape ``(N, *shape)``."""

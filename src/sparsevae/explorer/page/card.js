@@ -44,3 +44,4 @@ export function gateWords(model, on) {
 /** Words of a study: images or rows. */
 export const things = (study) => (study.pictures ? "images" : "rows");
 export const thing = (study) => (study.pictures ? "image" : "row");
+export const aThing = (study) => (study.pictures ? "an image" : "a row");

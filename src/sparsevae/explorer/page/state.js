@@ -9,7 +9,7 @@ const START = {
   d: "",
   sort: "cost",
   find: "",
-  show: "gamma",
+  show: "code",
   cell: "",
   sigma: "0.3",
   seed: "1",

@@ -7,8 +7,8 @@ import { shade } from "./pictures.js";
 import { byDimension } from "./study.js";
 
 const MEASURES = {
-  gamma: ["Gate", "class_gamma", "share of gates that are open"],
   code: ["Code", "class_code", "mean code"],
+  gamma: ["Gate", "class_gamma", "mean probability that the gate is open"],
   mean: ["Gate × value", "class_mean", "mean of gate times value"],
 };
 const LABEL = 46;
@@ -18,7 +18,7 @@ const BEHIND = 24;
 
 export function classesView(app, models) {
   const { study, state } = app;
-  const measure = MEASURES[state.show] ? state.show : "gamma";
+  const measure = MEASURES[state.show] ? state.show : "code";
   const text =
     `How strongly each dimension (across) is used by each class (down). Press a cell to see the ` +
     `${things(study)} behind it.`;

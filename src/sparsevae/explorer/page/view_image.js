@@ -8,7 +8,7 @@ import { picture } from "./pictures.js";
 import { readEdits, writeEdits } from "./state.js";
 import { joined } from "./study.js";
 
-const NEIGHBOURS = 6;
+const NEIGHBOURS = 5;
 
 export function imageView(app, models) {
   const { study } = app;

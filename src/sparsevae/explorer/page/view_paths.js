@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { brief } from "./numbers.js";
-import { card, heading, thing, things } from "./card.js";
+import { aThing, card, heading, thing, things } from "./card.js";
 import { rowButton, thumbnail } from "./pictures.js";
 import { joined, nameOf, rowAt, codeAt } from "./study.js";
 
@@ -10,7 +10,7 @@ const STRAIGHT_STEPS = 10;
 const MOST_SWITCHES = 24; // further dimensions change together in a last step
 const CHOICES = 14;
 
-export function pathsView(app, models) {
+export function pathsView(app, models, current) {
   const { study } = app;
   const to = targetOf(app);
   const text =
@@ -28,13 +28,17 @@ export function pathsView(app, models) {
     h("div", {}, h("h4", {}, "From"), thumbnail(study, app.row(), 64)),
     h("span", { "aria-hidden": "true" }, "→"),
     h("div", {}, h("h4", {}, "To"), thumbnail(study, rowAt(study, to), 64)),
-    h("div", { class: "choices" }, h("h4", {}, `Press a ${thing(study)} to go there`), h("div", { class: "strip", role: "group", "aria-label": `${things(study)} to go to` }, choices)),
+    h("div", { class: "choices" }, h("h4", {}, `Press ${aThing(study)} to go there`), h("div", { class: "strip", role: "group", "aria-label": `${things(study)} to go to` }, choices)),
   );
   const cards = h("div", { class: "cards wide" });
   const element = h("section", {}, heading("Paths", text), ends, cards);
   const mounted = async () => {
-    const made = await Promise.all(models.map((model) => pathCard(app, model, to)));
-    cards.append(...made);
+    const made = models.map((model) => pathCard(model));
+    cards.append(...made.map((one) => one.element));
+    for (const one of made) {
+      if (!current()) return;
+      await one.walk(app, to);
+    }
   };
   return { element, mounted };
 }
@@ -68,19 +72,21 @@ function choicesOf(app, to) {
   return chosen.includes(to) ? chosen : [to, ...chosen.slice(0, CHOICES - 1)];
 }
 
-async function pathCard(app, model, to) {
-  const from = await app.code(model);
-  const end = codeAt(model, to);
-  const straight = await straightPath(app, model, joined(from), joined(end));
-  const switched = await switchedPath(app, model, from, end);
-  return card(
-    model,
-    `straight ${brief(straight.total)} nats · one dimension at a time ${brief(switched.total)} nats`,
-    h("h4", {}, "Straight"),
-    frames(app, straight, `Straight path of ${model.title}`),
-    h("h4", {}, model.gated ? "Gate by gate" : "One dimension at a time"),
-    frames(app, switched, `Path of ${model.title}, one dimension at a time`),
-  ).element;
+function pathCard(model) {
+  const straight = h("div", { class: "path" });
+  const switched = h("div", { class: "path" });
+  const way = model.gated ? "Gate by gate" : "One dimension at a time";
+  const made = card(model, "…", h("h4", {}, "Straight"), straight, h("h4", {}, way), switched);
+  async function walk(app, to) {
+    const from = await app.code(model);
+    const end = codeAt(model, to);
+    const line = await straightPath(app, model, joined(from), joined(end));
+    straight.append(frames(app, line, `Straight path of ${model.title}`));
+    const steps = await switchedPath(app, model, from, end);
+    switched.append(frames(app, steps, `${way}, ${model.title}`));
+    made.line.textContent = `straight ${brief(line.total)} nats · ${way.toLowerCase()} ${brief(steps.total)} nats`;
+  }
+  return { element: made.element, walk };
 }
 
 async function straightPath(app, model, a, b) {
