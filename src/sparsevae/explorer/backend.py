@@ -138,7 +138,7 @@ class Explored:
             "prior_loc": parts.loc,
             "prior_scale": parts.scale,
         }
-        return {name: tensor.numpy().astype(np.float32) for name, tensor in named.items()}
+        return {name: tensor.detach().numpy().astype(np.float32) for name, tensor in named.items()}
 
 
 def _gates_in_bytes(gates: Floats) -> Array:

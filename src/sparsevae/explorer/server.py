@@ -15,6 +15,7 @@ start; no text of a request becomes a path.
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.resources import files as package_files
 from typing import Any
 
@@ -175,7 +176,8 @@ def serve(study: Study, port: int, ready: Callable[[str], None]) -> None:
         limit_concurrency=64,
     )
     ready(f"http://{HOST}:{port}/#token={token}")
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # it is how one stops looking
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listening(port: int) -> socket.socket:

@@ -85,6 +85,7 @@ function set(app, changes, remember) {
   const url = address(app.state);
   if (remember) history.pushState(null, "", url);
   else history.replaceState(null, "", url);
+  if (remember && ("view" in changes || "d" in changes)) window.scrollTo(0, 0);
   return refresh(app, Object.keys(changes));
 }
 

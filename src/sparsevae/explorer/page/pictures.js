@@ -79,7 +79,9 @@ function pixelPicture(study, label) {
 function tablePicture(study, label) {
   const body = h("tbody");
   const caption = h("caption", { class: "unseen" }, label);
-  const element = h("table", { class: "columns" }, caption, body);
+  const table = h("table", { class: "columns" }, caption, body);
+  const scrolled = { class: "column-box", tabindex: "0", role: "region", "aria-label": label || "Columns" };
+  const element = h("div", scrolled, table);
   const shown = Math.min(study.size, MOST_COLUMNS);
   const lines = Array.from({ length: shown }, (_, i) => {
     const bar = h("i");

@@ -32,7 +32,7 @@ export function sourcePanel(app) {
     button("File", () => file.click()),
   );
   const filter = h("span");
-  fill(panel, h("div", { class: "chosen" }, big.element, h("div", {}, name, buttons)), filter, tiles, pages);
+  fill(panel, h("div", { class: "chosen" }, big.element, h("div", { class: "named" }, name, buttons)), filter, tiles, pages);
   panel.append(dialog.element, file);
   acceptDrops(app);
   let page = Math.floor(app.place() / A_PAGE);

@@ -24,7 +24,7 @@ export function noiseView(app, models) {
     "Other noise",
   );
   const controls = h("label", { class: "labelled" }, h("span", {}, "Noise"), slider, output);
-  const cards = h("div", { class: "cards" });
+  const cards = h("div", { class: study.pictures ? "cards paired" : "cards" });
   const ranking = h("div", { class: "ranking", role: "img" });
   const element = h("section", {}, heading("Noise", text, controls, again), cards, ranking);
   const entries = [noisyEntry(app), ...baselineEntries(app, models), ...models.flatMap((model) => modelEntries(app, model))];

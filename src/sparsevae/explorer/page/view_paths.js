@@ -107,7 +107,7 @@ async function stepCosts(app, model, from, others) {
   all.set(from);
   others.forEach((code, i) => all.set(code, (i + 1) * model.latents));
   const costs = await app.study.backend.costs(model.key, all);
-  return Array.from(costs.subarray(1), (cost) => Math.max(0, cost));
+  return Array.from(costs.subarray(1), (cost) => (cost > 0 ? cost : 0));
 }
 
 /** Change one dimension after another, the cheapest next; what is left over changes at the end. */
