@@ -4,6 +4,7 @@ Shape legend: rows of shape (D,) or (C, H, W).
 """
 
 import io
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,7 +34,10 @@ def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataCon
         DatasetError: it cannot be read, or holds rows of another kind.
     """
     if kind == "image":
-        return _image(content, shape, data)
+        try:
+            return _image(content, shape, data)
+        except DatasetError as error:  # Pillow names the object in memory that it read from
+            raise DatasetError(re.sub(r" \([^()]*<_io[^()]*\)", "", str(error))) from None
     with TemporaryDirectory(prefix="sparsevae-upload-") as folder:
         path = Path(folder) / f"rows.{kind}"
         path.write_bytes(content)
