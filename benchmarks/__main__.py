@@ -16,7 +16,7 @@ STEPS = (
     (
         "Training, default trunk",
         "training.py",
-        ("--channels", "16,32,256", "--latents", "64"),
+        ("--widths", "16,32,256", "--latents", "64"),
         ("--rounds", "1", "--images", "2560"),
     ),
     ("Where the time goes", "profiling.py", (), ()),

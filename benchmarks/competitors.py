@@ -103,7 +103,7 @@ def pythae_loop(config: RunConfig, images: Images, on_batch: OnBatch, *, epochs:
     class Encoder(BaseEncoder):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.layers = encoder(2 * config.latents, config.channels)
+            self.layers = encoder(2 * config.latents, config.widths)
 
         def forward(self, x: Tensor) -> Any:
             loc, log_variance = self.layers(x).chunk(2, dim=-1)
@@ -112,7 +112,7 @@ def pythae_loop(config: RunConfig, images: Images, on_batch: OnBatch, *, epochs:
     class Decoder(BaseDecoder):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.layers = nn.Sequential(decoder(config.latents, config.channels), nn.Sigmoid())
+            self.layers = nn.Sequential(decoder(config.latents, config.widths), nn.Sigmoid())
 
         def forward(self, z: Tensor) -> Any:
             return ModelOutput(reconstruction=self.layers(z))

@@ -1,6 +1,6 @@
 """One contestant in one process: train a model with one loop and print its speed as JSON.
 
-    python benchmarks/contest.py sparsevae vae --channels 16,32,64 --latents 32
+    python benchmarks/contest.py sparsevae vae --widths 16,32,64 --latents 32
 
 The first batches are not counted. The library's own loop also takes the rate of a large
 matrix product in the same process, right after the training.
@@ -69,9 +69,9 @@ def images_of(count: int) -> tuple[str, Images]:
         return "synthetic images of MNIST's shape", noise
 
 
-def settings(model: str, channels: tuple[int, ...], latents: int, batch_size: int) -> RunConfig:
+def settings(model: str, widths: tuple[int, ...], latents: int, batch_size: int) -> RunConfig:
     """The run that a study would do with its default recipe."""
-    grid = {"models": (model,), "latents": (latents,), "channels": channels}
+    grid = {"models": (model,), "latents": (latents,), "widths": widths}
     return runs(StudyConfig.checked({**grid, "batch_size": batch_size}), "mnist")[0]
 
 
@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("loop", choices=LOOPS)
     parser.add_argument("model")
-    parser.add_argument("--channels", default="16,32,64")
+    parser.add_argument("--widths", default="16,32,64")
     parser.add_argument("--latents", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--images", type=int, default=10_240)
@@ -147,8 +147,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    channels = tuple(int(width) for width in options.channels.split(","))
-    config = settings(options.model, channels, options.latents, options.batch_size)
+    widths = tuple(int(width) for width in options.widths.split(","))
+    config = settings(options.model, widths, options.latents, options.batch_size)
     data, images = images_of(options.images)
     watch = Watch(options.clock)
     LOOPS[options.loop](config, images, watch, epochs=options.epochs)

@@ -38,10 +38,10 @@ def seconds(work: Callable[[], object], now: Callable[[], float]) -> float:
 
 
 def measured(
-    name: str, channels: tuple[int, ...], rounds: int, now: Callable[[], float]
+    name: str, widths: tuple[int, ...], rounds: int, now: Callable[[], float]
 ) -> list[str]:
     """A row of the table: medians of both, and of their ratio."""
-    config = settings(name, channels, LATENTS, batch_size=256)
+    config = settings(name, widths, LATENTS, batch_size=256)
     images = images_of(IMAGES)[1]
     data = torch.from_numpy(images)
     own, plain = new_model(config, data).eval(), plain_model(config, images).eval()
@@ -56,7 +56,7 @@ def measured(
     ]
     ratio = median(b / a for a, b in pairs)
     ours, others = (median(column) for column in zip(*pairs, strict=True))
-    trunk = "-".join(str(width) for width in channels)
+    trunk = "-".join(str(width) for width in widths)
     return [f"{TITLES[name]}, {trunk}", f"{ours:.2f} s", f"{others:.2f} s", f"{ratio:.2f}"]
 
 
@@ -70,8 +70,8 @@ def main() -> None:
     torch.set_flush_denormal(True)
     now = CLOCKS[options.clock]
     rows = [
-        measured(name, channels, options.rounds, now)
-        for channels in ((16, 32, 64), (16, 32, 256))
+        measured(name, widths, options.rounds, now)
+        for widths in ((16, 32, 64), (16, 32, 256))
         for name in ("vae", "vsc")
     ]
     print(

@@ -21,7 +21,7 @@ def memory(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
-def measure(model: str, channels: tuple[int, ...]) -> None:
+def measure(model: str, widths: tuple[int, ...]) -> None:
     """Train in this process and print what it took, as JSON."""
     import torch
 
@@ -30,7 +30,7 @@ def measure(model: str, channels: tuple[int, ...]) -> None:
     from contest import images_of, own_loop, settings
 
     data, images = images_of(IMAGES)
-    config = settings(model, channels, LATENTS, batch_size=256)
+    config = settings(model, widths, LATENTS, batch_size=256)
     own_loop(config, images, lambda count: None, epochs=1)
     above = memory("VmHWM") - base - images.nbytes
     print(json.dumps({"data": data, "images": images.nbytes, "base": base, "above": above}))
@@ -41,10 +41,10 @@ def compare() -> None:
     from rounds import TITLES, answer, machine, start, table
 
     rows = []
-    for channels in TRUNKS:
+    for widths in TRUNKS:
         for model in TITLES:
-            found = answer(start("memory.py", "--model", model, "--channels", channels))
-            title = f"{TITLES[model]}, {channels.replace(',', '-')}"
+            found = answer(start("memory.py", "--model", model, "--widths", widths))
+            title = f"{TITLES[model]}, {widths.replace(',', '-')}"
             sizes = (found[key] / MEGABYTE for key in ("base", "images", "above"))
             rows.append([title, *(f"{size:.0f}" for size in sizes)])
     print(f"{IMAGES:,} images ({found['data']}), J = {LATENTS}, batch 256. {machine()}.\n")
@@ -55,12 +55,12 @@ def main() -> None:
     """Measure one model, or start a process for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="train this one here and print JSON")
-    parser.add_argument("--channels", default=TRUNKS[0])
+    parser.add_argument("--widths", default=TRUNKS[0])
     options = parser.parse_args()
     if options.model is None:
         compare()
     else:
-        measure(options.model, tuple(int(width) for width in options.channels.split(",")))
+        measure(options.model, tuple(int(width) for width in options.widths.split(",")))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ Images = npt.NDArray[np.uint8]
 SIDE = 7  # of the last map of 28x28 images
 
 
-def encoder(outputs: int, channels: tuple[int, ...]) -> nn.Sequential:
+def encoder(outputs: int, widths: tuple[int, ...]) -> nn.Sequential:
     """The encoder's trunk and head for (B, 1, 28, 28): (B, outputs)."""
-    first, second, wide = channels
+    first, second, wide = widths
     return nn.Sequential(
         nn.Conv2d(1, first, 3, stride=2, padding=1),
         nn.ReLU(),
@@ -37,9 +37,9 @@ def encoder(outputs: int, channels: tuple[int, ...]) -> nn.Sequential:
     )
 
 
-def decoder(latents: int, channels: tuple[int, ...]) -> nn.Sequential:
+def decoder(latents: int, widths: tuple[int, ...]) -> nn.Sequential:
     """The encoder's mirror image: (B, J) to (B, 1, 28, 28)."""
-    first, second, wide = channels
+    first, second, wide = widths
     return nn.Sequential(
         nn.Linear(latents, wide),
         nn.ReLU(),
@@ -55,8 +55,8 @@ def decoder(latents: int, channels: tuple[int, ...]) -> nn.Sequential:
 def plain_model(config: RunConfig, images: Images) -> Model:
     """The model of a run with its two networks made of PyTorch's layers."""
     model = new_model(config, torch.from_numpy(images))
-    layers: nn.Module = encoder(model.encoder.head.out_features, config.channels)
-    model.encoder, model.decoder = layers, decoder(config.latents, config.channels)
+    layers: nn.Module = encoder(model.encoder.head.out_features, config.widths)
+    model.encoder, model.decoder = layers, decoder(config.latents, config.widths)
     return model
 
 

@@ -18,19 +18,19 @@ TITLES = {
 }
 
 
-def together(processes: int, threads: int, loop: str, channels: str) -> Result:
+def together(processes: int, threads: int, loop: str, widths: str) -> Result:
     """Run the same contestant several times at once; speeds are added."""
-    given = ("contest.py", loop, "vae", "--channels", channels, "--threads", str(threads))
+    given = ("contest.py", loop, "vae", "--widths", widths, "--threads", str(threads))
     started = [start(*given, *ARGUMENTS, threads=threads) for _ in range(processes)]
     return {"speed": sum(float(answer(process)["speed"]) for process in started)}
 
 
-def measured(loop: str, channels: str, rounds: int) -> Rounds:
+def measured(loop: str, widths: str, rounds: int) -> Rounds:
     """All three ways, taking turns."""
     ways = {
-        "one": lambda: together(1, 1, loop, channels),
-        "threads": lambda: together(1, 2, loop, channels),
-        "processes": lambda: together(2, 1, loop, channels),
+        "one": lambda: together(1, 1, loop, widths),
+        "threads": lambda: together(1, 2, loop, widths),
+        "processes": lambda: together(2, 1, loop, widths),
     }
     return interleaved(ways, rounds)
 
@@ -42,11 +42,11 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for loop in ("sparsevae", "sparsevae-plain"):
-        for channels in ("16,32,64", "16,32,256"):
-            found = measured(loop, channels, options.rounds)
+        for widths in ("16,32,64", "16,32,256"):
+            found = measured(loop, widths, options.rounds)
             for way, title in TITLES.items():
                 speed, gain = middle(found[way]), ratio(found[way], found["one"])
-                trunk = channels.replace(",", "-")
+                trunk = widths.replace(",", "-")
                 rows.append([f"{loop}, {trunk}, {title}", f"{speed:,.0f}", f"{gain:.2f}"])
     print(f"VAE, J = 64, batch 256, medians of {options.rounds} rounds. {machine()}.\n")
     print(table(["", "images/s", "to 1 process, 1 thread"], rows))

@@ -48,9 +48,9 @@ GROUPS = {
 REST = "everything else"
 
 
-def shares(model: str, channels: tuple[int, ...]) -> dict[str, float]:
+def shares(model: str, widths: tuple[int, ...]) -> dict[str, float]:
     """Share of the time of every group."""
-    config, images = settings(model, channels, LATENTS, batch_size=256), images_of(IMAGES)[1]
+    config, images = settings(model, widths, LATENTS, batch_size=256), images_of(IMAGES)[1]
     own_loop(config, images, lambda count: None, epochs=1)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         own_loop(config, images, lambda count: None, epochs=1)
@@ -70,9 +70,9 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     print(f"J = {LATENTS}, batch 256, kernel {kernels.kernel_name()}. {machine()}.")
-    for channels in ((16, 32, 64), (16, 32, 256)):
-        columns = [shares(model, channels) for model in TITLES]
-        trunk = "-".join(str(width) for width in channels)
+    for widths in ((16, 32, 64), (16, 32, 256)):
+        columns = [shares(model, widths) for model in TITLES]
+        trunk = "-".join(str(width) for width in widths)
         head = [f"share of the step, trunk {trunk}", *TITLES.values()]
         rows = [[group, *(f"{column[group]:.0%}" for column in columns)] for group in columns[0]]
         print(f"\n{table(head, rows)}")

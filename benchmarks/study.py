@@ -46,7 +46,7 @@ def study_seconds(epochs: int, trained: int, images: int) -> tuple[float, float]
 
 def usual(model: str, latents: int, images: int) -> Callable[[], Result]:
     """What trains a run of the study with the usual loop for some epochs."""
-    given = ("usual", model, "--channels", "16,32,256", "--latents", str(latents))
+    given = ("usual", model, "--widths", "16,32,256", "--latents", str(latents))
     amount = ("--images", str(images), "--epochs", str(MEASURED_EPOCHS))
     return lambda: answer(start("contest.py", *given, *amount))
 

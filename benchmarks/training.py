@@ -1,6 +1,6 @@
 """How fast the study's own loop trains on one core, against other loops and a matrix product.
 
-    python benchmarks/training.py [--channels 16,32,64] [--rounds 5]
+    python benchmarks/training.py [--widths 16,32,64] [--rounds 5]
 
 Every contestant trains the same network on the same images with the same batch size, on one
 thread, in a fresh process a round; contestants take turns. Lightning and Pythae are installed
@@ -44,7 +44,7 @@ def contestants(options: argparse.Namespace, missing: dict[str, str]) -> Iterato
 
 def runner(loop: str, model: str, options: argparse.Namespace) -> Callable[[], Result]:
     """What runs a contestant once."""
-    arguments = ["--channels", options.channels, "--latents", str(options.latents)]
+    arguments = ["--widths", options.widths, "--latents", str(options.latents)]
     arguments += ["--images", str(options.images), "--epochs", str(options.epochs)]
     arguments += ["--clock", options.clock]
     return lambda: answer(start("contest.py", loop, model, *arguments))
@@ -92,7 +92,7 @@ def comparison(results: Rounds, missing: dict[str, str]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--channels", default="16,32,64", help="widths of the trunk")
+    parser.add_argument("--widths", default="16,32,64", help="widths of the trunk")
     parser.add_argument("--latents", type=int, default=LATENTS)
     parser.add_argument("--images", type=int, default=10_240)
     parser.add_argument("--epochs", type=int, default=2)
@@ -105,7 +105,7 @@ def main() -> None:
     results = interleaved(runners, options.rounds)
     ours = results[f"sparsevae {FULLY_COMPARED}"]
     print(
-        f"Trunk {options.channels.replace(',', '-')}, J = {options.latents}, batch 256, "
+        f"Trunk {options.widths.replace(',', '-')}, J = {options.latents}, batch 256, "
         f"{ours[0]['data']}, {options.epochs} x {options.images:,} images a round, one thread, "
         f"medians of {options.rounds} rounds by the {options.clock} clock, kernel "
         f"{ours[0]['kernel']}, matrix product {middle(ours, 'gemm') / 1e9:.0f} GFLOP/s. "

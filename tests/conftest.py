@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from sparsevae import data
-from sparsevae.data import files, mnist
+from sparsevae.data import mnist
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import train_run
@@ -152,7 +152,7 @@ def table_run(folder, likelihood, values):
     lines = [",".join([*names, "kind"])]
     lines += [",".join([*map(str, row), kinds[n % 2]]) for n, row in enumerate(values)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    raw = files.read(path, labels="kind")
+    raw = data.read(path, labels="kind")
     prepared = prepare(raw, latents=3, epochs=3, likelihood=likelihood)
     run = RunFolder(folder / "run")
     train_run(prepared.config, prepared.dataset, run, data=prepared.data)

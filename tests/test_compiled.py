@@ -32,7 +32,7 @@ def python(code, **environment):
     """Start another interpreter with these environment variables."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith("SPARSEVAE_")}
     return subprocess.Popen(
-        [sys.executable, "-c", f"from sparsevae import kernels\n{code}"],
+        [sys.executable, "-c", f"from sparsevae.networks import kernels\n{code}"],
         env=keep | {"OMP_NUM_THREADS": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -120,7 +120,56 @@ def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path, quick_co
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     settings = {"CXX": f"{quick_compiler} -option", "SPARSEVAE_CACHE": str(blocked)}
+    settings |= {"XDG_CACHE_HOME": str(blocked)}
     assert output(python(NAME, **settings)) == load().name
+
+
+@pytest.fixture
+def planted(tmp_path, quick_compiler):
+    """Settings of a process, its shared cache with a library in it, and a function to run it.
+
+    The library in the cache is another one that leaves a mark when it is loaded.
+    """
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    settings = {"CXX": quick_compiler, "SPARSEVAE_CACHE": str(shared)}
+    settings |= {"XDG_CACHE_HOME": str(own)}
+    assert output(python(NAME, **settings)) == load().name
+    (library,) = (shared / "kernels").iterdir()
+    source, mark = tmp_path / "evil.c", tmp_path / "mark"
+    source.write_text(
+        "#include <stdio.h>\n"
+        f'__attribute__((constructor)) void run(void) {{ fclose(fopen("{mark}", "w")); }}\n'
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
+    return library, mark, own, lambda: output(python(NAME, **settings))
+
+
+@pytest.mark.needs_compiler
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners and modes of files")
+@pytest.mark.parametrize(
+    ("place", "mode"), [("file", 0o666), ("folder", 0o777), ("folder", 0o1777), ("above", 0o777)]
+)
+def test_a_library_that_others_may_have_put_there_is_not_loaded(planted, place, mode):
+    library, mark, own, run = planted
+    places = {"file": library, "folder": library.parent, "above": library.parent.parent}
+    places[place].chmod(mode)
+    run()
+    assert not mark.exists()
+    kept = list(own.rglob("*.so"))
+    assert kept == [] if place == "file" else len(kept) == 1  # a file is replaced where it lies
+    places[place].chmod(0o755)
+    run()
+    assert mark.exists() is (place != "file"), "what this user alone could write is trusted"
+
+
+@pytest.mark.needs_compiler
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid(), reason="needs root, to give away")
+def test_a_library_of_another_user_is_not_loaded(planted):
+    library, mark, _, run = planted
+    os.chown(library, 65534, 65534)
+    run()
+    assert not mark.exists()
+    assert library.stat().st_uid == os.getuid(), "built again"
 
 
 @pytest.mark.needs_compiler

@@ -39,8 +39,8 @@ def test_configurations_do_not_change():
         ({"latents": 2.5}, "'latents' does not take 2.5"),
         ({"epochs": "many"}, "'epochs' does not take 'many'"),
         ({"learning_rate": float("nan")}, "'learning_rate' does not take nan"),
-        ({"channels": []}, "'channels' does not take"),
-        ({"channels": [16, 0]}, "'channels' does not take 0"),
+        ({"widths": []}, "'widths' does not take"),
+        ({"widths": [16, 0]}, "'widths' does not take 0"),
         ({"epoch": 3}, "There is no setting 'epoch'; the settings are dataset, split"),
     ],
 )

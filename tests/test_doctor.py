@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
 from sparsevae import data, report
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import diagnostics
@@ -39,7 +40,7 @@ def examined(digits, model="vsc", *, hook=None, recipe_name="default", **changes
     """The diagnosis of a run; a hook changes what the decoder is given while it trains."""
     arguments = {**recipe(recipe_name).arguments.get(model, {}), **changes.pop("arguments", {})}
     settings = {"dataset": "digits", "latents": 16, "epochs": 6, "batch_size": 16}
-    fields = {**settings, "model": model, "channels": (8, 16, 64), "learning_rate": FAST}
+    fields = {**settings, "model": model, "widths": (8, 16, 64), "learning_rate": FAST}
     config = RunConfig.checked({**fields, "arguments": arguments, **changes})
     images = torch.from_numpy(digits.train.images)
     trained = new_model(config, images)
@@ -208,7 +209,7 @@ def test_other_healthy_models_give_no_alarm(digits, model):
 
 def untrained(name, **arguments):
     torch.manual_seed(0)
-    model = build(name, SHAPE, LATENTS, channels=(3, 16), arguments=arguments).eval()
+    model = build(name, SHAPE, LATENTS, widths=(3, 16), arguments=arguments).eval()
     for parameter in model.encoder.head.parameters():
         parameter.data *= 4  # posteriors far enough from their priors
     return model

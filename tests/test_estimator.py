@@ -16,13 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sparsevae.estimators.plan import make_plan
 
 import sparsevae
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-from sparsevae.estimators.plan import make_plan
 from sparsevae.models import build, priors
-from sparsevae.models.sampling import draw_codes
 from sparsevae.training.defaults import LEAST_EPOCHS, MOST_EPOCHS
 
 CODERS = [VariationalSparseCoder, VariationalCoder, DeterministicCoder]
@@ -60,7 +59,7 @@ def test_scikit_learns_own_checks(estimator, check):
 @each_coder
 def test_a_table_comes_back_in_its_units_better_than_its_mean(coder, wine):
     fitted = few(coder, max_iter=100, n_components=8).fit(wine)
-    assert (fitted.likelihood_, fitted.trunk_, fitted.channels_) == ("gaussian", "mlp", (64,))
+    assert (fitted.likelihood_, fitted.trunk_, fitted.widths_) == ("gaussian", "mlp", (64,))
     assert fitted.scaling_.kind == "standard"
     assert "0.13 to 1680" in fitted.likelihood_reason_
     restored = fitted.inverse_transform(fitted.transform(wine))
@@ -74,7 +73,7 @@ def test_a_table_comes_back_in_its_units_better_than_its_mean(coder, wine):
 @each_coder
 def test_images_keep_their_layout(coder, shape):
     x = np.random.default_rng(0).integers(0, 256, size=(20, *shape), dtype=np.uint8)
-    fitted = few(coder, channels=(4, 8)).fit(x)
+    fitted = few(coder, widths=(4, 8)).fit(x)
     assert (fitted.likelihood_, fitted.trunk_) == ("bernoulli", "convolution")
     assert fitted.scaling_.kind == "grey"
     assert fitted.n_features_in_ == x[0].size
@@ -124,12 +123,12 @@ def test_named_choices_are_taken(wine):
         VariationalCoder,
         likelihood={"kind": "fixed-gaussian", "scale": 0.5},
         scaling="minmax",
-        channels=(5, 4),
+        widths=(5, 4),
         model_arguments={"beta": 4.0},
     ).fit(wine)
     assert fitted.model_.family_settings == {"scale": 0.5}
     assert fitted.model_.kl_weight(1.0) == 4.0
-    assert (fitted.scaling_.kind, fitted.channels_) == ("minmax", (5, 4))
+    assert (fitted.scaling_.kind, fitted.widths_) == ("minmax", (5, 4))
     assert fitted.likelihood_reason_ == "It was named."
 
 
@@ -245,18 +244,18 @@ def test_codes_are_drawn_from_the_prior(prior):
     """Their spikes and slabs have the frequencies and moments that the prior names."""
     torch.manual_seed(0)
     arguments = {"prior": prior, "alpha": 0.3, "pseudo_inputs": 4}
-    model = build("vsc", (6,), 5, channels=(8,), arguments=arguments)
+    model = build("vsc", (6,), 5, widths=(8,), arguments=arguments)
     for parameter in model.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
-    codes = draw_codes(model, 40_000)
+    codes = model.draw_codes(40_000)
     if prior == "fixed":
         spikes, means = torch.full((5,), 0.3), torch.zeros(5)
     elif prior == "learned":
         spikes = model.prior.logits.sigmoid().detach()
         means = spikes * model.prior.loc.detach()
     else:
-        components = model.prior.components(model.posterior)
-        weights = model.prior.log_weights.exp()
+        log_weights, components = model.prior.mixture(model.posterior)
+        weights = log_weights.exp()
         spikes = (weights @ components.spike_probability).detach()
         means = (weights @ components.mean).detach()
     torch.testing.assert_close((codes != 0).float().mean(0), spikes, rtol=0, atol=0.015)
@@ -264,9 +263,9 @@ def test_codes_are_drawn_from_the_prior(prior):
 
 
 def test_a_prior_that_cannot_be_drawn_from_is_one_sentence():
-    model = build("ae", (6,), 5, channels=(8,), arguments={})
+    model = build("ae", (6,), 5, widths=(8,), arguments={})
     with pytest.raises(ConfigurationError, match=r"^[^\n]*'none'[^\n]*\.$"):
-        draw_codes(model, 3)
+        model.draw_codes(3)
     assert isinstance(model.prior, priors.NoPrior)
 
 
@@ -337,7 +336,7 @@ def test_epochs_follow_the_number_of_rows(rows, epochs):
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"learning_rate": {"kind": "steep"}}, "steep"),
         ({"scaling": "robust"}, "robust"),
-        ({"channels": ()}, "channels"),
+        ({"widths": ()}, "widths"),
         ({"likelihood": "cauchy"}, "cauchy"),
         ({"model_arguments": {"depth": 3}}, "depth"),
         ({"model_arguments": {"likelihood": "poisson"}}, "likelihood"),
@@ -357,7 +356,7 @@ def refused(call, x):
 
 
 def test_rows_of_another_shape_are_one_sentence(wine):
-    fitted = few(VariationalCoder, channels=(4,)).fit(IMAGES)
+    fitted = few(VariationalCoder, widths=(4,)).fit(IMAGES)
     assert "(10, 9)" in refused(fitted.transform, IMAGES[:, :9])
     assert "(90,)" in refused(fitted.transform, IMAGES.reshape(20, 90))
     assert "3 numbers" in refused(fitted.inverse_transform, np.zeros((2, 4)))

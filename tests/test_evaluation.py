@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("name", MODELS)
 
 def make(name, shape=(1, 28, 28), **arguments):
     torch.manual_seed(0)
-    model = build(name, shape, LATENTS, channels=(3, 4, 16), arguments=arguments).eval()
+    model = build(name, shape, LATENTS, widths=(3, 4, 16), arguments=arguments).eval()
     model.encoder.head.weight.data *= 20  # codes far enough apart to be told
     return model
 
@@ -49,7 +49,7 @@ def test_the_penalty_is_over_the_whole_set_and_no_part_of_the_bound(tiny_dataset
     row, _ = evaluate(model, tiny_dataset)
     assert plain["sparsity_penalty"] == 0.0
     gamma = torch.from_numpy(measure(model, unit(tiny_dataset.test)).gamma)
-    assert row["sparsity_penalty"] == pytest.approx(float(model.penalty(gamma, gamma)))
+    assert row["sparsity_penalty"] == pytest.approx(float(model.sparsity_penalty(gamma, gamma)))
     assert row["negative_elbo"] == pytest.approx(plain["negative_elbo"])
 
 

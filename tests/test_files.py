@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparsevae.data import files
-from sparsevae.data.files import gathering
-from sparsevae.errors import ConfigurationError, DatasetError, OutputError
+from sparsevae.data import readers
+from sparsevae.data.readers import memory
+from sparsevae.errors import ConfigurationError, DatasetError
 
 SOME = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -98,7 +98,7 @@ def as_read(values):
 def test_npy_comes_back_and_is_mapped(tmp_path, dtype, shape, fortran):
     values = numbers(dtype, shape)
     np.save(tmp_path / "x.npy", np.asfortranarray(values) if fortran else values)
-    raw = files.read(tmp_path / "x.npy")
+    raw = readers.read(tmp_path / "x.npy")
     same(raw, as_read(values))
     assert isinstance(raw.values, np.memmap)
     assert not raw.values.flags.writeable
@@ -111,7 +111,7 @@ def test_npz_comes_back(tmp_path, dtype, shape, compressed):
     labels = np.arange(len(values)) % 2 + 3
     save = np.savez_compressed if compressed else np.savez
     save(tmp_path / "x.npz", images=values, labels=labels)
-    raw = files.read(tmp_path / "x.npz")
+    raw = readers.read(tmp_path / "x.npz")
     same(raw, as_read(values), labels - 3, ("3", "4"))
     assert "Labels are 'labels'." in raw.notes
 
@@ -125,8 +125,8 @@ def test_text_comes_back(tmp_path, rows, columns, delimiter, named, labelled):
     path = tmp_path / ("x.tsv" if delimiter == "\t" else "x.csv")
     header = [*names, *(["kind"] if labelled else [])] if named else None
     write_csv(path, values, header, labels, delimiter)
-    raw = files.read(path, labels="kind" if named else f"x{columns}") if labelled else None
-    raw = raw or files.read(path)
+    raw = readers.read(path, labels="kind" if named else f"x{columns}") if labelled else None
+    raw = raw or readers.read(path)
     expected = (np.arange(rows) + 1) % 2 if labelled else None
     same(raw, values, expected, ("a", "b") if labelled else ())
     assert raw.columns == tuple(names if named else [f"x{place}" for place in range(columns)])
@@ -138,7 +138,7 @@ def test_parquet_comes_back(tmp_path, rows, kinds):
     table = {f"c{place}": numbers(kind, rows, place) for place, kind in enumerate(kinds)}
     labels = ["b", "a"] * rows
     path = write_parquet(tmp_path / "x.parquet", {**table, "kind": labels[:rows]})
-    raw = files.read(path, labels="kind")
+    raw = readers.read(path, labels="kind")
     plain = [v.view(np.uint8) if v.dtype.kind == "b" else v for v in table.values()]
     stacked = np.stack(plain, axis=1).astype(np.result_type(*plain))
     same(raw, stacked, (np.arange(rows) + 1) % 2, ("a", "b"))
@@ -157,7 +157,7 @@ def test_idx_comes_back(tmp_path, dtype, shape, squeezed):
     path = tmp_path / f"some-images-idx3-ubyte{'.gz' if squeezed else ''}"
     path.write_bytes(pack(idx_bytes(values)))
     (tmp_path / "labels.idx").write_bytes(pack(idx_bytes(labels)))
-    raw = files.read(path, labels=str(tmp_path / "labels.idx"))
+    raw = readers.read(path, labels=str(tmp_path / "labels.idx"))
     same(raw, values[:, None], labels, ("0", "1"))
 
 
@@ -175,7 +175,7 @@ def test_a_folder_of_images_comes_back(count, channels, rows, columns, labelled,
     values = numbers("|u1", shape)
     labels = [("b", "a")[place % 2] for place in range(count)] if labelled else None
     with tempfile.TemporaryDirectory() as folder:
-        raw = files.read(write_images(Path(folder) / "x", values, labels, ending))
+        raw = readers.read(write_images(Path(folder) / "x", values, labels, ending))
     order = np.argsort(labels, kind="stable") if labelled else np.arange(count)
     expected = values[:, None] if channels == 1 else np.moveaxis(values, 3, 1)
     places = np.array([0 if name == "a" else 1 for name in labels])[order] if labelled else None
@@ -235,7 +235,7 @@ def grey_pictures(count=4, size=(5, 6)):
 def test_images_of_the_hub(hub):
     pictures = grey_pictures()
     calls = hub(StandIn({"image": pictures, "label": [1, 0, 1, 3]}, ["cat", "dog", "eel", "fox"]))
-    raw = files.read("hf:someone/pets:test")
+    raw = readers.read("hf:someone/pets:test")
     assert calls == [("someone/pets", "test", False)]
     classes = ("cat", "dog", "eel", "fox")
     same(raw, np.stack(pictures)[:, None], [1, 0, 1, 3], classes)
@@ -244,12 +244,13 @@ def test_images_of_the_hub(hub):
 
 
 def test_a_table_of_the_hub_in_several_batches(hub, monkeypatch):
-    monkeypatch.setattr("sparsevae.data.files.hub.AT_ONCE", 2)
+    monkeypatch.setattr("sparsevae.data.readers.hub.AT_ONCE", 2)
     hub(StandIn({"a": [1.0, 2.0, 3.5], "b": [4, 5, 6], "kind": ["y", "x", "y"]}))
-    raw = files.read("hf:table", labels="kind", columns=["b", "a"], memory=20)
+    raw = readers.read("hf:table", labels="kind", columns=["b", "a"])
     same(raw, np.array([[4, 1], [5, 2], [6, 3.5]]), [1, 0, 1], ("x", "y"))
     assert raw.columns == ("b", "a")
-    assert isinstance(raw.values, np.memmap)
+    with pytest.raises(DatasetError, match="holds 48 bytes of values or more and only 40"):
+        readers.read("hf:table", labels="kind", columns=["b", "a"], memory=40)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_table_of_the_hub_in_several_batches(hub, monkeypatch):
 def test_mistakes_with_the_hub(hub, found, options, part):
     hub(found)
     with pytest.raises(DatasetError, match=part) as caught:
-        files.read("hf:some/name", **options)
+        readers.read("hf:some/name", **options)
     assert "\n" not in str(caught.value)
 
 
@@ -276,16 +277,16 @@ def test_a_package_that_is_not_there_is_named(monkeypatch, tmp_path):
     for package in ("datasets", "pyarrow"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(DatasetError, match="pip install datasets"):
-        files.read("hf:some/name")
+        readers.read("hf:some/name")
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match="pip install pyarrow"):
-        files.read(tmp_path / "x.parquet")
+        readers.read(tmp_path / "x.parquet")
 
 
 @pytest.mark.parametrize("name", ["hf:", "hf:../x", "hf:a/b/c", "hf:/etc", "hf:a:b:c"])
 def test_a_name_that_is_none(name):
     with pytest.raises(DatasetError, match="names no data set"):
-        files.read(name)
+        readers.read(name)
 
 
 # -- choices that a file leaves open ----------------------------------------------------------
@@ -294,18 +295,18 @@ def test_a_name_that_is_none(name):
 def test_channels_are_recognised(tmp_path):
     values = numbers("|u1", (4, 8, 9, 3))
     np.save(tmp_path / "x.npy", values)
-    raw = files.read(tmp_path / "x.npy")
+    raw = readers.read(tmp_path / "x.npy")
     same(raw, np.moveaxis(values, 3, 1))
     assert raw.notes == ("The last axis, of length 3, was taken for the channels.",)
-    assert files.read(tmp_path / "x.npy", channels="first").values.shape == (4, 8, 9, 3)
+    assert readers.read(tmp_path / "x.npy", channels="first").values.shape == (4, 8, 9, 3)
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 8, 3), (4, 5, 8, 9)])
 def test_channels_that_cannot_be_told(tmp_path, shape):
     np.save(tmp_path / "x.npy", numbers("|u1", shape))
     with pytest.raises(DatasetError, match="say whether channels come"):
-        files.read(tmp_path / "x.npy")
-    last = files.read(tmp_path / "x.npy", channels="last").values
+        readers.read(tmp_path / "x.npy")
+    last = readers.read(tmp_path / "x.npy", channels="last").values
     assert last.shape == (shape[0], shape[3], shape[1], shape[2])
 
 
@@ -313,12 +314,12 @@ def test_arrays_of_npz_by_name(tmp_path):
     train, test = numbers("<f4", (4, 3)), numbers("<f4", (5, 3), 1)
     np.savez(tmp_path / "x.npz", train=train, test=test, kinds=np.array(list("baab")))
     with pytest.raises(DatasetError, match="holds 3 arrays"):
-        files.read(tmp_path / "x.npz")
-    raw = files.read(tmp_path / "x.npz", array="train", labels="kinds")
+        readers.read(tmp_path / "x.npz")
+    raw = readers.read(tmp_path / "x.npz", array="train", labels="kinds")
     same(raw, train, [1, 0, 0, 1], ("a", "b"))
-    same(files.read(tmp_path / "x.npz", array="test"), test)
+    same(readers.read(tmp_path / "x.npz", array="test"), test)
     np.savez(tmp_path / "one.npz", anything=test)
-    same(files.read(tmp_path / "one.npz"), test)
+    same(readers.read(tmp_path / "one.npz"), test)
 
 
 @pytest.mark.parametrize(
@@ -326,17 +327,17 @@ def test_arrays_of_npz_by_name(tmp_path):
 )
 def test_classes_that_are_numbers_are_sorted_as_numbers(tmp_path, kinds):
     np.savez(tmp_path / "x.npz", x=numbers("<f4", (3, 2)), y=np.array(kinds))
-    raw = files.read(tmp_path / "x.npz")
+    raw = readers.read(tmp_path / "x.npz")
     assert raw.classes == ("3", "20")
     np.testing.assert_array_equal(raw.labels, [0, 1, 0])
 
 
 def test_columns_are_chosen_by_name_and_in_order(tmp_path):
     path = write_csv(tmp_path / "x.csv", [[1, 2, 3], [4, 5, 7]], ["a", "b", "c"])
-    raw = files.read(path, columns=["c", "a"])
+    raw = readers.read(path, columns=["c", "a"])
     same(raw, np.array([[3.0, 1], [7, 4]]))
     assert raw.columns == ("c", "a")
-    assert files.read(path, columns="b").columns == ("b",)
+    assert readers.read(path, columns="b").columns == ("b",)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +354,7 @@ def test_columns_are_chosen_by_name_and_in_order(tmp_path):
 )
 def test_the_first_line_of_a_table(tmp_path, text, options, columns, rows, note):
     (tmp_path / "x.csv").write_text(text, encoding="utf-8", newline="")
-    raw = files.read(tmp_path / "x.csv", **options)
+    raw = readers.read(tmp_path / "x.csv", **options)
     assert raw.columns == tuple(columns)
     assert len(raw.values) == rows
     assert any(note in found for found in raw.notes) if note else not raw.notes
@@ -366,7 +367,7 @@ def test_colour_wins_and_other_files_are_left_out(tmp_path):
     (tmp_path / "x/readme.txt").write_text("hello")
     (tmp_path / "x/.hidden").write_text("hello")
     (tmp_path / "x/empty").mkdir()
-    raw = files.read(tmp_path / "x")
+    raw = readers.read(tmp_path / "x")
     assert raw.values.shape == (3, 3, 5, 4)
     np.testing.assert_array_equal(raw.values[2], np.moveaxis(colour, 2, 0))
     np.testing.assert_array_equal(raw.values[0, 0], raw.values[0, 2])
@@ -379,7 +380,7 @@ def test_colour_wins_and_other_files_are_left_out(tmp_path):
 def test_deep_grey_levels_keep_their_depth(tmp_path):
     for kind, ending in (("<u2", ".png"), ("<i4", ".tiff"), ("<f4", ".tiff")):
         values = numbers(kind, (3, 5, 4)) * 30
-        raw = files.read(write_images(tmp_path / kind, values, ending=ending))
+        raw = readers.read(write_images(tmp_path / kind, values, ending=ending))
         same(raw, values[:, None])
 
 
@@ -390,7 +391,7 @@ def test_an_opaque_alpha_and_a_palette_are_colours(tmp_path):
     Image.fromarray(opaque).save(tmp_path / "x/0.png")
     Image.fromarray(colour).quantize(256).save(tmp_path / "x/1.png")
     Image.fromarray(colour).save(tmp_path / "x/2.png")
-    values = files.read(tmp_path / "x").values
+    values = readers.read(tmp_path / "x").values
     assert values.shape == (3, 3, 5, 4)
     np.testing.assert_array_equal(values[0], values[2])
 
@@ -403,38 +404,33 @@ def test_the_same_values_have_the_same_checksum(tmp_path):
     (tmp_path / "x.idx").write_bytes(idx_bytes(values))
     write_images(tmp_path / "x", values)
     names = ("x.npy", "fortran.npy", "x.npz", "x.idx", "x")
-    found = {files.read(tmp_path / name).sha256 for name in names}
+    found = {readers.read(tmp_path / name).sha256 for name in names}
     assert len(found) == 1
     np.save(tmp_path / "y.npy", np.arange(6) % 2)
-    labelled = files.read(tmp_path / "x.npy", labels=str(tmp_path / "y.npy"))
+    labelled = readers.read(tmp_path / "x.npy", labels=str(tmp_path / "y.npy"))
     assert labelled.sha256 not in found
     wide = values.astype("<i4")
     for order in "<>":
         np.save(tmp_path / f"{order}.npy", wide.astype(f"{order}i4"))
-    assert len({files.read(tmp_path / f"{order}.npy").sha256 for order in "<>"}) == 1
+    assert len({readers.read(tmp_path / f"{order}.npy").sha256 for order in "<>"}) == 1
 
 
-def test_what_is_larger_than_the_allowance_is_mapped_and_leaves_nothing_behind(
+def test_what_is_larger_than_the_allowance_is_refused_before_it_fills_the_memory(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("sparsevae.data.files.text.BLOCK", 8)
-    monkeypatch.setattr("sparsevae.data.files.parquet.BLOCK", 8)
-    monkeypatch.setattr("sparsevae.data.files.folder.BLOCK", 8)
+    monkeypatch.setattr("sparsevae.data.readers.tables.BLOCK", 8)
     values = numbers("<f8", (40, 3))
     table = {name: values[:, place] for place, name in enumerate("abc")}
     paths = [
-        write_csv(tmp_path / "x.csv", values, list("abc")),
-        write_parquet(tmp_path / "x.parquet", table),
-        write_images(tmp_path / "x", numbers("|u1", (40, 5, 5))),
+        (write_csv(tmp_path / "x.csv", values, list("abc")), "holds 144 bytes of values or more"),
+        (write_parquet(tmp_path / "x.parquet", table), "holds 960 bytes"),
+        (write_images(tmp_path / "x", numbers("|u1", (40, 5, 5))), "holds 1000 bytes"),
     ]
-    for path in paths:
-        small, large = files.read(path, memory=100), files.read(path, memory=10**6)
-        assert isinstance(small.values, np.memmap)
-        assert not isinstance(large.values, np.memmap)
-        assert small.sha256 == large.sha256
-        assert not small.values.flags.writeable
-    assert list((tmp_path / "cache").iterdir()) == []
+    for path, part in paths:
+        with pytest.raises(DatasetError, match=f"{part}.*and only 100 are allowed"):
+            readers.read(path, memory=100)
+        assert len(readers.read(path, memory=1000).values) == 40
+    assert readers.read(paths[0][0]).sha256 == readers.read(paths[1][0]).sha256
 
 
 def test_an_array_is_never_loaded(tmp_path):
@@ -446,7 +442,7 @@ def test_an_array_is_never_loaded(tmp_path):
         file.truncate(file.tell() + rows * 128)
     tracemalloc.start()
     try:
-        raw = files.read(tmp_path / "x.npy", memory=1)
+        raw = readers.read(tmp_path / "x.npy", memory=1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -454,47 +450,36 @@ def test_an_array_is_never_loaded(tmp_path):
     assert peak < 2**25
 
 
-def test_a_full_disk_and_a_cache_that_is_a_file(tmp_path, monkeypatch):
-    path = write_images(tmp_path / "x", numbers("|u1", (4, 5, 5)))
-    monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path / "x/0000.png"))
-    with pytest.raises(OutputError, match="Cannot write to the cache"):
-        files.read(path, memory=10)
-    monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(gathering, "SHARE_OF_DISK", 2**60)
-    with pytest.raises(DatasetError, match="holds 100 bytes of values or more, and only 0"):
-        files.read(path, memory=10)
-
-
 def test_the_allowance_follows_the_free_memory():
-    assert gathering.allowance(None) == pytest.approx(gathering.free_memory() / 4, rel=0.2)
-    assert gathering.allowance(7) == 7
+    assert memory.allowance(None) == pytest.approx(memory.free_memory() / 4, rel=0.2)
+    assert memory.allowance(7) == 7
     with pytest.raises(ConfigurationError, match="positive number"):
-        gathering.allowance(0)
+        memory.allowance(0)
 
 
 def test_free_memory_by_what_the_system_says(tmp_path, monkeypatch):
     system, container = tmp_path / "meminfo", tmp_path / "memory.max"
-    monkeypatch.setattr(gathering, "MEMORY", system)
-    monkeypatch.setattr(gathering, "CONTAINER", container)
-    unknown = gathering.free_memory()
+    monkeypatch.setattr(memory, "MEMORY", system)
+    monkeypatch.setattr(memory, "CONTAINER", container)
+    unknown = memory.free_memory()
     assert unknown >= 2**20
     system.write_text("MemTotal:       900 kB\nMemAvailable:   800 kB\n")
-    assert gathering.free_memory() == 800 * 1024
+    assert memory.free_memory() == 800 * 1024
     for limit, expected in (("max", 800 * 1024), ("5000", 5000)):
         container.write_text(f"{limit}\n")
-        assert gathering.free_memory() == expected
+        assert memory.free_memory() == expected
 
 
 def test_columns_that_carry_nothing_are_noted(tmp_path):
     path = write_csv(tmp_path / "x.csv", [[1, 2, 3], [1, 5, 3]], ["a", "b", "c"])
-    assert files.read(path).notes == (
+    assert readers.read(path).notes == (
         "2 columns are constant and carry no information: 'a', 'c'.",
     )
     np.save(tmp_path / "x.npy", np.zeros((3, 4, 4)))
-    (note,) = files.read(tmp_path / "x.npy").notes
+    (note,) = readers.read(tmp_path / "x.npy").notes
     assert "nothing to learn" in note
     path = write_csv(tmp_path / "y.csv", [[1], [2]], ["a", "id"], ["p", "q"])
-    (note,) = files.read(path, labels="id").notes
+    (note,) = readers.read(path, labels="id").notes
     assert "class of its own" in note
 
 
@@ -574,9 +559,18 @@ MISTAKES = [
     ("x.csv", text(""), {}, "fewer than two lines"),
     ("x.csv", text("a,b\n"), {}, "fewer than two lines"),
     ("x.csv", text("a,b\n1,2\n"), {}, "holds 1 rows"),
-    ("x.csv", text("a,b\n1,2\n3,\n"), {}, "line 3, column 'b' is empty"),
-    ("x.csv", text("a,b\n1,2\n3,1_0\n"), {}, "line 3, column 'b' holds '1_0'"),
-    ("x.csv", text('a,b\n1,2\n"3\n",x\n'), {}, "line 4, column 'b' holds 'x'"),
+    ("x.csv", text("a,b\n1,2\n3,\n"), {}, "row 2, column 'b' is empty"),
+    ("x.csv", text("a,b\n1,2\n3,1_0\n"), {}, "row 2, column 'b' holds '1_0'"),
+    ("x.csv", text('a,b\n1,2\n"3\n",x\n'), {}, "row 2, column 'b' holds 'x'"),
+    ("x.csv", text("a,b\n1,2\n3\n"), {}, "row 2, column 'b' is empty"),
+    (
+        "x.csv",
+        text("a,b,c\n1,u,2\n3,v,\n"),
+        {},
+        "row 1, column 'b' holds 'u'; row 2, column 'c' is empty",
+    ),
+    ("x.csv", text("a,b\n1,nan\nnan,4\n"), {}, "row 1, column 'b'.* is nan, and .* in 'a'"),
+    ("x.csv", text("a,b\n1,2,3\n3,4\n"), {}, "line 2 has 3 fields and the first one 2"),
     ("x.csv", text("a,b\n1,2\n3,4,5\n"), {}, "line 3 has 3 fields and the first one 2"),
     ("x.csv", text("a,b\n1,2\n3,nan\n"), {}, "row 2, column 'b'.* is nan"),
     ("x.csv", text("a,a\n1,2\n3,4\n"), {}, "several columns 'a'"),
@@ -596,7 +590,19 @@ MISTAKES = [
     ("x.csv", text("a,b\n1,2\n3,4\n"), {"channels": "last"}, "'channels' is not for that"),
     ("x.parquet", raw_bytes(b"PAR1"), {}, "damaged Parquet file"),
     ("x.parquet", columns(a=[1, 2], b=["u", "v"]), {}, "column 'b' holds string"),
-    ("x.parquet", columns(a=[1, None]), {}, "row 2 .*column 'a' has no value"),
+    ("x.parquet", columns(a=[1, None]), {}, "row 2, column 'a' .* has no value"),
+    (
+        "x.parquet",
+        columns(a=[1, None], b=[None, 2.0]),
+        {},
+        "row 2, column 'a'; row 1, column 'b' .* has no value",
+    ),
+    (
+        "x.parquet",
+        columns(a=["u"], b=["v"]),
+        {},
+        "column 'a' holds .*, column 'b' holds .*, not numbers",
+    ),
     ("x.parquet", columns(a=[1, 2], b=["u", None]), {"labels": "b"}, "label 2 is 'None'"),
     ("x.parquet", columns(a=np.zeros(0), b=np.zeros(0)), {"labels": "b"}, "array of shape"),
     ("x.parquet", columns(a=[1, 2]), {"columns": ["b"]}, "no column 'b'"),
@@ -619,7 +625,7 @@ MISTAKES = [
 def test_a_mistake_is_one_sentence(tmp_path, name, write, options, part):
     write(tmp_path / name)
     with pytest.raises((DatasetError, ConfigurationError), match=part) as caught:
-        files.read(tmp_path / name, **options)
+        readers.read(tmp_path / name, **options)
     said = str(caught.value)
     assert "\n" not in said
     assert said.endswith(".")
@@ -630,33 +636,33 @@ def test_one_row_is_enough_where_nothing_is_learned(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((1, 3)))
     write_csv(tmp_path / "x.csv", np.ones((1, 3)), list("abc"))
     for name in ("x.npy", "x.csv"):
-        raw = files.read(tmp_path / name, fewest=1)
+        raw = readers.read(tmp_path / name, fewest=1)
         same(raw, np.ones((1, 3)))
         assert raw.notes == ()
 
 
 def test_a_path_that_leads_nowhere(tmp_path):
     with pytest.raises(DatasetError, match=r"absent.npy is not there"):
-        files.read(tmp_path / "absent.npy")
+        readers.read(tmp_path / "absent.npy")
     with pytest.raises(DatasetError, match="is not there"):
-        files.read("x" * 5000)
+        readers.read("x" * 5000)
 
 
 def test_labels_of_an_array_are_an_array(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     path = write_csv(tmp_path / "x.csv", np.eye(3))
     with pytest.raises(ConfigurationError, match=r"labels of .* are a \.npy or IDX file"):
-        files.read(tmp_path / "x.npy", labels=str(path))
+        readers.read(tmp_path / "x.npy", labels=str(path))
 
 
 def test_folders_that_are_no_classes(tmp_path):
     write_images(tmp_path / "x", numbers("|u1", (2, 3, 3)), ["a", "b"])
     write_images(tmp_path / "x", numbers("|u1", (1, 3, 3)))
     with pytest.raises(DatasetError, match="images beside subfolders"):
-        files.read(tmp_path / "x")
+        readers.read(tmp_path / "x")
     (tmp_path / "x/a/deep").mkdir()
     with pytest.raises(DatasetError, match="deep is a folder inside the class 'a'"):
-        files.read(tmp_path / "x")
+        readers.read(tmp_path / "x")
 
 
 def test_a_damaged_image_is_named(tmp_path):
@@ -665,7 +671,7 @@ def test_a_damaged_image_is_named(tmp_path):
     for content in (whole[:60], whole[: len(whole) // 2], b"", b"GIF89a"):
         (tmp_path / "x/0001.png").write_bytes(content)
         with pytest.raises(DatasetError, match=r"0001\.png cannot be read as an image"):
-            files.read(tmp_path / "x")
+            readers.read(tmp_path / "x")
 
 
 def test_an_animation_is_refused(tmp_path):
@@ -675,4 +681,4 @@ def test_an_animation_is_refused(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x/0.gif").write_bytes(stream.getvalue())
     with pytest.raises(DatasetError, match=re.escape("0.gif holds 3 images")):
-        files.read(tmp_path / "x")
+        readers.read(tmp_path / "x")

@@ -29,7 +29,7 @@ SMALL = {
     "latents": 4,
     "epochs": 3,
     "batch_size": 64,
-    "channels": (4, 8, 16),
+    "widths": (4, 8, 16),
 }
 MIXTURE = {"prior": "mixture", "penalty": "prior", "pseudo_inputs": 7}
 CASES = [*((name, {}) for name in MODELS), ("vsc", MIXTURE)]
@@ -96,7 +96,7 @@ def test_stopped_in_any_epoch_and_resumed_equals_uninterrupted(
     "kernel", ["plain", pytest.param("native", marks=pytest.mark.needs_compiler)]
 )
 def test_resumption_is_exact_with_either_kernel(kernel, tiny_dataset, tmp_path):
-    some = config("vsc", MIXTURE, channels=(16, 32, 64))
+    some = config("vsc", MIXTURE, widths=(16, 32, 64))
     with kernels.use(kernel):
         whole = trained(tmp_path / "whole", some, tiny_dataset)
         folder = RunFolder(tmp_path / "parts")
@@ -110,10 +110,10 @@ def test_resumption_is_exact_with_either_kernel(kernel, tiny_dataset, tmp_path):
 KILLED = """
 import json, os, signal, sys
 import torch
-from sparsevae import datasets
-from sparsevae.config import RunConfig
-from sparsevae.fitting import train_run
-from sparsevae.runs import RunFolder
+from sparsevae import data as datasets
+from sparsevae.training.config import RunConfig
+from sparsevae.runs.train import train_run
+from sparsevae.runs.folder import RunFolder
 from pathlib import Path
 
 torch.set_num_threads(1)
@@ -214,7 +214,7 @@ def test_more_pseudo_inputs_than_images_survive_the_way_through_the_folder(tiny_
 def test_fitting_in_memory_gives_the_weights_of_the_run(tiny_dataset, tmp_path):
     """Both go through one loop; the folder adds nothing to the numbers."""
     arguments = {"alpha": 0.3}
-    some = config(channels=(16, 32, 256), epochs=2, arguments=arguments)
+    some = config(widths=(16, 32, 256), epochs=2, arguments=arguments)
     run = trained(tmp_path / "run", some, tiny_dataset)
     model = fit(
         tiny_dataset.train.images,
@@ -222,7 +222,7 @@ def test_fitting_in_memory_gives_the_weights_of_the_run(tiny_dataset, tmp_path):
         latents=4,
         epochs=2,
         batch_size=64,
-        recipe_name="protocol",
+        recipe="protocol",
         device="cpu",
         **arguments,
     )
@@ -285,7 +285,7 @@ def refused(error, action):
         ({"epochs": 0}, "epochs"),
         ({"batch_size": -1}, "batch_size"),
         ({"seed": -1}, "seed"),
-        ({"recipe_name": "soup"}, "soup"),
+        ({"recipe": "soup"}, "soup"),
     ],
     ids=str,
 )
@@ -297,7 +297,7 @@ def test_a_wrong_setting_is_one_sentence(settings, named, tiny_dataset):
 
 def test_a_known_recipe_is_named_where_an_unknown_one_is_refused(tiny_dataset):
     few = tiny_dataset.train.images[:20]
-    message = refused(ConfigurationError, lambda: fit(few, recipe_name="soup"))
+    message = refused(ConfigurationError, lambda: fit(few, recipe="soup"))
     assert all(name in message for name in RECIPES)
 
 
@@ -388,7 +388,7 @@ def learned(tmp_path_factory):
     parts = {part: with_shuffled_pixels(getattr(real, part), rng) for part in ("train", "test")}
     spoilt = replace(real, sha256="", **parts)
     arguments = {"prior": "fixed", "penalty": "none", "alpha": 0.3}
-    settings = {"latents": 16, "epochs": 10, "batch_size": 32, "channels": (8, 16, 64)}
+    settings = {"latents": 16, "epochs": 10, "batch_size": 32, "widths": (8, 16, 64)}
     some = config("vsc", arguments, learning_rate=3e-3, **settings)
     base = tmp_path_factory.mktemp("learned")
     return {

@@ -130,7 +130,7 @@ def test_classes_without_images_are_left_out():
 def make(name, latents=3, scale=1.0):
     """A model of random weights; ``scale`` changes the unit of its code and nothing else."""
     torch.manual_seed(0)
-    model = build(name, (1, 28, 28), latents, channels=(3, 4, 16), arguments={}).eval()
+    model = build(name, (1, 28, 28), latents, widths=(3, 4, 16), arguments={}).eval()
     head, first = model.encoder.head, model.decoder.trunk[0]
     head.weight.data *= 20
     first.weight.data *= 30

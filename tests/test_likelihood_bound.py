@@ -7,12 +7,12 @@ import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 
+import sparsevae.experiments.published  # noqa: F401 (the prior "published")
 from sparsevae.evaluation import bound
 from sparsevae.evaluation.passes import fixed_noise, measure
 from sparsevae.metrics import likelihood
 from sparsevae.models import build
 from sparsevae.models.priors import FixedSpikeAndSlab, NoPrior
-from sparsevae.models.sampling import draw_codes, has_density, mixture_of
 from sparsevae.models.schedules import Constant
 
 PRIORS = ("fixed", "learned", "mixture", "classifier")
@@ -26,7 +26,7 @@ def make(prior, latents=2, **arguments):
     if prior is not None:
         arguments |= {"prior": prior, "alpha": 0.3, "pseudo_inputs": 3}
     name = "vae" if prior is None else "vsc"
-    model = build(name, (6,), latents, channels=(8,), arguments=arguments).eval()
+    model = build(name, (6,), latents, widths=(8,), arguments=arguments).eval()
     for parameter in model.parameters():
         parameter.data += 0.4 * torch.randn_like(parameter)
     head = model.encoder.head  # slabs wider than most of the prior's, so that weights are tame
@@ -41,7 +41,7 @@ def rows(count):
 @torch.no_grad()
 def exact_log_evidence(model, x):
     """Log p(x) of each row: components and supports enumerated, slabs by Gauss-Hermite."""
-    log_weights, p = mixture_of(model)
+    log_weights, p = model.prior.mixture(model.posterior)
     total = np.zeros(len(x))
     share = WEIGHTS / WEIGHTS.sum()
     for u, support in product(range(len(log_weights)), product((0, 1), repeat=2)):
@@ -72,8 +72,8 @@ def test_many_draws_reach_the_exact_evidence(prior):
 def test_the_prior_of_codes_is_the_sum_over_components(prior):
     """The three matrix products against every component's own density."""
     model = make(prior, latents=5)
-    mixture = mixture_of(model)
-    codes = draw_codes(model, 50)
+    mixture = model.prior.mixture(model.posterior)
+    codes = model.draw_codes(50)
     mask = (codes != 0).float()
     with torch.no_grad():
         each = [
@@ -92,12 +92,12 @@ def test_the_prior_of_codes_is_the_sum_over_components(prior):
 def test_weights_are_constant_when_the_decoder_ignores_codes_and_q_is_p(prior):
     arguments = {} if prior is None else {"prior": prior, "alpha": 0.5, "pseudo_inputs": 2}
     name = "vae" if prior is None else "vsc"
-    model = build(name, (6,), 3, channels=(8,), arguments=arguments).eval()
+    model = build(name, (6,), 3, widths=(8,), arguments=arguments).eval()
     for layer in (model.encoder.head, model.decoder.trunk[0]):
         for parameter in layer.parameters():
             parameter.data.zero_()
     x = torch.from_numpy(rows(5))
-    weights = bound.log_weights(model, x, 40, mixture_of(model)).numpy()
+    weights = bound.log_weights(model, x, 40, model.prior.mixture(model.posterior)).numpy()
     np.testing.assert_allclose(weights, weights[:, :1].repeat(40, 1), atol=1e-5)
     np.testing.assert_allclose(likelihood.effective_sample_size(weights), 40, rtol=1e-4)
 
@@ -106,7 +106,7 @@ def test_weights_are_constant_when_the_decoder_ignores_codes_and_q_is_p(prior):
 def test_the_bound_does_not_fall_with_the_number_of_draws(prior):
     """Averaged over blocks of the same draws: by Jensen's inequality for the sum in each block."""
     model, x = make(prior), torch.from_numpy(rows(30))
-    weights = bound.log_weights(model, x, 64, mixture_of(model)).numpy()
+    weights = bound.log_weights(model, x, 64, model.prior.mixture(model.posterior)).numpy()
     bounds = [
         likelihood.importance_weighted_bound(weights.reshape(-1, size)).mean()
         for size in (1, 2, 8, 64)
@@ -176,8 +176,8 @@ def test_the_columns_say_how_many_draws_and_images():
 
 
 def test_without_a_bound_the_columns_are_blank():
-    deterministic = build("ae", (6,), 2, channels=(8,), arguments={})
-    assert not has_density(NoPrior())
+    deterministic = build("ae", (6,), 2, widths=(8,), arguments={})
+    assert not NoPrior().has_density
     for model in (deterministic, make("published")):
         row = bound.measure_bound(model, rows(3))
         assert tuple(row) == bound.COLUMNS
@@ -187,6 +187,6 @@ def test_without_a_bound_the_columns_are_blank():
 def test_the_prior_is_that_of_the_end_of_training():
     model = make("fixed")
     model.prior = FixedSpikeAndSlab(2, 0.2, Constant(2.0))
-    assert mixture_of(model).components.spike_probability == pytest.approx(0.4)
+    assert model.prior.mixture(model.posterior).components.spike_probability == pytest.approx(0.4)
     with fixed_noise(0):
-        assert (draw_codes(model, 4000) != 0).float().mean() == pytest.approx(0.4, abs=0.02)
+        assert (model.draw_codes(4000) != 0).float().mean() == pytest.approx(0.4, abs=0.02)

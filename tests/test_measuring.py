@@ -7,7 +7,7 @@ import torch
 from sparsevae.data import Split
 from sparsevae.evaluation import passes
 from sparsevae.models import MODELS, build
-from sparsevae.models.distributions import Gated, Point
+from sparsevae.models.distributions import Point
 
 SHAPE, LATENTS, IMAGES = (1, 9, 8), 5, 23
 EACH = pytest.mark.parametrize("name", MODELS)
@@ -15,7 +15,7 @@ EACH = pytest.mark.parametrize("name", MODELS)
 
 def make(name, **arguments):
     torch.manual_seed(0)
-    given = {"channels": (3, 16), "arguments": arguments, "examples": torch.rand(50, *SHAPE)}
+    given = {"widths": (3, 16), "arguments": arguments, "examples": torch.rand(50, *SHAPE)}
     model = build(name, SHAPE, LATENTS, **given).eval()
     for parameter in model.encoder.head.parameters():
         parameter.data *= 4  # codes far enough apart to be told
@@ -34,16 +34,14 @@ def test_columns_are_what_the_model_says(name, x):
     found, q = passes.measure(model, x), model.posterior(images)
     for column, expected in (("code", model.encode(images)), ("mean", q.mean), ("loc", q.loc)):
         np.testing.assert_allclose(getattr(found, column), expected, atol=1e-6)
-    gated = isinstance(q, Gated)
-    assert found.gated == gated
-    gamma = q.spike_probability if gated else torch.ones_like(q.loc)
-    np.testing.assert_allclose(found.gamma, gamma, atol=1e-6)
+    assert found.gated == model.has_gates
+    np.testing.assert_allclose(found.gamma, q.spike_probability, atol=1e-6)
     kl, expected = model.prior.kl(q, images, model.posterior, 1.0)
     np.testing.assert_allclose(found.kl, kl, rtol=1e-5)
     np.testing.assert_allclose(found.expected, expected, atol=1e-6)
     score = -model.likelihood(torch.from_numpy(found.draw)).log_prob(images)
     np.testing.assert_allclose(found.reconstruction, score, rtol=1e-5)
-    if gated:
+    if found.gated:
         off = found.draw == 0
         assert 0 < off.mean() < 1
 

@@ -6,7 +6,7 @@ from torch.distributions import kl_divergence
 
 from sparsevae.models import build, priors
 from sparsevae.models.distributions import SpikeAndSlab
-from sparsevae.models.penalties import ActivityPenalty, bernoulli_kl
+from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.models.priors.mixture import PseudoInputMixture
 
 BATCH, LATENTS, INPUTS, PIXELS = 9, 4, 5, 12
@@ -24,14 +24,12 @@ def x():
     return torch.rand(BATCH, PIXELS, generator=torch.Generator().manual_seed(1)).double()
 
 
-def mixture(weights):
+def mixture():
     generator = torch.Generator().manual_seed(2)
     starts = torch.rand(INPUTS, PIXELS, generator=generator).double()
-    prior = PseudoInputMixture(starts, weights).double()
-    if weights != "exact":
-        prior.classifier.weight.data.normal_(generator=generator)
-    if weights != "published":
-        prior.log_odds.data.normal_(generator=generator)
+    prior = PseudoInputMixture(starts, "classifier").double()
+    prior.classifier.weight.data.normal_(generator=generator)
+    prior.log_odds.data.normal_(generator=generator)
     return prior
 
 
@@ -49,7 +47,7 @@ def divergences(q, components):
 
 @torch.no_grad()
 def test_the_classifier_gives_the_variational_bound(x):
-    prior = mixture("classifier")
+    prior = mixture()
     w = torch.softmax(prior.classifier(x), 1)
     each = divergences(encoder(x), encoder(prior.pseudo_inputs))
     expected = (w * (each + w.log() - prior.log_weights)).sum(1)
@@ -58,7 +56,7 @@ def test_the_classifier_gives_the_variational_bound(x):
 
 @torch.no_grad()
 def test_exact_weights_are_tighter_than_any_classifier(x):
-    loose = mixture("classifier")
+    loose = mixture()
     tight = PseudoInputMixture(loose.pseudo_inputs.data).double()
     tight.log_odds.data = loose.log_odds.data
     q = encoder(x)
@@ -73,60 +71,7 @@ def test_an_undecided_classifier_starts_with_equal_weights(x):
     torch.testing.assert_close(spikes, mean.expand(BATCH, -1))
 
 
-@torch.no_grad()
-def test_published_weights_are_the_published_formula(x):
-    """Σ_u S(60(w_u − ½))·KL_u with the pseudo-inputs' spikes σ(10(γ − ½)), written out."""
-    prior = mixture("published")
-    found = encoder(prior.pseudo_inputs)
-    logits = 10 * (found.spike_probability - 0.5)
-    each = divergences(encoder(x), SpikeAndSlab(logits, found.loc, found.scale))
-    w = torch.sigmoid(60 * (torch.softmax(prior.classifier(x), 1) - 0.5))
-    torch.testing.assert_close(prior.kl(encoder(x), x, encoder, 1.0).kl, (w * each).sum(1))
-
-
-@torch.no_grad()
-def test_published_spikes_have_a_floor():
-    prior = mixture("published")
-
-    def closed(u):
-        dark = torch.full((len(u), LATENTS), -40.0).double()
-        return SpikeAndSlab(dark, torch.zeros_like(dark), torch.ones_like(dark))
-
-    floor = prior.components(closed).spike_probability
-    torch.testing.assert_close(floor, torch.full_like(floor, 0.0066928509))
-
-
-@torch.no_grad()
-def test_the_published_form_is_no_bound_and_says_so(x):
-    """A classifier that always names the right component hides the cost of naming it."""
-    prior = mixture("published")
-    starts = prior.pseudo_inputs.data
-    prior.classifier.weight.data = 200 * starts  # the nearest component, by squared distance
-    prior.classifier.bias.data = -100 * (starts**2).sum(1)
-    exact = PseudoInputMixture(starts).double()
-    published = prior.kl(prior.components(encoder), starts, encoder, 1.0).kl
-    honest = exact.kl(encoder(starts), starts, encoder, 1.0).kl
-    assert not prior.bounds
-    assert exact.bounds
-    assert float(published.mean()) < float(honest.mean())
-
-
 # ------------------------------------------------------------------ penalty and its target
-
-
-def test_the_scalar_penalty_cannot_tell_an_open_gate_from_a_selective_one():
-    always = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    selective = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    scalar, each = ActivityPenalty("scalar", 0.5), ActivityPenalty("prior", 0.5)
-    assert scalar(always, always) == scalar(selective, selective)
-    assert each(selective, selective) < 1e-5
-    assert each(always, always) > 1.0
-
-
-def test_the_scalar_penalty_is_the_mean_over_images():
-    gamma = torch.rand(6, 4, generator=torch.Generator().manual_seed(3)).double()
-    expected = sum(4 * bernoulli_kl(row.mean(), 0.2) for row in gamma) / 6
-    torch.testing.assert_close(ActivityPenalty("scalar", 0.2).double()(gamma, gamma), expected)
 
 
 def test_the_price_is_paid_for_every_gate_above_the_target():
@@ -167,7 +112,7 @@ def test_a_price_holds_the_activity_where_the_distance_alone_does_not():
 def test_an_explicit_alpha_has_no_price():
     def vsc(**arguments):
         settings = {"prior": "mixture", "penalty": "prior", **arguments}
-        return build("vsc", (7,), 12, channels=(8,), arguments=settings)
+        return build("vsc", (7,), 12, widths=(8,), arguments=settings)
 
     for arguments, moves in (({"alpha": 0.1}, False), ({}, True), ({"target_active": 3.0}, True)):
         model = vsc(**arguments)
@@ -176,14 +121,14 @@ def test_an_explicit_alpha_has_no_price():
 
 
 def test_the_target_is_at_most_half_of_the_dimensions():
-    model = build("vsc", (7,), 2, channels=(8,), arguments={"penalty": "prior"})
+    model = build("vsc", (7,), 2, widths=(8,), arguments={"penalty": "prior"})
     assert model.penalty.target_active == 1.0
     assert priors.default_alpha(2) == 0.5
 
 
 def test_the_dual_variable_is_saved_with_the_weights():
     settings = {"prior": "mixture", "penalty": "prior"}
-    first, second = (build("vsc", (7,), 12, channels=(8,), arguments=settings) for _ in range(2))
+    first, second = (build("vsc", (7,), 12, widths=(8,), arguments=settings) for _ in range(2))
     for _ in range(5):
         first.update_duals(first.loss(torch.rand(20, 7)))
     assert float(first.penalty.price) != float(second.penalty.price)
@@ -194,7 +139,7 @@ def test_the_dual_variable_is_saved_with_the_weights():
 def test_no_gate_sinks_to_where_it_is_not_pulled_back_and_nothing_overflows():
     """An encoder thrown far off: gates at 0, slabs as wide as they get, γ·s² finite."""
     arguments = {"prior": "mixture", "penalty": "posterior", "penalty_distance": "symmetric"}
-    model = build("vsc", (7,), 12, channels=(8,), arguments=arguments)
+    model = build("vsc", (7,), 12, widths=(8,), arguments=arguments)
     with torch.no_grad():
         model.encoder.head.bias.copy_(torch.tensor([-1e3] * 12 + [0.0] * 12 + [1e3] * 12))
     q = model.posterior(torch.rand(20, 7))

@@ -10,8 +10,7 @@ from torch import nn
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import kernels
 from sparsevae.networks.trunks import (
-    CHANNELS,
-    TRUNKS,
+    WIDTHS,
     Decoder,
     Encoder,
     FullConvolution,
@@ -21,7 +20,7 @@ from sparsevae.networks.trunks import (
     check_shape,
     count_parameters,
     sizes,
-    stage_channels,
+    stage_widths,
 )
 
 IMAGES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 13, 10), (1, 64, 64), (2, 5, 20), (1, 1, 1)]
@@ -33,18 +32,18 @@ def images(shape, batch=BATCH):
     return torch.rand(batch, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def stages(shape, channels=CHANNELS):
+def stages(shape, widths=WIDTHS):
     """Widths of the trunk from the image to its last layer, and the maps between them."""
     maps = sizes(shape)
-    return [shape[0], *stage_channels(channels, len(maps) - 1)], maps
+    return [shape[0], *stage_widths(widths, len(maps) - 1)], maps
 
 
 def reference_encoder(shape, outputs):
     """The stack in torch's own layers, and those of them that have weights, in order."""
     if len(shape) == 1:
-        pairs = pairwise([*shape, *CHANNELS])
+        pairs = pairwise([*shape, *WIDTHS])
         layers = [layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())]
-        return nn.Sequential(*layers, nn.Linear(CHANNELS[-1], outputs))
+        return nn.Sequential(*layers, nn.Linear(WIDTHS[-1], outputs))
     widths, maps = stages(shape)
     layers = []
     for before, after in pairwise(widths[:-1]):
@@ -55,9 +54,9 @@ def reference_encoder(shape, outputs):
 
 def reference_decoder(shape, latents):
     if len(shape) == 1:
-        pairs = pairwise([latents, *reversed(CHANNELS)])
+        pairs = pairwise([latents, *reversed(WIDTHS)])
         layers = [layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())]
-        return nn.Sequential(*layers, nn.Linear(CHANNELS[0], *shape))
+        return nn.Sequential(*layers, nn.Linear(WIDTHS[0], *shape))
     widths, maps = stages(shape)
     widths, maps = widths[::-1], maps[::-1]
     layers = [nn.Linear(latents, widths[0]), nn.ReLU(), nn.Unflatten(1, (widths[0], 1, 1))]
@@ -140,9 +139,9 @@ OUTWARDS = (32 * 16 * 9 + 16) + (16 * 1 * 9 + 1)
 
 @pytest.mark.parametrize("middle", [64, 256])
 def test_parameter_counts_are_those_of_the_convolutions(middle):
-    latents, shape, channels = 64, (1, 28, 28), (16, 32, middle)
-    encoder = Encoder(shape, 3 * latents, channels)
-    decoder = Decoder(shape, latents, channels)
+    latents, shape, widths = 64, (1, 28, 28), (16, 32, middle)
+    encoder = Encoder(shape, 3 * latents, widths)
+    decoder = Decoder(shape, latents, widths)
     assert count_parameters(encoder.trunk) == FIRST + SECOND + FULL[middle]
     assert count_parameters(encoder.head) == (middle + 1) * 3 * latents
     assert count_parameters(decoder) == (latents + 1) * middle + MIRRORED[middle] + OUTWARDS
@@ -169,15 +168,15 @@ def test_a_strided_layer_and_its_mirror_image_are_adjoint(size):
     """With open ReLUs the gradient of <conv(x), y> for x is the transposed convolution of y."""
     torch.manual_seed(0)
     layer = StridedConvolution(2, 5)
-    mirror = StridedTransposedConvolution(5, 2, size, relu=False)
+    mirror = StridedTransposedConvolution(5, 2, size)
     mirror.weight.data.copy_(layer.weight.data)
     mirror.bias.data.zero_()
     layer.bias.data.fill_(100.0)
     x = images((2, *size)).requires_grad_()
-    maps = layer(x)
+    maps = layer.stacked([layer], x)
     y = torch.randn_like(maps)
     (gradient,) = torch.autograd.grad((maps * y).sum(), x)
-    torch.testing.assert_close(mirror(y), gradient, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(mirror.stacked([mirror], y), gradient, rtol=1e-4, atol=1e-5)
 
 
 def test_a_full_map_layer_and_its_mirror_image_are_adjoint():
@@ -224,7 +223,7 @@ def test_maps_halve_until_both_sides_are_at_most_eight(shape, expected):
     [(0, [256]), (1, [32, 256]), (2, [16, 32, 256]), (4, [16, 16, 16, 32, 256])],
 )
 def test_widths_are_cut_or_repeated_at_the_front(stage_count, expected):
-    assert stage_channels(CHANNELS, stage_count) == expected
+    assert stage_widths(WIDTHS, stage_count) == expected
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (), (1, 0, 5), (0,), (1, 2, 3, 4)], ids=str)
@@ -236,10 +235,14 @@ def test_other_shapes_are_refused_in_one_sentence(shape):
 @pytest.mark.parametrize("shape", [(1, 6, 5), (3, 4, 4)])
 def test_a_dense_trunk_is_that_of_the_flattened_images(shape):
     """Layer by layer the MLP of vectors, its output in the form of the image."""
-    channels, length = (7, 4), math.prod(shape)
+    widths, length = (7, 4), math.prod(shape)
     dense, plain = (
-        (torch.manual_seed(0), Encoder(form, OUTPUTS, widths), Decoder(form, 2, widths, 2))[1:]
-        for form, widths in ((shape, TRUNKS["mlp"](channels)), ((length,), channels))
+        (
+            torch.manual_seed(0),
+            Encoder(form, OUTPUTS, widths, "mlp"),
+            Decoder(form, 2, widths, 2, "mlp"),
+        )[1:]
+        for form in (shape, (length,))
     )
     x = images(shape)
     torch.testing.assert_close(dense[0](x), plain[0](x.flatten(1)))
@@ -247,8 +250,3 @@ def test_a_dense_trunk_is_that_of_the_flattened_images(shape):
     decoded = dense[1](codes)
     assert decoded.shape == (BATCH, 2 * shape[0], *shape[1:])
     torch.testing.assert_close(decoded.flatten(1), plain[1](codes))
-
-
-def test_a_convolutional_trunk_takes_its_widths_as_they_are():
-    assert TRUNKS["convolution"]((3, 4)) == (3, 4)
-    assert type(TRUNKS["convolution"]((3, 4))) is tuple

@@ -46,7 +46,7 @@ def measured(gated, count=200):
 def run(request, tiny_dataset):
     """A model, the arrays of its pictures, and what they are made from."""
     torch.manual_seed(0)
-    model = build(request.param, tiny_dataset.shape, LATENTS, channels=(3, 4, 16), arguments={})
+    model = build(request.param, tiny_dataset.shape, LATENTS, widths=(3, 4, 16), arguments={})
     model.encoder.head.weight.data *= 20
     x = unit(tiny_dataset.test)
     found = measure(model.eval(), x)
@@ -203,7 +203,7 @@ def test_without_labels_there_are_no_profiles(tiny_dataset):
     split = Split(tiny_dataset.test.images[:20])
     dataset = Dataset("made", split, split, ())
     torch.manual_seed(0)
-    model = build("vsc", dataset.shape, LATENTS, channels=(3, 4, 16), arguments={}).eval()
+    model = build("vsc", dataset.shape, LATENTS, widths=(3, 4, 16), arguments={}).eval()
     x = unit(split)
     arrays = pictures.gather(model, dataset, x, measure(model, x), np.zeros(LATENTS))
     assert not {"class_code", "class_gamma", "class_mean", "scatter_labels"} & set(arrays)

@@ -10,7 +10,7 @@ from torch.distributions import Normal, kl_divergence
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import priors
 from sparsevae.models.distributions import Gaussian, SpikeAndSlab
-from sparsevae.models.schedules import Constant, Ramp
+from sparsevae.models.schedules import Ramp
 
 BATCH, LATENTS, INPUTS, PIXELS = 7, 4, 5, 12
 
@@ -73,7 +73,7 @@ def test_without_a_prior_there_is_no_divergence(encoder, x):
 def test_the_standard_normal_has_the_textbook_divergence(encoder, x):
     q = encoder(x)
     gaussian = Gaussian(q.loc, q.scale)
-    found = priors.StandardNormal().kl(gaussian, x, encoder, 1.0).kl
+    found = priors.StandardNormal(LATENTS).kl(gaussian, x, encoder, 1.0).kl
     expected = 0.5 * (q.loc**2 + q.scale**2 - 1 - torch.log(q.scale**2)).sum(1)
     torch.testing.assert_close(found, expected)
 
@@ -89,19 +89,6 @@ def test_the_fixed_prior_has_the_closed_form_of_the_first_paper(encoder, x):
     torch.testing.assert_close(
         found.spike_probability, torch.full((BATCH, LATENTS), alpha).double()
     )
-
-
-def test_a_prior_may_count_slabs_that_are_not_in_use(encoder, x):
-    """KL(N ‖ N(0,1)) + KL(γ ‖ α): never below the divergence, so that the bound stays one."""
-    q, alpha = encoder(x), 0.2
-    gamma = q.spike_probability
-    slab = 0.5 * (q.loc**2 + q.scale**2 - 1) - torch.log(q.scale)
-    weighted, whole = (
-        priors.sparse(name, LATENTS, alpha, Constant(1.0), x).double().kl(q, x, encoder, 1.0).kl
-        for name in ("fixed", "unweighted")
-    )
-    torch.testing.assert_close(whole - weighted, ((1 - gamma) * slab).sum(1), rtol=1e-5, atol=1e-6)
-    assert (whole >= weighted).all()
 
 
 def test_the_fixed_prior_keeps_its_rate_in_the_state_but_does_not_train_it():
@@ -227,18 +214,18 @@ def test_the_encoders_warm_up_warms_the_components(x):
     q = cold(x)
     spikes = naive_scores(prior, q, cold)
     torch.testing.assert_close(prior.kl(q, x, cold, 0.0).kl, -torch.logsumexp(spikes, 1))
-    assert torch.equal(prior.components(cold).loc, torch.zeros(INPUTS, LATENTS).double())
+    assert torch.equal(prior.mixture(cold).components.loc, torch.zeros(INPUTS, LATENTS).double())
 
 
 @torch.no_grad()
 def test_perplexity_counts_the_pseudo_inputs_in_use():
     prior = mixture()
     prior.log_odds.data = torch.zeros(INPUTS).double()
-    assert float(prior.perplexity) == pytest.approx(INPUTS)
+    assert prior.perplexity() == pytest.approx(INPUTS)
     prior.log_odds.data = torch.tensor([50.0, 0, 0, 0, 0]).double()
-    assert float(prior.perplexity) == pytest.approx(1.0)
+    assert prior.perplexity() == pytest.approx(1.0)
     prior.log_odds.data = torch.tensor([50.0, 50.0, 0, 0, 0]).double()
-    assert float(prior.perplexity) == pytest.approx(2.0)
+    assert prior.perplexity() == pytest.approx(2.0)
 
 
 def test_a_mixture_of_gaussians_is_the_special_case_of_certain_spikes(x):
@@ -269,18 +256,21 @@ def test_the_default_rate_keeps_eight_dimensions_on(latents, alpha):
     assert priors.default_alpha(latents) == alpha
 
 
-@pytest.mark.parametrize("name", ["fixed", "learned", "mixture"])
+def settings(alpha=0.2):
+    return priors.PriorSettings(LATENTS, alpha, torch.rand(INPUTS, PIXELS))
+
+
+@pytest.mark.parametrize("name", ["fixed", "learned", "mixture", "classifier"])
 def test_priors_are_made_by_name(name):
-    prior = priors.sparse(name, LATENTS, 0.2, Constant(1.0), torch.rand(INPUTS, PIXELS))
-    assert prior.name == name
+    assert priors.PRIORS.row(name)(settings()).name == name
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, math.nan])
 def test_a_rate_outside_its_range_is_refused(alpha):
     with pytest.raises(ConfigurationError, match=r"alpha .* between 0 and 1"):
-        priors.sparse("fixed", LATENTS, alpha, Constant(1.0), torch.rand(1, PIXELS))
+        settings(alpha)
 
 
 def test_an_unknown_prior_is_refused_with_the_known_names():
-    with pytest.raises(ConfigurationError, match=r"fixed, unweighted, learned, mixture"):
-        priors.sparse("cauchy", LATENTS, 0.2, Constant(1.0), torch.rand(1, PIXELS))
+    with pytest.raises(ConfigurationError, match=r"fixed, learned, mixture, .*priors.register"):
+        priors.PRIORS.row("cauchy")

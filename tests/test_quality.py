@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+import sparsevae.experiments.published  # noqa: F401 (the prior "published")
 from sparsevae.data import corruptions
 from sparsevae.evaluation import quality
 from sparsevae.evaluation.classifier import classifier
 from sparsevae.evaluation.passes import measure, unit
 from sparsevae.metrics import images
 from sparsevae.models import MODELS, build
-from sparsevae.models.sampling import has_density
 
 EACH = pytest.mark.parametrize("name", MODELS)
 CORRUPTIONS = {
@@ -23,7 +23,7 @@ CORRUPTIONS = {
 
 def make(name, shape=(1, 28, 28), **arguments):
     torch.manual_seed(0)
-    model = build(name, shape, 3, channels=(3, 4, 16), arguments=arguments).eval()
+    model = build(name, shape, 3, widths=(3, 4, 16), arguments=arguments).eval()
     model.encoder.head.weight.data *= 20
     return model
 
@@ -64,8 +64,8 @@ def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
     assert torch.equal(torch.get_rng_state(), before)
     assert row == again
     assert row["frechet_classifier"] > 0.1  # nothing is trained
-    assert (row["frechet_classifier_samples"] is not None) == has_density(model.prior)
-    assert has_density(model.prior) == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
+    assert (row["frechet_classifier_samples"] is not None) == model.prior.has_density
+    assert model.prior.has_density == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
 
 
 def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):

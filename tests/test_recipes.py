@@ -2,6 +2,7 @@
 
 import pytest
 
+import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, build
 from sparsevae.training.config import StudyConfig
@@ -18,7 +19,7 @@ def test_a_grid_has_every_combination_once():
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_builds_every_model_at_every_size(name):
     for run in runs(StudyConfig(recipe=name, latents=(2, 20)), "digits"):
-        model = build(run.model, (1, 8, 8), run.latents, channels=(8,), arguments=run.arguments)
+        model = build(run.model, (1, 8, 8), run.latents, widths=(8,), arguments=run.arguments)
         assert model.latents == run.latents
 
 

@@ -171,7 +171,7 @@ def done(tmp_path_factory):
         latents=(2,),
         epochs=1,
         limit=120,
-        channels=(9,),
+        widths=(9,),
         trunk="mlp",
         recipe="protocol",
     )

@@ -13,17 +13,16 @@ import torch
 
 from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.evaluation.passes import unit
-from sparsevae.runs import folder
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 
-SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "channels": (2, 4)}
+SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "widths": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),
-    *("findings.json", "pictures.safetensors", "metrics.json"),
+    *("diagnostics.json", "pictures.safetensors", "metrics.json"),
 }
 
 
@@ -76,7 +75,7 @@ def test_a_run_remembers_what_it_was(tiny_run, tiny_dataset):
 
 
 def test_a_loaded_model_is_the_trained_one(tiny_run, tiny_dataset):
-    model = folder.load(str(tiny_run.path))
+    model = RunFolder(str(tiny_run.path)).load()
     assert not model.training
     checkpoint, _ = tiny_run.load_checkpoint()
     for name, weight in model.state_dict().items():
@@ -176,7 +175,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     files.write_json(path, {"mse": 1})
     code = (
         "import os, pathlib, signal, sys\n"
-        "from sparsevae import storage\n"
+        "from sparsevae.storage import files\n"
         "with files.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('{')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -252,7 +251,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_not_a_run(tmp_path):
     with pytest.raises(RunFolderError, match=r"nowhere is not finished: it has no config\.json"):
-        folder.load(tmp_path / "nowhere")
+        RunFolder(tmp_path / "nowhere").load()
 
 
 # ------------------------------------------------------------------ another configuration

@@ -8,7 +8,6 @@ import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -267,7 +266,7 @@ def test_a_write_that_breaks_off_leaves_nothing_behind(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert cache.store("name", b"after") is False
     assert [path.name for path in cache.folder().iterdir()] == ["name"]
     assert (cache.folder() / "name").read_bytes() == b"before"

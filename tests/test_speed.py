@@ -46,10 +46,10 @@ def seconds(kernel, model, optimiser, images):
 
 @pytest.mark.speed
 @pytest.mark.skipif(kernels.kernel_name() == "plain", reason="no C++ compiler")
-@pytest.mark.parametrize("channels", [(16, 32, 64), (16, 32, 256)])
-def test_compiled_kernels_train_faster(one_thread, channels):
+@pytest.mark.parametrize("widths", [(16, 32, 64), (16, 32, 256)])
+def test_compiled_kernels_train_faster(one_thread, widths):
     images = torch.from_numpy(data.load("mnist-5k").train.images[:IMAGES])
-    config = RunConfig(dataset="mnist-5k", model="vae", latents=32, channels=channels)
+    config = RunConfig(dataset="mnist-5k", model="vae", latents=32, widths=widths)
     model = new_model(config, images)
     trained = (model, make_optimiser(model), images)
     seconds("native", *trained)  # compiles where that was not done, and warms the caches up

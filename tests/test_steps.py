@@ -13,7 +13,7 @@ def one_step(tiny_dataset, progress, precision="float32"):
     """Weights, sums of terms and learning rate after one step of a warmed-up VSC."""
     torch.manual_seed(0)
     arguments = {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.9}}
-    model = models.build("vsc", (1, 28, 28), 5, channels=(4, 8, 16), arguments=arguments)
+    model = models.build("vsc", (1, 28, 28), 5, widths=(4, 8, 16), arguments=arguments)
     optimiser, totals = step.make_optimiser(model), torch.zeros(len(step.TERMS))
     images = torch.from_numpy(tiny_dataset.train.images)
     take = step.EagerStep(model, optimiser, images, OneCycle(2e-3), precision, totals)
@@ -54,7 +54,7 @@ def test_a_captured_step_follows_the_eager_one(tiny_dataset):
 
     def losses(capture):
         torch.manual_seed(0)
-        model = models.build("vae", (1, 28, 28), 5, channels=(4, 8, 16), arguments={}).cuda()
+        model = models.build("vae", (1, 28, 28), 5, widths=(4, 8, 16), arguments={}).cuda()
         images = torch.from_numpy(tiny_dataset.train.images)
         images = images.cuda() if capture else images  # a step on host images is not captured
         optimiser = step.make_optimiser(model)

@@ -23,7 +23,7 @@ class Witness(models.Model):
     """Remembers the batches and the progress that the loop gives it; has one weight."""
 
     def __init__(self):
-        super().__init__(SHAPE, 1, outputs=1, prior=NoPrior(), channels=(1,))
+        super().__init__(SHAPE, 1, outputs=1, prior=NoPrior(), widths=(1,))
         self.weight = nn.Parameter(torch.zeros(1))
         self.batches, self.progress = [], []
 
@@ -50,7 +50,7 @@ def train(model, data, optimiser=None, **changes):
 
 def make(name="vsc", **arguments):
     torch.manual_seed(0)
-    return models.build(name, SHAPE, 3, channels=(3, 8), arguments=arguments)
+    return models.build(name, SHAPE, 3, widths=(3, 8), arguments=arguments)
 
 
 def equal(model, other):

@@ -27,7 +27,7 @@ def data():
 
 def make(name="vsc"):
     torch.manual_seed(0)
-    model = build(name, (1, 28, 28), 4, channels=(3, 4, 16), arguments={}).eval()
+    model = build(name, (1, 28, 28), 4, widths=(3, 4, 16), arguments={}).eval()
     model.encoder.head.weight.data *= 20  # codes far enough apart to be told
     return model
 

@@ -30,4 +30,4 @@ class DeviceError(SparseVAEError):
 
 
 class OutputError(SparseVAEError):
-    """The place to write to is a file, is not writable, or is full."""
+    """The place to write to is a file, is not writable, is full, or is another process's."""

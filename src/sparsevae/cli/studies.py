@@ -22,7 +22,7 @@ def study(
     alpha: Annotated[float | None, typer.Option(help="Share of images a spike is on.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
     trunk: Annotated[str | None, typer.Option(help="convolution or mlp.")] = None,
-    channels: Annotated[str | None, typer.Option(help="Of its layers, such as 16,32,256.")] = None,
+    widths: Annotated[str | None, typer.Option(help="Of its layers, such as 16,32,256.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32, tf32 or bf16.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
     split: Annotated[str | None, typer.Option(help="test or validation.")] = None,
@@ -36,6 +36,7 @@ def study(
 ) -> None:
     """Train every model at every size and seed, measure them, and write a report."""
     from sparsevae.cli.progress import following
+    from sparsevae.experiments import published
     from sparsevae.studies.study import run_study
     from sparsevae.training.config import StudyConfig, read_yaml
 
@@ -50,7 +51,7 @@ def study(
         "alpha": alpha,
         "recipe": recipe,
         "trunk": trunk,
-        "channels": numbers(channels, "--channels"),
+        "widths": numbers(widths, "--widths"),
         "precision": precision,
         "limit": limit,
         "split": split,
@@ -60,7 +61,15 @@ def study(
     config = StudyConfig.checked({**(read_yaml(file) if file else {}), **options})
     with following() as listener:
         try:
-            page = run_study(config, out, device=device, jobs=jobs, reuse=reuse, listener=listener)
+            page = run_study(
+                config,
+                out,
+                device=device,
+                jobs=jobs,
+                reuse=reuse,
+                listener=listener,
+                plugins=(published.__name__,),
+            )
         except KeyboardInterrupt:
             raise typer.Exit(stopped()) from None
     typer.echo(f"Report: {page}")
@@ -115,6 +124,7 @@ def measure(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
     """Measure finished runs again from their weights, with the present definitions."""
+    import sparsevae.experiments.published  # noqa: F401 (its rows of the tables)
     from sparsevae.cli.progress import following
     from sparsevae.studies.remeasuring import measure_again
 
@@ -131,6 +141,7 @@ def bound(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
     """Measure only the importance-weighted bound of finished runs, with more draws and images."""
+    import sparsevae.experiments.published  # noqa: F401 (its rows of the tables)
     from sparsevae.cli.progress import following
     from sparsevae.studies.remeasuring import tighten_bounds
 

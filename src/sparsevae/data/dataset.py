@@ -4,15 +4,15 @@ Shapes: N images, C channels, H rows, W columns; N rows of D columns of a table.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.data.scaling import GREY, Floats, Scaling
+from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.errors import DatasetError
-from sparsevae.storage.arrays import Array
+from sparsevae.storage.arrays import Floats, Rows
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ class Split:
         array([4, 7])
     """
 
-    images: Array
+    images: Rows
     labels: Labels | None = None
     scaling: Scaling | None = None
     factors: Factors | None = None
@@ -135,13 +135,8 @@ class Dataset:
 def checksum(*splits: Split) -> str:
     """SHA-256 (hexadecimal) of the images and labels of `splits`, C order, one after another."""
     digest = hashlib.sha256()
-    for array in _arrays(splits):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _arrays(splits: tuple[Split, ...]) -> Iterator[Array]:
     for split in splits:
-        yield split.images
+        digest.update(np.ascontiguousarray(split.images).data)
         if split.labels is not None:
-            yield split.labels
+            digest.update(np.ascontiguousarray(split.labels).data)
+    return digest.hexdigest()

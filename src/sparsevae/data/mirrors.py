@@ -4,9 +4,14 @@
 file is then asked for at BASE/<data set>/<file name>, as a closed network may offer it.
 """
 
-import io
+import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
 
 from sparsevae.errors import DatasetError, DownloadError
 
@@ -46,7 +51,7 @@ def download(urls: Iterable[str], most: int, accept: Callable[[bytes], bytearray
     failures = []
     for url in urls:
         try:
-            return accept(_fetch(url, most))
+            return accept(_retrieved(url, most))
         except DatasetError as error:
             failures.append(f"{url}: {str(error).rstrip('.')}")
         except (OSError, ValueError) as error:
@@ -54,13 +59,44 @@ def download(urls: Iterable[str], most: int, accept: Callable[[bytes], bytearray
     raise DownloadError("; ".join(failures) or "no mirror is known")
 
 
-def _fetch(url: str, most: int) -> bytes:
+def _retrieved(url: str, most: int) -> bytes:
+    """The content behind an address; its checksum is known of what is in it, not of its packing."""
+    import pooch
+
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel(logging.WARNING)  # it would praise the checksum of the packing to the user
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            fetch = partial(_fetch, most=most)
+            return Path(pooch.retrieve(url, None, "file", folder, downloader=fetch)).read_bytes()
+    finally:
+        log.setLevel(level)
+
+
+def _fetch(url: str, path: str, _: Any, *, most: int) -> None:
+    """A downloader for pooch that an endless file cannot make fill up the disk."""
     from pooch import HTTPDownloader
 
-    buffer = _CappedBuffer(most)
-    fetch = HTTPDownloader(chunk_size=CHUNK, timeout=(CONNECT_SECONDS, READ_SECONDS))
-    fetch(url, buffer, None)
-    return buffer.getvalue()
+    with open(path, "wb") as file:
+        fetch = HTTPDownloader(chunk_size=CHUNK, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        fetch(url, _Capped(file, most), None)
+
+
+@dataclass(frozen=True)
+class _Capped:
+    """A file of at most so many bytes, for whoever writes and flushes."""
+
+    file: IO[bytes]
+    most: int
+
+    def write(self, chunk: bytes) -> None:
+        if self.file.tell() + len(chunk) > self.most:
+            raise DatasetError(f"more than the {self.most} bytes expected")
+        self.file.write(chunk)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def _reason(error: Exception) -> str:
@@ -70,16 +106,3 @@ def _reason(error: Exception) -> str:
         return f"status {response.status_code}"
     kind = type(error).__name__
     return REASONS.get(kind, kind)
-
-
-class _CappedBuffer(io.BytesIO):
-    """Memory for a download of known size, which an endless one cannot fill up."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def write(self, chunk: bytes) -> int:  # type: ignore[override]
-        if self.tell() + len(chunk) > self._most:
-            raise DatasetError(f"more than the {self._most} bytes expected")
-        return super().write(chunk)

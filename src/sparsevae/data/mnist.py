@@ -1,17 +1,23 @@
-"""MNIST and Fashion-MNIST: 60,000 training and 10,000 test images of 28x28 pixels in four files.
+"""Small grey images in ten classes: MNIST, Fashion-MNIST, 5,000 digits of MNIST, and UCI's digits.
 
-Sources: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/; Xiao, Rasul and Vollgraf,
-Fashion-MNIST (2017), https://github.com/zalandoresearch/fashion-mnist (MIT licence).
+The first two are four files each, looked for, downloaded and verified. The others come with
+installed packages and need no network.
 """
+
+import lzma
+from pathlib import Path
 
 import numpy as np
 
 from sparsevae.data import idx, sources
-from sparsevae.data.dataset import Dataset, Split
+from sparsevae.data.dataset import Dataset, Images, Labels, Split
 from sparsevae.data.sources import DataFile, Source
+from sparsevae.data.splits import shuffled, stratified_indices
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+SMALL = Path(__file__).with_name("mnist_5k.xz")
+SPLIT_SEED = 0
 
 
 def _files(*checksums: str) -> tuple[DataFile, ...]:
@@ -56,21 +62,15 @@ FASHION_MNIST = Source(
 )
 DIGITS = tuple("0123456789")
 CLOTHES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 
 
 def mnist() -> Dataset:
-    """Handwritten digits.
+    """60,000 and 10,000 handwritten digits.
+
+    Source: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/.
 
     Raises:
         DatasetError: If a local copy is damaged.
@@ -80,7 +80,10 @@ def mnist() -> Dataset:
 
 
 def fashion_mnist() -> Dataset:
-    """Photographs of clothes, shoes and bags.
+    """60,000 and 10,000 photographs of clothes, shoes and bags.
+
+    Source: Xiao, Rasul and Vollgraf, Fashion-MNIST (2017),
+    https://github.com/zalandoresearch/fashion-mnist.
 
     Raises:
         DatasetError: If a local copy is damaged.
@@ -89,9 +92,42 @@ def fashion_mnist() -> Dataset:
     return _read(FASHION_MNIST, CLOTHES)
 
 
+def mnist_5k() -> Dataset:
+    """5,000 MNIST images that come with the package, as 4,000 training and 1,000 test images.
+
+    They are the first 500 of each digit in MNIST's training file (`mnist_5k.md` beside the file);
+    the split is fixed, stratified and shuffled.
+    """
+    content = bytearray(lzma.decompress(SMALL.read_bytes()))
+    images = np.frombuffer(content, np.uint8).reshape(5000, 1, 28, 28)
+    return _halved("mnist-5k", images, np.arange(10).repeat(500), test_size=1000)
+
+
+def digits() -> Dataset:
+    """The 8x8 digits inside scikit-learn, as 1,437 training and 360 test images.
+
+    Grey levels 0 to 16 are scaled to 0 to 255; the split is fixed, stratified and shuffled.
+    Source: UCI, Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998).
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    grey = np.rint(bunch.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8)
+    return _halved("digits", grey[:, None], bunch.target.astype(np.int64), test_size=360)
+
+
 def _read(source: Source, classes: tuple[str, ...]) -> Dataset:
     arrays = [idx.parse(sources.obtain(source, file), file.name) for file in source.files]
     train_images, train_labels, test_images, test_labels = arrays
     train = Split(train_images[:, None], train_labels.astype(np.int64))
     test = Split(test_images[:, None], test_labels.astype(np.int64))
     return Dataset(source.name, train, test, classes)
+
+
+def _halved(name: str, images: Images, labels: Labels, test_size: int) -> Dataset:
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[stratified_indices(labels, test_size, SPLIT_SEED)] = True
+    order = shuffled(len(labels), SPLIT_SEED + 1)
+    everything = Split(images, labels)
+    train = everything.take(order[~chosen[order]])
+    return Dataset(name, train, everything.take(order[chosen[order]]), DIGITS)

@@ -10,12 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.arrays import Array, Floats, Rows, blocks
 
-Floats = npt.NDArray[np.float32]
 Kind = Literal["none", "grey", "minmax", "standard"]
 Domain = Literal["unit", "real", "counts"]
 
@@ -43,7 +41,7 @@ class Values:
     grey: bool
 
 
-def values_of(x: Array) -> Values:
+def values_of(x: Rows) -> Values:
     """Look through all values of an array, shape ``(N, ...)``, finite numbers."""
     low = min(float(block.min()) for block in blocks(x))
     high = max(float(block.max()) for block in blocks(x))
@@ -60,7 +58,7 @@ class Scaling:
 
     Attributes:
         kind: "none"; "grey" (levels 0 to 255 to [0, 1]); "minmax" (each column's range in the
-            training rows to [0, 1], later rows cut off there); "standard" (mean 0, standard
+            training rows to [0, 1], other rows cut off there); "standard" (mean 0, standard
             deviation 1 a column). A column that is constant in the training rows has scale 1,
             as in scikit-learn's ``StandardScaler``: in a fold of a cross-validation that
             happens to good columns too.
@@ -86,8 +84,14 @@ class Scaling:
         if not self.scale or min(self.scale) <= 0:
             raise ConfigurationError("The scales of a scaling are positive.")
 
-    def apply(self, x: Array) -> Floats:
-        """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share."""
+    def apply(self, x: Rows, clip: bool = True) -> Floats:
+        """Raw rows of shape ``(N, *shape)`` as float32 in memory that torch may share.
+
+        Args:
+            x: the rows.
+            clip: cut "minmax" to the training range. A density of rows that lie outside needs
+                them where they are: of what is cut off it is none.
+        """
         if self.kind == "none":
             return np.require(x[:], np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
         if x.dtype == np.uint8 and self == GREY:
@@ -96,7 +100,8 @@ class Scaling:
         scaled, start = np.empty(x.shape, np.float32), 0
         for block in blocks(x):
             part = (block - shift) / scale
-            scaled[start : start + len(block)] = part.clip(0, 1) if self.kind == "minmax" else part
+            cut = clip and self.kind == "minmax"
+            scaled[start : start + len(block)] = part.clip(0, 1) if cut else part
             start += len(block)
         return scaled
 
@@ -148,7 +153,7 @@ def choose(domain: Domain, values: Values) -> Kind:
     return "grey" if values.grey else "minmax"
 
 
-def fit_scaling(kind: Kind, x: Array) -> Scaling:
+def fit_scaling(kind: Kind, x: Rows) -> Scaling:
     """A scaling with the statistics of training rows.
 
     Args:
@@ -168,14 +173,13 @@ def fit_scaling(kind: Kind, x: Array) -> Scaling:
             return Scaling("minmax", _plain(low), _or_one(high - low))
         case "standard":
             mean, deviation = _moments(x)
-            rounding = (
-                x.size * np.finfo(np.float64).eps * np.abs(mean)
-            )  # of a sum of equal numbers
+            # of a sum of equal numbers
+            rounding = x.size * np.finfo(np.float64).eps * np.abs(mean)
             return Scaling("standard", _plain(mean), _or_one(deviation, rounding))
     raise ConfigurationError(f"A scaling is one of {', '.join(KINDS)}, not {kind!r}.")
 
 
-def _ranges(x: Array) -> tuple[Array, Array]:
+def _ranges(x: Rows) -> tuple[Array, Array]:
     """Smallest and largest value of each column."""
     axes = _all_but_columns(x)
     low = np.min([block.min(axes) for block in blocks(x)], axis=0).astype(np.float64)
@@ -183,7 +187,7 @@ def _ranges(x: Array) -> tuple[Array, Array]:
     return low, high
 
 
-def _moments(x: Array) -> tuple[Array, Array]:
+def _moments(x: Rows) -> tuple[Array, Array]:
     """Mean and standard deviation of each column, the second from differences to the first."""
     axes = _all_but_columns(x)
     count = x.size / x.shape[1]
@@ -193,7 +197,7 @@ def _moments(x: Array) -> tuple[Array, Array]:
     return mean, np.sqrt(squares / count)
 
 
-def _all_but_columns(x: Array) -> tuple[int, ...]:
+def _all_but_columns(x: Rows) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 

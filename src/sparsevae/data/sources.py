@@ -7,6 +7,7 @@ folders a wrong file is an error, never passed over; in the cache it is replaced
 import hashlib
 import threading
 from concurrent import futures
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def obtain(source: Source, file: DataFile) -> bytearray:
         DatasetError: If a copy in the user's folders has another content.
         DownloadError: If there is no copy and no mirror delivers one.
     """
-    found = find(source, file)
-    return _downloaded(source, file) if found is None else found
+    content = find(source, file)
+    return _downloaded(source, file) if content is None else content
 
 
 def find(source: Source, file: DataFile) -> bytearray | None:
@@ -63,20 +64,27 @@ def find(source: Source, file: DataFile) -> bytearray | None:
     Raises:
         DatasetError: If a copy in the user's folders has another content.
     """
-    folders = cache.data_folders()
-    for path in cache.copies([f / sub for f in folders for sub in source.subfolders], file.name):
-        return _verified(path, file)
-    for path in cache.copies(folders, file.name):
-        content, found = _read(path, file)
-        if found not in source.namesakes:
-            _check(path, file, found)
+    for path in _copies(source, file):
+        content, checksum = _unpacked(_read(path, file), file, str(path))
+        if checksum == file.sha256:
             return content
+        if path.parent not in cache.data_folders() or checksum not in source.namesakes:
+            raise DatasetError(
+                f"{path} is not the published file: its content has SHA-256 {checksum}, expected "
+                f"is {file.sha256}; replace it, or take it away to have it downloaded."
+            )
     for path in cache.copies([cache.folder() / source.name], file.name):
-        try:
-            return _verified(path, file)
-        except DatasetError:
-            continue
+        with suppress(DatasetError):  # what is damaged in the cache is downloaded again
+            content, checksum = _unpacked(_read(path, file), file, str(path))
+            if checksum == file.sha256:
+                return content
     return None
+
+
+def at_hand(source: Source) -> bool:
+    """Whether every file has a copy on this machine, whose content was not looked at."""
+    kept = [cache.folder() / source.name]
+    return all(_copies(source, f) or cache.copies(kept, f.name) for f in source.files)
 
 
 def prepare(source: Source, patience: float) -> None:
@@ -97,6 +105,13 @@ def prepare(source: Source, patience: float) -> None:
         _downloaded(source, file)
 
 
+def _copies(source: Source, file: DataFile) -> list[Path]:
+    """The user's copies: in the subfolders of the data set first, then in the folders."""
+    folders = cache.data_folders()
+    inside = [folder / name for folder in folders for name in source.subfolders]
+    return cache.copies([*inside, *folders], file.name)
+
+
 def _downloaded_within(source: Source, file: DataFile, patience: float) -> None:
     outcome: futures.Future[bytearray] = futures.Future()
 
@@ -111,26 +126,26 @@ def _downloaded_within(source: Source, file: DataFile, patience: float) -> None:
         outcome.result(patience)
     except futures.TimeoutError:
         silence = f"no mirror delivered it within {patience:g} seconds"
-        raise _not_found(source, file, silence) from None
+        raise _absent(source, file, silence) from None
 
 
 def _downloaded(source: Source, file: DataFile) -> bytearray:
     def accept(raw: bytes) -> bytearray:
-        content, found = _unpacked(raw, file, "the download")
-        if found != file.sha256:
-            raise DatasetError(f"another content, SHA-256 {found}")
+        content, checksum = _unpacked(raw, file, "the download")
+        if checksum != file.sha256:
+            raise DatasetError(f"another content, SHA-256 {checksum}")
         return content
 
     urls = mirrors.addresses(source.name, f"{file.name}.gz", source.public)
     try:
         content = mirrors.download(urls, file.size + GZIP_OVERHEAD, accept)
     except DownloadError as error:
-        raise _not_found(source, file, str(error)) from error
+        raise _absent(source, file, str(error)) from error
     cache.store(f"{source.name}/{file.name}", content)
     return content
 
 
-def _not_found(source: Source, file: DataFile, failures: str) -> DownloadError:
+def _absent(source: Source, file: DataFile, failures: str) -> DownloadError:
     kept = cache.copies([cache.folder() / source.name], file.name)
     state = f"is damaged in the cache ({kept[0]})" if kept else "is not on this machine"
     return DownloadError(
@@ -140,19 +155,12 @@ def _not_found(source: Source, file: DataFile, failures: str) -> DownloadError:
     )
 
 
-def _verified(path: Path, file: DataFile) -> bytearray:
-    content, found = _read(path, file)
-    _check(path, file, found)
-    return content
-
-
-def _read(path: Path, file: DataFile) -> tuple[bytearray, str]:
+def _read(path: Path, file: DataFile) -> bytes:
     try:
         with path.open("rb") as stream:
-            raw = stream.read(file.size + GZIP_OVERHEAD)
+            return stream.read(file.size + GZIP_OVERHEAD)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}.") from error
-    return _unpacked(raw, file, str(path))
 
 
 def _unpacked(raw: bytes, file: DataFile, where: str) -> tuple[bytearray, str]:
@@ -161,11 +169,3 @@ def _unpacked(raw: bytes, file: DataFile, where: str) -> tuple[bytearray, str]:
     if len(content) > file.size:
         raise DatasetError(f"{where} holds more than the expected {file.size} bytes; replace it.")
     return content, hashlib.sha256(content).hexdigest()
-
-
-def _check(path: Path, file: DataFile, found: str) -> None:
-    if found != file.sha256:
-        raise DatasetError(
-            f"{path} is not the published file: its content has SHA-256 {found}, expected is "
-            f"{file.sha256}; replace it, or take it away to have it downloaded."
-        )

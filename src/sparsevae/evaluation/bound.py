@@ -21,8 +21,7 @@ from torch import Tensor
 from sparsevae.evaluation.passes import Floats, fixed_noise
 from sparsevae.metrics import likelihood
 from sparsevae.models import Model
-from sparsevae.models.distributions import SpikeAndSlab
-from sparsevae.models.sampling import Mixture, gated, has_density, mixture_of
+from sparsevae.models.distributions import Mixture, SpikeAndSlab, doubled
 
 Progress = Callable[[int], None]
 SAMPLES, IMAGES = 500, 1000
@@ -47,18 +46,18 @@ def mixture_log_prob(prior: Mixture, codes: Tensor, mask: Tensor) -> Tensor:
     Returns:
         Nats, shape ``(M,)``, in double precision: terms of the expanded square cancel.
     """
-    p, z, s = prior.components, codes.double(), mask.double()
-    logits, loc, scale = p.logits.double(), p.loc.double(), p.scale.double()
+    p, z, s = prior.components, doubled(codes), doubled(mask)
+    logits, loc, scale = map(doubled, (p.logits, p.loc, p.scale))
     precision = scale**-2
     if_on = logits - torch.log(scale) - 0.5 * math.log(2 * math.pi) - 0.5 * loc**2 * precision
     each = s @ if_on.T + z @ (loc * precision).T - z**2 @ (0.5 * precision).T  # (M, U)
     each = each - F.softplus(logits).sum(-1)
-    return torch.logsumexp(prior.log_weights.double() + each, dim=-1)
+    return torch.logsumexp(doubled(prior.log_weights) + each, dim=-1)
 
 
 def _drawn(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     """K codes for each of B posteriors and their masks, ``(B·K, J)``, and log q, ``(B·K,)``."""
-    own = SpikeAndSlab(q.logits[:, None], q.loc[:, None], q.scale[:, None])
+    own = q.indexed((slice(None), None))
     shape = (len(q.loc), samples, q.loc.shape[1])
     wide = (parameter.expand(shape) for parameter in (own.logits, own.loc, own.scale))
     codes, mask = SpikeAndSlab(*wide).draw()
@@ -74,12 +73,12 @@ def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor
         model: in evaluation mode.
         x: values where the likelihood is defined, shape ``(N, *shape)``.
         samples: K.
-        prior: of the model, see :func:`sparsevae.models.sampling.mixture_of`.
+        prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`.
 
     Returns:
         Nats, shape ``(N, K)``, double precision.
     """
-    codes, mask, log_q = _drawn(gated(model.posterior(x)), samples)
+    codes, mask, log_q = _drawn(model.posterior(x).gated(), samples)
     images = x.repeat_interleave(samples, 0)
     log_likelihood = [
         model.likelihood(z).log_prob(image)
@@ -114,7 +113,7 @@ def image_bounds(
     Raises:
         ConfigurationError: the model's prior has no density.
     """
-    where, prior = next(model.parameters()).device, mixture_of(model)
+    where, prior = next(model.parameters()).device, model.prior.mixture(model.posterior)
     group = max(1, ROWS // samples)
     parts = []
     with fixed_noise(seed):
@@ -148,7 +147,7 @@ def measure_bound(
         images: how many of the first images are taken.
         progress: called with a number of images as they are done.
     """
-    if not (model.has_bound and has_density(model.prior)):
+    if not (model.has_bound and model.prior.has_density):
         return dict.fromkeys(COLUMNS)
     found = image_bounds(model, x[:images], samples=samples, progress=progress)
     means = (-found["bound"].mean(), -found["elbo"].mean(), found["effective_sample_size"].mean())

@@ -28,8 +28,6 @@ from sparsevae.evaluation.quality import measure_quality
 from sparsevae.metrics import bounds, sparseness, sparsity
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
 from sparsevae.models import Model
-from sparsevae.models.likelihoods import GreyBernoulli
-from sparsevae.models.priors import PseudoInputMixture
 
 Array = npt.NDArray[Any]
 
@@ -46,15 +44,13 @@ def _bound(model: Model, found: Measured) -> dict[str, Any]:
     """The terms of the bound and of the objective; a model without a prior has no bound."""
     reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
     gamma, expected = torch.from_numpy(found.gamma), torch.from_numpy(found.expected)
-    penalty = float(model.penalty(gamma, expected))
-    mixture = model.prior if isinstance(model.prior, PseudoInputMixture) else None
-    perplexity = None if mixture is None else float(mixture.perplexity.detach())
+    penalty = float(model.sparsity_penalty(gamma, expected))
     return {
         "negative_elbo": reconstruction + kl if model.has_bound else None,
         "reconstruction": reconstruction,
         "kl": kl if model.has_bound else None,
         "sparsity_penalty": penalty,
-        "prior_perplexity": perplexity,
+        "prior_perplexity": model.prior.perplexity(),
         "loss": reconstruction + float(model.kl_weight(1.0)) * kl + penalty,
     }
 
@@ -122,7 +118,7 @@ def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, 
         **measure_geometry(model, labels, found, arrays, judge),
     }
     row["active_units"] = sparsity.active_units(found.mean) if model.has_bound else None
-    scored = model.family is GreyBernoulli
+    scored = not model.family.normalised
     floor = bounds.collapse_floor(mean_image(dataset.train), x) if scored else math.nan
     row["collapsed_decoder"] = bool(
         row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER

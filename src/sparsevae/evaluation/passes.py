@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from sparsevae.data import Split
 from sparsevae.data.scaling import GREY
 from sparsevae.models import Model
-from sparsevae.models.distributions import Gated
 from sparsevae.storage.arrays import mean_row
 
 Array = npt.NDArray[Any]
@@ -113,13 +112,13 @@ def measure(model: Model, x: Floats, seed: int = 0) -> Measured:
             batch = torch.from_numpy(x[start : start + BATCH]).to(where)
             q = model.posterior(batch)
             z = q.rsample()
-            gamma = q.spike_probability if isinstance(q, Gated) else torch.ones_like(z)
             reconstruction = -model.likelihood(z).log_prob(batch)
             kl, expected = model.prior.kl(q, batch, model.posterior, 1.0)
-            parts.append((q.code, q.mean, q.loc, gamma, reconstruction, kl, expected, z))
+            parts.append(
+                (q.code, q.mean, q.loc, q.spike_probability, reconstruction, kl, expected, z)
+            )
     arrays = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    gated = isinstance(q, Gated)
-    return Measured(**dict(zip(COLUMNS, arrays, strict=True)), gated=gated)
+    return Measured(**dict(zip(COLUMNS, arrays, strict=True)), gated=model.has_gates)
 
 
 @torch.no_grad()

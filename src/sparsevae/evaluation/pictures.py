@@ -215,5 +215,5 @@ def gather(
 
 
 def _ends(dataset: Dataset) -> tuple[float, float]:
-    images = dataset.test.images
+    images = dataset.test.images[:]
     return float(images.min()), float(images.max())

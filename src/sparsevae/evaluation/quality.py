@@ -14,7 +14,6 @@ from sparsevae.evaluation.passes import Floats, Measured, batched, fixed_noise
 from sparsevae.evaluation.pictures import NOISE_SEED
 from sparsevae.metrics import images
 from sparsevae.models import Model
-from sparsevae.models.sampling import draw_codes, has_density
 
 Row = dict[str, Any]
 
@@ -89,9 +88,9 @@ def distances(model: Model, x: Floats, restored: Floats, classifier: Classifier 
         "frechet_classifier": images.frechet_distance(features, classifier.features_of(restored)),
         "frechet_classifier_samples": None,
     }
-    if has_density(model.prior):
+    if model.prior.has_density:
         with fixed_noise(SAMPLE_SEED):
-            codes = draw_codes(model, len(x)).cpu().numpy()
+            codes = model.draw_codes(len(x)).cpu().numpy()
         drawn = classifier.features_of(batched(model.decode, codes, model))
         row["frechet_classifier_samples"] = images.frechet_distance(features, drawn)
     return row

@@ -5,7 +5,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U componen
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,14 +18,11 @@ from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
 from sparsevae.explorer.rows import Components, Rows, components, dataset_of, test_rows
 from sparsevae.models import MODELS
-from sparsevae.models.sampling import has_density, mixture_of
 from sparsevae.networks import kernels
 from sparsevae.runs.export.modules import gates_and_slabs
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.trained import OpenRun
-from sparsevae.storage.arrays import Array
-
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+from sparsevae.runs.trained import TrainedModel
+from sparsevae.storage.arrays import Array, Floats
 
 MOST_ROWS = 1000  # test rows that a served page holds
 EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
@@ -43,10 +40,10 @@ class Explored:
 
     run: RunFolder
     key: str
-    trained: OpenRun = field(init=False)
+    trained: TrainedModel = field(init=False)
 
     def __post_init__(self) -> None:
-        self.trained = OpenRun.open(self.run.path)
+        self.trained = TrainedModel.load(self.run.path)
         self.model, self.data, self.config = self.trained.model, self.run.data, self.run.config
         self.shape, self.latents = tuple(self.model.shape), int(self.model.latents)
 
@@ -79,13 +76,6 @@ class Explored:
             log_p = self.model.likelihood(z).log_prob(mean.expand(len(z), *self.shape))
             return (log_p[0] - log_p).numpy()
 
-    @cached_property
-    def gated(self) -> bool:
-        """Whether gates of this model open and close."""
-        rows = torch.zeros(1, *self.shape)
-        with kernels.use("plain"), torch.no_grad():
-            return hasattr(self.model.posterior(rows), "spike_probability")
-
     def facts(self) -> dict[str, Any]:
         """What the page says about the model, as plain JSON."""
         config, row = self.config, MODELS.get(self.config.model)
@@ -95,10 +85,10 @@ class Explored:
             "latents": self.latents,
             "seed": config.seed,
             "epochs": config.epochs,
-            "gated": self.gated,
-            "samples": has_density(self.model.prior),
-            "denoises": False,
-            "likelihood": self.trained.likelihood,
+            "gated": self.model.has_gates,
+            "samples": self.model.prior.has_density,
+            "denoises": hasattr(self.trained, "denoise"),
+            "likelihood": str(self.trained.likelihood),
         }
 
     def message(self, rows: Rows) -> bytes:
@@ -128,10 +118,10 @@ class Explored:
 
     def _prior(self) -> dict[str, Array]:
         """p(z) as a mixture of spike-and-slabs: weights (U,), then (U, J) each."""
-        if not has_density(self.model.prior):
+        if not self.model.prior.has_density:
             return {}
         with kernels.use("plain"), torch.no_grad():
-            log_weights, parts = mixture_of(self.model)
+            log_weights, parts = self.model.prior.mixture(self.model.posterior)
         named = {
             "prior_weights": log_weights.exp(),
             "prior_logits": parts.logits,

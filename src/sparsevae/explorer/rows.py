@@ -10,14 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from sparsevae import data
-from sparsevae.data import Dataset, files
-from sparsevae.data.files import Raw
-from sparsevae.errors import ConfigurationError, SparseVAEError
+from sparsevae.data import Dataset, Raw
+from sparsevae.errors import SparseVAEError
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import checksum, held_out
-from sparsevae.storage.arrays import Array, selected
-
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+from sparsevae.storage.arrays import Array, Floats
 
 PCA_ROWS = 5000  # training rows that the components are taken from
 MOST_COMPONENTS = 50
@@ -58,27 +55,31 @@ class Components:
 
 def dataset_of(run: RunFolder) -> Dataset | None:
     """The data that a run was trained and measured on, if they can be read again."""
+    config = run.config
     try:
-        if run.data.test_fraction is None:
-            config = run.config
-            whole = data.load(config.dataset, limit=config.limit)
-            return data.holdout(whole) if config.split == "validation" else whole
-        return _own(run)
+        named = {known.name: known.at_hand for known in data.catalogue()}
+        if config.dataset not in named:
+            return _own(run)
+        if not named[config.dataset]:
+            return None  # looking at a study downloads nothing
+        whole = data.load(config.dataset, limit=config.limit)
+        return data.holdout(whole) if config.split == "validation" else whole
     except (SparseVAEError, OSError):
         return None
 
 
 def _own(run: RunFolder) -> Dataset | None:
     """Data of the user's own, read again from where they were; the checksum says if it is they."""
-    kept = run.data
+    kept, fraction = run.data, run.data.test_fraction or 0.0
     for raw in _readings(kept.source, kept.columns):
-        if checksum(raw, kept.scaling, kept.test_fraction or 0.0) != run.data_sha256:
+        if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
-        train, test = held_out(raw, kept.test_fraction or 0.0)
+        train, test = held_out(raw, fraction)
+        test = test if len(test) else train
         labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
         return Dataset(
             run.config.dataset,
-            data.Split(selected(raw.values, train), labels[0], kept.scaling),
+            data.Split(raw.values[train], labels[0], kept.scaling),
             data.Split(raw.values[test], labels[1], kept.scaling),
             raw.classes,
             run.data_sha256,
@@ -92,15 +93,14 @@ def _readings(source: str, columns: tuple[str, ...]) -> Iterator[Raw]:
         return
     names: list[str | None] = [None]
     if columns:
-        everything = Path(source).open(encoding="utf-8", errors="replace")
-        with everything:
-            header = everything.readline(2**16).strip().replace("\t", ",").replace(";", ",")
+        with Path(source).open(encoding="utf-8", errors="replace") as file:
+            header = file.readline(2**16).strip().replace("\t", ",").replace(";", ",")
         names += [name for name in header.split(",") if name.strip('"') not in columns]
     for name in names:
         try:
             label = None if name is None else name.strip('"')
-            yield files.read(source, columns=columns or None, labels=label)
-        except (SparseVAEError, ConfigurationError):
+            yield data.read(source, columns=columns or None, labels=label)
+        except SparseVAEError:
             continue
 
 

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from sparsevae.data import files
-from sparsevae.data.files import images
+from sparsevae import data as library
+from sparsevae.data.readers import images
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 from sparsevae.training.config import DataConfig
@@ -49,7 +49,7 @@ def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataCon
 
 def _rows(path: Path, shape: tuple[int, ...], data: DataConfig) -> Array:
     wanted = data.columns if path.suffix != ".npy" and _names_columns(path, data) else None
-    raw = files.read(path, columns=wanted, fewest=1)
+    raw = library.read(path, columns=wanted, fewest=1)
     if raw.values.shape[1:] != shape:
         raise DatasetError(
             f"{WHERE} holds rows of shape {raw.values.shape[1:]}; here they are {shape}."

@@ -1,4 +1,7 @@
-"""The table of models: a row is a class and its arguments."""
+"""The table of models, and what a model of one's own is made of.
+
+A row is a class and its arguments; :func:`register` adds one from outside the package.
+"""
 
 import inspect
 from collections.abc import Mapping
@@ -9,19 +12,23 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.models import distributions, likelihoods, priors, schedules
 from sparsevae.models.autoencoder import AutoEncoder
-from sparsevae.models.base import Model, Posterior, Terms
+from sparsevae.models.base import Common, Model, Terms
+from sparsevae.models.distributions import Posterior
 from sparsevae.models.sparse_autoencoder import SparseAutoEncoder
+from sparsevae.models.tables import Table
 from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
 from sparsevae.models.vsc import VSC
-from sparsevae.networks.trunks import Shape
+from sparsevae.networks.trunks import WIDTHS, Shape, Trunk
 
 __all__ = [
     "MODELS",
     "VAE",
     "VSC",
     "AutoEncoder",
+    "Common",
     "Model",
     "Posterior",
     "Row",
@@ -30,8 +37,15 @@ __all__ = [
     "TopK",
     "build",
     "check_arguments",
+    "distributions",
+    "likelihoods",
+    "priors",
+    "register",
     "row",
+    "schedules",
 ]
+
+SETTLED = ("shape", "latents", "widths", "trunk", "examples")  # not by a model's arguments
 
 
 @dataclass(frozen=True)
@@ -42,32 +56,32 @@ class Row:
     model: type[Model]
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def accepts(self) -> tuple[str, ...]:
-        """Names of the arguments that a configuration may set."""
-        given = set(inspect.signature(self.model).parameters)
-        return tuple(sorted(given - {"shape", "latents", "channels", "examples"}))
+    def accepts(self) -> dict[str, Any]:
+        """Names and types of the arguments that a configuration may set, by name."""
+        hints = get_type_hints(self.model.__init__, include_extras=True)
+        every = dict[str, Any]()
+        for parameter in list(inspect.signature(self.model.__init__).parameters.values())[1:]:
+            if parameter.kind is parameter.VAR_KEYWORD:
+                every |= get_type_hints(Common, include_extras=True)
+            else:
+                every[parameter.name] = hints.get(parameter.name, Any)
+        return {name: every[name] for name in sorted(every) if name not in SETTLED}
 
 
-MODELS: dict[str, Row] = {
-    "ae": Row("AE", AutoEncoder),
-    "vae": Row("VAE", VAE),
-    "vsc": Row("VSC", VSC),
-    "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
-    "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
-    "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
-    "top-k": Row("Top-k", TopK),
-}
-
-
-def row(name: str) -> Row:
-    """The row of a model.
-
-    Raises:
-        ConfigurationError: no model has that name.
-    """
-    if name not in MODELS:
-        raise ConfigurationError(f"There is no model {name!r}; choose from {', '.join(MODELS)}.")
-    return MODELS[name]
+MODELS: Table[Row] = Table(
+    "model",
+    {
+        "ae": Row("AE", AutoEncoder),
+        "vae": Row("VAE", VAE),
+        "vsc": Row("VSC", VSC),
+        "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
+        "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
+        "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
+        "top-k": Row("Top-k", TopK),
+    },
+    "sparsevae.models.register",
+)
+row, register = MODELS.row, MODELS.register
 
 
 def build(
@@ -75,7 +89,8 @@ def build(
     shape: Shape,
     latents: int,
     *,
-    channels: tuple[int, ...],
+    widths: tuple[int, ...] = WIDTHS,
+    trunk: Trunk = "convolution",
     arguments: Mapping[str, Any],
     examples: Tensor | None = None,
 ) -> Model:
@@ -85,7 +100,8 @@ def build(
         name: a key of :data:`MODELS`.
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        channels: widths of the trunk.
+        widths: of the trunk's layers.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: arguments of the model's class; they go before those of the row.
         examples: images in [0, 1] that a prior with pseudo-inputs may start from.
 
@@ -93,12 +109,12 @@ def build(
         ConfigurationError: an unknown model, an argument that it does not take, or a value of
             another type.
     """
-    found = row(name)
+    chosen = row(name)
     check_arguments(name, arguments)
-    settings = {**found.arguments, **arguments}
-    if "examples" in inspect.signature(found.model).parameters:
+    settings = {**chosen.arguments, **arguments}
+    if "examples" in inspect.signature(chosen.model).parameters:
         settings["examples"] = examples
-    return found.model(shape, latents, channels=channels, **settings)
+    return chosen.model(shape, latents, widths=widths, trunk=trunk, **settings)
 
 
 def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
@@ -108,17 +124,16 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
         ConfigurationError: an unknown model, an argument that it does not take, or a value of
             another type.
     """
-    found = row(name)
-    unknown = sorted(set(arguments) - set(found.accepts()))
+    accepted = row(name).accepts()
+    unknown = sorted(set(arguments) - set(accepted))
     if unknown:
         raise ConfigurationError(
             f"The model {name!r} does not take {', '.join(unknown)}; it takes "
-            f"{', '.join(found.accepts()) or 'no arguments'}."
+            f"{', '.join(accepted) or 'no arguments'}."
         )
-    types = get_type_hints(found.model.__init__)
     for argument, value in arguments.items():
         try:
-            TypeAdapter(types[argument]).validate_python(value, strict=True)
+            TypeAdapter(accepted[argument]).validate_python(value, strict=True)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise ConfigurationError(

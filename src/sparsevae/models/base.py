@@ -6,26 +6,25 @@ Shape legend: B images in a batch, an image (C, H, W) or a vector (D,), J latent
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from sparsevae.models.distributions import Gaussian, Point, SparsePoint, SpikeAndSlab
+from sparsevae.models.distributions import Posterior
 from sparsevae.models.likelihoods import Likelihood, Named, family
-from sparsevae.models.penalties import ActivityPenalty
+from sparsevae.models.penalties import LOWEST_RATE, ActivityPenalty
 from sparsevae.models.priors import Prior
 from sparsevae.models.schedules import Constant, Progress, Schedule
 from sparsevae.networks.trunks import (
-    CHANNELS,
+    WIDTHS,
     Decoder,
     Encoder,
     Shape,
+    Trunk,
     check_shape,
     count_parameters,
 )
-
-Posterior = Point | SparsePoint | Gaussian | SpikeAndSlab
 
 
 @dataclass(frozen=True)
@@ -52,23 +51,44 @@ class Terms:
         return (self.reconstruction + self.kl_weight * self.kl).mean() + self.penalty
 
 
+class Common(TypedDict, total=False):
+    """Arguments that every model takes and passes to :class:`Model`."""
+
+    widths: Sequence[int]
+    trunk: Trunk
+    likelihood: Named
+    input_noise: float
+
+
 class Model(nn.Module, ABC):
-    """An autoencoder over a shared trunk; a subclass gives the posterior and the loss.
+    """An autoencoder over a shared trunk, and its loss for a batch:
+
+        loss = −log p(x|z) + w(t)·KL(q(z|x) ‖ p(z)) + penalty,  z drawn once an image.
+
+    A subclass gives the posterior; :meth:`draw` and :meth:`loss` may be given otherwise too.
 
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         outputs: numbers a latent dimension that the encoder's head gives.
         prior: p(z).
-        channels: widths of the trunk.
         penalty: what is optimised beside the bound; none when left out.
-        kl_weight: weight of the divergence in the objective, a function of progress.
-        input_noise: the largest standard deviation of :meth:`shown`.
+        kl_weight: w over progress t.
+        widths: of the trunk's layers.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
+        input_noise: the largest standard deviation of :meth:`corrupted`.
+
+    Attributes:
+        has_gates: whether a latent dimension is on or off for an image.
+        warm_up: λ of the slabs over progress; 1 for a model without slabs.
 
     Raises:
         ConfigurationError: ``shape`` is not one of the two forms, or an unknown likelihood.
     """
+
+    has_gates: bool = False
+    warm_up: Schedule = Constant(1.0)
 
     def __init__(
         self,
@@ -77,35 +97,51 @@ class Model(nn.Module, ABC):
         *,
         outputs: int,
         prior: Prior,
-        channels: Sequence[int] = CHANNELS,
         penalty: ActivityPenalty | None = None,
         kl_weight: Schedule = Constant(1.0),
-        input_noise: float = 0.0,
+        widths: Sequence[int] = WIDTHS,
+        trunk: Trunk = "convolution",
         likelihood: Named = "bernoulli",
+        input_noise: float = 0.0,
     ) -> None:
         super().__init__()
         check_shape(shape)
         self.shape, self.latents = tuple(shape), latents
-        self.prior, self.penalty = prior, penalty or ActivityPenalty()
+        self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
-        self.encoder = Encoder(shape, outputs * latents, channels)
+        self.encoder = Encoder(shape, outputs * latents, widths, trunk)
         self.family, self.family_settings = family(likelihood)
-        self.decoder = Decoder(shape, latents, channels, self.family.outputs)
+        self.decoder = Decoder(shape, latents, widths, self.family.outputs, trunk)
 
     @abstractmethod
-    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Any:
-        """q(z|x), a torch distribution of batch shape ``(B, J)``.
+    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Posterior:
+        """q(z|x), batch shape ``(B, J)``.
 
         Args:
             x: values where the likelihood is defined, shape ``(B, *shape)``.
             progress: how far training has come, in [0, 1]; 1 after training.
         """
 
-    @abstractmethod
-    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """The terms of the loss for a batch, z drawn once an image."""
+    def draw(self, q: Posterior, progress: Progress) -> Tensor:
+        """Codes z ~ q in training, with a gradient, shape ``(B, J)``."""
+        codes: Tensor = q.rsample()
+        return codes
 
-    def shown(self, x: Tensor) -> Tensor:
+    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
+        """The terms of the loss for a batch; x and progress as in :meth:`posterior`."""
+        q = self.posterior(self.corrupted(x), progress)
+        reconstruction = -self.likelihood(self.draw(q, progress)).log_prob(x)
+        kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, progress), progress)
+        gamma = q.spike_probability
+        return Terms(
+            reconstruction,
+            kl,
+            self.sparsity_penalty(gamma, expected, progress),
+            self.kl_weight(progress),
+            gamma.detach().mean(0) if self.has_gates else None,
+        )
+
+    def corrupted(self, x: Tensor) -> Tensor:
         """What the encoder sees in training: x + σε, each image's σ ~ U(0, ``input_noise``).
 
         The posterior averaged over the noise still is one, so that the loss stays a bound
@@ -121,9 +157,36 @@ class Model(nn.Module, ABC):
         """Whether reconstruction + kl bounds −log p(x); not so without a prior."""
         return self.prior.bounds
 
+    @property
+    def target_share(self) -> float | None:
+        """α, the share of images for which a dimension should be on; None without one."""
+        return None if self.penalty is None else float(self.penalty.alpha)
+
+    @property
+    def least_share(self) -> float | None:
+        """The smallest share of images that what is penalised can reach; None without that."""
+        if self.penalty is None or self.penalty.on == "none":
+            return None
+        return max(LOWEST_RATE, self.prior.least_spike if self.penalty.on == "prior" else 0.0)
+
+    def sparsity_penalty(
+        self, gamma: Tensor, expected: Tensor, progress: Progress = 1.0
+    ) -> Tensor:
+        """What is optimised beside the bound, nats, 0-d; 0 for a model without a penalty.
+
+        Args:
+            gamma: spike probabilities of a batch, shape ``(B, J)``.
+            expected: those that the prior expects, shape ``(B, J)``.
+            progress: as in :meth:`posterior`.
+        """
+        if self.penalty is None:
+            return gamma.new_zeros(())
+        penalty: Tensor = self.penalty(gamma, expected, progress)
+        return penalty
+
     def update_duals(self, terms: Terms, progress: Progress = 1.0) -> None:
         """Move what holds the activity at its target; the loop calls it once a step."""
-        if terms.active is not None:
+        if self.penalty is not None and terms.active is not None:
             self.penalty.update(terms.active.sum(), progress)
 
     def likelihood(self, codes: Tensor) -> Likelihood:
@@ -133,14 +196,24 @@ class Model(nn.Module, ABC):
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """The deterministic code of every image, shape ``(B, J)``."""
-        code: Tensor = self.posterior(x).code
-        return code
+        return self.posterior(x).code
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
         """The mean of p(x|z) for every code, scaled as the data were, shape ``(B, *shape)``."""
         mean: Tensor = self.likelihood(codes).mean
         return mean
+
+    @torch.no_grad()
+    def draw_codes(self, count: int) -> Tensor:
+        """Codes z ~ p(z) from torch's generator, after training, shape ``(count, J)``.
+
+        Raises:
+            ConfigurationError: the prior has no density.
+        """
+        log_weights, components = self.prior.mixture(self.posterior)
+        chosen = torch.multinomial(log_weights.exp(), count, replacement=True)
+        return components.indexed(chosen).rsample()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The mean image decoded from the deterministic code, shape ``(B, *shape)``."""

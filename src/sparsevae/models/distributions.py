@@ -1,14 +1,11 @@
 """Posteriors over latent codes: a point, a Gaussian, a spike and slab, and their divergences.
 
 Shape legend: B images in a batch, J latent dimensions, U mixture components.
-
-Every posterior is a torch distribution with batch shape ``(B, J)`` and, beside the usual
-``mean`` and ``rsample``, one deterministic ``code``: the value that pictures, probes and
-``transform`` use.
 """
 
 import math
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,22 +14,49 @@ from torch.distributions import Distribution, Normal, constraints
 from torch.distributions.kl import register_kl
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
-Estimator = Literal["straight-through", "concrete", "reinmax", "sloped", "bernoulli"]
-WarmUpForm = Literal["variance", "log-variance"]
+OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
+Estimator = Literal["straight-through", "concrete", "reinmax"]
 
 
-class Point(Distribution):
+class Posterior(Distribution):
+    """q(z|x) with batch shape ``(B, J)``: a torch distribution that also answers for its gates.
+
+    A subclass gives ``rsample`` and ``mean`` as torch has them, and what is abstract here.
+
+    Attributes:
+        loc: the value of a dimension that is on, shape ``(B, J)``.
+    """
+
+    loc: Tensor
+
+    @property
+    @abstractmethod
+    def code(self) -> Tensor:
+        """One deterministic value: what pictures, probes and encoding use, ``(B, J)``."""
+
+    @property
+    @abstractmethod
+    def spike_probability(self) -> Tensor:
+        """γ, the probability that a dimension is on; ones without gates, ``(B, J)``."""
+
+    @abstractmethod
+    def gated(self) -> "SpikeAndSlab":
+        """The same distribution as a spike and slab."""
+
+
+class Point(Posterior):
     """All mass on one value: the posterior of a deterministic autoencoder.
 
     Args:
         loc: the value, shape ``(B, J)``.
+        sparse: whether zeros are dimensions that are off.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
     has_rsample = True
 
-    def __init__(self, loc: Tensor) -> None:
-        self.loc = loc
+    def __init__(self, loc: Tensor, *, sparse: bool = False) -> None:
+        self.loc, self.sparse = loc, sparse
         super().__init__(loc.shape, validate_args=False)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -49,21 +73,18 @@ class Point(Distribution):
         """The value, shape ``(B, J)``."""
         return self.loc
 
-
-class SparsePoint(Point):
-    """A point whose zeros are dimensions that are off: the code of a sparse autoencoder.
-
-    Args:
-        loc: the value, shape ``(B, J)``.
-    """
-
     @property
     def spike_probability(self) -> Tensor:
-        """1 where the value differs from 0, else 0; without a gradient, shape ``(B, J)``."""
-        return (self.loc != 0).to(self.loc.dtype)
+        """1 where a dimension is on, else 0; without a gradient, shape ``(B, J)``."""
+        return (self.loc != 0).to(self.loc.dtype) if self.sparse else torch.ones_like(self.loc)
+
+    def gated(self) -> "SpikeAndSlab":
+        """Slabs of width 0, which have no density."""
+        logits = OPEN * (2 * self.spike_probability - 1)
+        return SpikeAndSlab(logits, self.loc, torch.zeros_like(self.loc))
 
 
-class Gaussian(Normal):
+class Gaussian(Posterior, Normal):
     """Independent normals N(μ, s²), the posterior of a variational autoencoder.
 
     Args:
@@ -72,15 +93,24 @@ class Gaussian(Normal):
     """
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
-        super().__init__(loc, scale, validate_args=False)
+        Normal.__init__(self, loc, scale, validate_args=False)
 
     @property
     def code(self) -> Tensor:
         """μ, shape ``(B, J)``."""
         return self.loc
 
+    @property
+    def spike_probability(self) -> Tensor:
+        """Ones, shape ``(B, J)``."""
+        return torch.ones_like(self.loc)
 
-class SpikeAndSlab(Distribution):
+    def gated(self) -> "SpikeAndSlab":
+        """The same with gates that are always open."""
+        return SpikeAndSlab(torch.full_like(self.loc, OPEN), self.loc, self.scale)
+
+
+class SpikeAndSlab(Posterior):
     """Independent γ N(μ, s²) + (1−γ) δ₀ with γ = σ(l) (Tonolini et al. 2019, section 3.1).
 
     Args:
@@ -117,17 +147,22 @@ class SpikeAndSlab(Distribution):
         """1[γ > ½]·μ with exact zeros, shape ``(B, J)``."""
         return torch.where(self.logits > 0, self.loc, torch.zeros_like(self.loc))
 
-    def warmed(self, warm_up: Tensor | float, form: WarmUpForm = "variance") -> "SpikeAndSlab":
+    def gated(self) -> "SpikeAndSlab":
+        """Itself."""
+        return self
+
+    def indexed(self, index: Any) -> "SpikeAndSlab":
+        """The distribution of parameters that are indexed as tensors are."""
+        return SpikeAndSlab(self.logits[index], self.loc[index], self.scale[index])
+
+    def warmed(self, warm_up: Tensor | float) -> "SpikeAndSlab":
         """The same spikes on the slab N(λμ, λs² + 1 − λ); λ = 0 is unit noise, λ = 1 itself.
 
         Args:
             warm_up: λ in [0, 1].
-            form: "log-variance" takes N(λμ, s^2λ) instead, as the published code does.
         """
         if isinstance(warm_up, float) and warm_up == 1.0:
             return self
-        if form == "log-variance":
-            return SpikeAndSlab(self.logits, warm_up * self.loc, self.scale**warm_up)
         scale = torch.sqrt(warm_up * self.scale**2 + (1 - warm_up))
         return SpikeAndSlab(self.logits, warm_up * self.loc, scale)
 
@@ -143,36 +178,31 @@ class SpikeAndSlab(Distribution):
           (Maddison et al. 2017, appendix B; Jang et al. 2017);
         - "reinmax": as ½|m − γ| at the drawn m, which is exact for a loss that is quadratic
           in the mask (Liu et al. 2023, "Bridging Discrete and Backpropagation");
-        - "concrete": the relaxed value itself is the mask;
-        - "sloped": the mask is σ((η + γ − 1)/τ), the relaxation of Tonolini et al. 2019 with
-          their slope c = 1/τ;
-        - "bernoulli": not at all. The reconstruction then teaches the spikes nothing: kept to
-          show what that fault does.
+        - "concrete": the relaxed value itself is the mask.
 
         Args:
-            temperature: τ > 0; "reinmax" and "bernoulli" have none.
+            temperature: τ > 0; "reinmax" has none.
             estimator: how the gradient passes the spike.
 
         Returns:
             Codes ``mask · (μ + s ε)`` and the mask, both ``(B, J)``.
         """
-        mask = self._mask(temperature, estimator)
-        return mask * (self.loc + self.scale * torch.randn_like(self.loc)), mask
+        noisy = self.logits + torch.logit(self.uniform())
+        mask = torch.sigmoid(noisy / temperature)
+        if estimator != "concrete":
+            hard, soft = (noisy > 0).to(mask.dtype), mask
+            if estimator == "reinmax":
+                soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
+            mask = hard + (soft - soft.detach())
+        return self.masked(mask), mask
 
-    def _mask(self, temperature: Tensor | float, estimator: Estimator) -> Tensor:
-        uniform = torch.rand_like(self.logits).clamp(CLAMP, 1 - CLAMP)
-        if estimator == "sloped":
-            return torch.sigmoid((uniform + self.spike_probability - 1) / temperature)
-        noisy = self.logits + torch.logit(uniform)
-        soft = torch.sigmoid(noisy / temperature)
-        if estimator == "concrete":
-            return soft
-        hard = (noisy > 0).to(soft.dtype)
-        if estimator == "bernoulli":
-            return hard
-        if estimator == "reinmax":
-            soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
-        return hard + (soft - soft.detach())
+    def uniform(self) -> Tensor:
+        """Noise η ~ U(0, 1) for the spikes, its log-odds finite, shape ``(B, J)``."""
+        return torch.rand_like(self.logits).clamp(CLAMP, 1 - CLAMP)
+
+    def masked(self, mask: Tensor) -> Tensor:
+        """Codes ``mask · (μ + s ε)`` with ε ~ N(0, 1), shape ``(B, J)``."""
+        return mask * (self.loc + self.scale * torch.randn_like(self.loc))
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw codes of shape ``sample_shape + (B, J)`` with straight-through spikes."""
@@ -196,8 +226,21 @@ class SpikeAndSlab(Distribution):
         return torch.where(mask > 0.5, on, off)
 
 
-Gated = SparsePoint | SpikeAndSlab
-"""Posteriors whose dimensions are on or off, with a ``spike_probability``."""
+class Mixture(NamedTuple):
+    """p(z) = Σ_u π_u p_u(z).
+
+    Attributes:
+        log_weights: log π, shape ``(U,)``.
+        components: batch shape ``(U, J)``.
+    """
+
+    log_weights: Tensor
+    components: SpikeAndSlab
+
+    @classmethod
+    def alone(cls, p: SpikeAndSlab) -> "Mixture":
+        """One component, of batch shape ``(J,)``."""
+        return cls(p.logits.new_zeros(1), p.indexed(None))
 
 
 @register_kl(SpikeAndSlab, SpikeAndSlab)
@@ -209,22 +252,32 @@ def _kl_spike_and_slab(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     return spike - F.softplus(q.logits) + F.softplus(p.logits)
 
 
+def doubled(tensor: Tensor) -> Tensor:
+    """In double precision; on the CPU where the device has none."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
 def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     """KL of each of B spike-and-slabs from each of U, summed over dimensions.
 
-    The closed form expands into three matrix products, so no ``(B, U, J)`` tensor is made.
+    The closed form expands into three matrix products, so no ``(B, U, J)`` tensor is made. What
+    they add up to cancels where means are many deviations from 0, so they are taken in double
+    precision whatever the precision of training.
 
     Args:
         q: batch shape ``(B, J)``.
         p: batch shape ``(U, J)``.
 
     Returns:
-        ``(B, U)`` in nats.
+        ``(B, U)`` in nats, single precision at least.
     """
-    gamma, precision = q.spike_probability, p.scale**-2
-    of_q = gamma * (q.logits - torch.log(q.scale) - 0.5) - F.softplus(q.logits)  # (B, J)
-    of_p = torch.log(p.scale) + 0.5 * p.loc**2 * precision - p.logits  # (U, J)
-    second_moment = gamma * (q.scale**2 + q.loc**2)
+    logits, loc, scale = map(doubled, (q.logits, q.loc, q.scale))
+    p_logits, p_loc, p_scale = map(doubled, (p.logits, p.loc, p.scale))
+    gamma, precision = torch.sigmoid(logits), p_scale**-2
+    of_q = gamma * (logits - torch.log(scale) - 0.5) - F.softplus(logits)  # (B, J)
+    of_p = torch.log(p_scale) + 0.5 * p_loc**2 * precision - p_logits  # (U, J)
+    second_moment = gamma * (scale**2 + loc**2)
     cross = gamma @ of_p.T + second_moment @ (0.5 * precision).T
-    cross = cross - (gamma * q.loc) @ (p.loc * precision).T
-    return of_q.sum(-1, keepdim=True) + cross + F.softplus(p.logits).sum(-1)
+    cross = cross - (gamma * loc) @ (p_loc * precision).T
+    kl = of_q.sum(-1, keepdim=True) + cross + F.softplus(p_logits).sum(-1)
+    return kl.to(q.loc.device, torch.promote_types(q.loc.dtype, torch.float32))

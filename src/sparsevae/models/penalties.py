@@ -3,18 +3,20 @@
 Shape legend: B images in a batch, J latent dimensions.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator
 from torch import Tensor, nn
 
 from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_share
+from sparsevae.models.tables import Table
 
-Penalised = Literal["none", "posterior", "prior", "scalar"]
-Distance = Literal["symmetric", "kl"]
+Penalised = Literal["none", "posterior", "prior"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = 0.01  # nats: the most by which a step moves the price of an open gate
-PRICES = (-4.0, 12.0)  # nats an open gate
+DUAL_RATE = 0.01  # nats: the most by which a step moves the multiplier
+MULTIPLIERS = (-4.0, 12.0)  # nats an open gate
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -65,44 +67,31 @@ def activity_distance(spike_probability: Tensor, alpha: Tensor | float) -> Tenso
     return ((rate - alpha) * (torch.logit(rate) - torch.logit(alpha))).sum()
 
 
-def scalar_activity_kl(spike_probability: Tensor, alpha: Tensor | float) -> Tensor:
-    """J·KL(Bernoulli(γ̄) ‖ Bernoulli(α)), γ̄ the mean over dimensions, averaged over images.
-
-    The published form. It asks for α·J open gates an image and does not mind if they are
-    the same ones for every image.
-
-    Args:
-        spike_probability: γ, shape ``(B, J)``.
-        alpha: the share of dimensions that should be on.
-
-    Returns:
-        A 0-d tensor, nats.
-    """
-    rate = spike_probability.mean(1).clamp(LOWEST_RATE, 1 - LOWEST_RATE)
-    return spike_probability.shape[1] * bernoulli_kl(rate, alpha).mean()
-
-
-DISTANCES = {"symmetric": activity_distance, "kl": activity_kl}
+DISTANCES: Table[Callable[[Tensor, Tensor | float], Tensor]] = Table(
+    "penalty distance",
+    {"symmetric": activity_distance, "kl": activity_kl},
+    "sparsevae.models.penalties.DISTANCES.register",
+)
+Distance = Annotated[str, AfterValidator(DISTANCES.known)]
 
 
 class ActivityPenalty(nn.Module):
     """ρ·Σ_j d(γ̄_j, α) + ν·(Σ_j γ̄_j − target), on the posterior's spikes, or on the prior's.
 
-    The first term wants every dimension to be on equally often. ν is the price of an open gate,
-    the multiplier of the constraint Σ_j γ̄_j = target; :meth:`update` is a gradient step on it.
+    The first term wants every dimension to be on equally often. ν is the multiplier of the
+    constraint Σ_j γ̄_j = target, nats an open gate; :meth:`update` is a gradient step on it.
 
     Args:
-        on: whose spike probabilities are averaged; "none" gives 0, "scalar" the published
-            form on the prior's (:func:`scalar_activity_kl`).
+        on: whose spike probabilities are averaged; "none" gives 0.
         alpha: α in (0, 1).
         weight: ρ over progress.
-        target_active: how many dimensions should be on an image; None leaves out the price.
-        distance: d, "symmetric" (:func:`activity_distance`) or "kl" (:func:`activity_kl`).
+        target_active: how many dimensions should be on an image; None leaves out the multiplier.
+        distance: d, a row of :data:`DISTANCES`.
         alpha_factor: what α and the target are multiplied by over progress, α up to ½.
     """
 
     alpha: Tensor
-    price: Tensor
+    price: Tensor  # ν, under the name that stored weights have
 
     def __init__(
         self,
@@ -116,7 +105,7 @@ class ActivityPenalty(nn.Module):
         super().__init__()
         self.on, self.weight, self.target_active = on, weight, target_active
         self.alpha_factor = alpha_factor
-        self.distance = scalar_activity_kl if on == "scalar" else DISTANCES[distance]
+        self.distance = DISTANCES.row(distance)
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("price", torch.tensor(0.0))
 
@@ -148,7 +137,7 @@ class ActivityPenalty(nn.Module):
 
     @torch.no_grad()
     def update(self, active: Tensor, progress: Progress = 1.0) -> None:
-        """Raise the price while more dimensions are on than the target asks for, else lower it.
+        """Raise the multiplier while more dimensions are on than the target says, else lower it.
 
         Args:
             active: mean over images of Σ_j γ_j of the posterior, 0-d.
@@ -157,4 +146,4 @@ class ActivityPenalty(nn.Module):
         if self.target_active is not None:
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
             error = (active / target - 1).clamp(-1.0, 1.0)
-            self.price.add_(DUAL_RATE * error).clamp_(*PRICES)
+            self.price.add_(DUAL_RATE * error).clamp_(*MULTIPLIERS)

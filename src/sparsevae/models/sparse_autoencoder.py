@@ -1,16 +1,15 @@
-"""The sparse autoencoder: a rectified code with a price on its size."""
+"""The sparse autoencoder: a rectified code that pays for its size."""
 
-from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor, linalg, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from sparsevae.models.base import Model, Terms
-from sparsevae.models.distributions import SparsePoint
-from sparsevae.models.likelihoods import Named
+from sparsevae.models.base import Common, Model
+from sparsevae.models.distributions import Point
 from sparsevae.models.priors import Laplace
 from sparsevae.models.schedules import Progress, Scheduled, between
-from sparsevae.networks.trunks import CHANNELS, Shape
+from sparsevae.networks.trunks import Shape
 
 
 class UnitColumns(nn.Module):
@@ -18,64 +17,46 @@ class UnitColumns(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """(O, I) → (O, I)."""
-        unit: Tensor = weight / linalg.vector_norm(weight, dim=0, keepdim=True)
-        return unit
+        scaled: Tensor = weight / linalg.vector_norm(weight, dim=0, keepdim=True)
+        return scaled
 
 
 class SparseAutoEncoder(Model):
-    """A code z = max(f(x), 0), whose zeros are exact, at a price of w nats a unit:
+    """A code z = max(f(x), 0), whose zeros are exact, at a cost of w nats for |z_j| = 1:
 
         loss = −log p(x|z) + w(t)·Σ_j |z_j|.
 
-    A sparse autoencoder as in Ng 2011 ("Sparse autoencoder"), with the price of sparse coding in
-    place of his penalty. A small code before large weights would evade the price, so each z_j
+    A sparse autoencoder as in Ng 2011 ("Sparse autoencoder"), with the cost of sparse coding in
+    place of his penalty. A small code before large weights would evade the cost, so each z_j
     leaves through weights of length 1, as in a dictionary (Olshausen and Field 1996); layers
     behind them may still make up for a small code. The outputs of f start with mean 0 and
-    variance 1 over the examples: a unit that is off for all images would stay off.
+    variance 1 over the examples: a dimension that is off for all images would stay off.
 
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        channels: widths of the trunk.
         weight: w over progress t, nats.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
-        likelihood: the family of p(x|z).
-        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
+        **common: see :class:`Model`.
     """
+
+    has_gates = True
 
     def __init__(
         self,
         shape: Shape,
         latents: int,
         *,
-        channels: Sequence[int] = CHANNELS,
         weight: Scheduled = 1.0,
         examples: Tensor | None = None,
-        likelihood: Named = "bernoulli",
-        input_noise: float = 0.0,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(
-            shape,
-            latents,
-            outputs=1,
-            channels=channels,
-            prior=Laplace(),
-            kl_weight=between("weight", weight, 0.0),
-            likelihood=likelihood,
-            input_noise=input_noise,
-        )
+        cost = between("weight", weight, 0.0)
+        super().__init__(shape, latents, outputs=1, prior=Laplace(), kl_weight=cost, **common)
         register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
         if examples is not None:
             self.encoder.standardise(examples)
 
-    def posterior(self, x: Tensor, progress: Progress = 1.0) -> SparsePoint:
+    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on max(f(x), 0), batch shape ``(B, J)``."""
-        return SparsePoint(self.encoder(x).relu())
-
-    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """−log p(x|z) + w·Σ_j |z_j|."""
-        q = self.posterior(self.shown(x), progress)
-        reconstruction = -self.likelihood(q.loc).log_prob(x)
-        size = self.prior.kl(q, x, self.posterior, progress).kl
-        active = q.spike_probability.mean(0)
-        return Terms(reconstruction, size, x.new_zeros(()), self.kl_weight(progress), active)
+        return Point(self.encoder(x).relu(), sparse=True)

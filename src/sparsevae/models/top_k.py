@@ -1,16 +1,15 @@
 """The k-sparse autoencoder: the k largest outputs of the encoder are the code."""
 
-from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.models.base import Model, Terms
-from sparsevae.models.distributions import SparsePoint
-from sparsevae.models.likelihoods import Named
+from sparsevae.models.base import Common, Model
+from sparsevae.models.distributions import Point
 from sparsevae.models.priors import NoPrior, default_alpha
 from sparsevae.models.schedules import Progress
-from sparsevae.networks.trunks import CHANNELS, Shape
+from sparsevae.networks.trunks import Shape
 
 
 class TopK(Model):
@@ -18,29 +17,27 @@ class TopK(Model):
 
         loss = −log p(x|z),  z_j = f_j(x) where it is among the k largest, else 0.
 
-    The outputs of f start with mean 0 and variance 1 over the examples, so that every unit is
-    among the largest for some of them. The paper lowers k during training to that end.
+    The outputs of f start with mean 0 and variance 1 over the examples, so that every dimension
+    is among the largest for some of them. The paper lowers k during training to that end.
 
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        channels: widths of the trunk.
         active: k, from 1 to J; None takes J·min(½, 8/J), rounded.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
-        likelihood: the family of p(x|z).
-        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
+        **common: see :class:`Model`.
     """
+
+    has_gates = True
 
     def __init__(
         self,
         shape: Shape,
         latents: int,
         *,
-        channels: Sequence[int] = CHANNELS,
         active: int | None = None,
         examples: Tensor | None = None,
-        likelihood: Named = "bernoulli",
-        input_noise: float = 0.0,
+        **common: Unpack[Common],
     ) -> None:
         chosen = max(1, round(latents * default_alpha(latents))) if active is None else active
         if not 1 <= chosen <= latents:
@@ -48,31 +45,14 @@ class TopK(Model):
                 f"A top-k autoencoder keeps 1 to {latents} of its {latents} latents; "
                 f"active is {active}."
             )
-        super().__init__(
-            shape,
-            latents,
-            outputs=1,
-            channels=channels,
-            prior=NoPrior(),
-            likelihood=likelihood,
-            input_noise=input_noise,
-        )
+        super().__init__(shape, latents, outputs=1, prior=NoPrior(), **common)
         self.active = chosen
         if examples is not None:
             self.encoder.standardise(examples)
 
-    def posterior(self, x: Tensor, progress: Progress = 1.0) -> SparsePoint:
+    def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on the k largest entries of f(x), batch shape ``(B, J)``."""
         features = self.encoder(x)
         largest = features.topk(self.active, dim=-1)
-        return SparsePoint(
-            features.new_zeros(features.shape).scatter(-1, largest.indices, largest.values)
-        )
-
-    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """−log p(x|z)."""
-        q = self.posterior(self.shown(x), progress)
-        reconstruction = -self.likelihood(q.loc).log_prob(x)
-        nothing = x.new_zeros(len(x))
-        active = q.spike_probability.mean(0)
-        return Terms(reconstruction, nothing, penalty=x.new_zeros(()), active=active)
+        kept = features.new_zeros(features.shape).scatter(-1, largest.indices, largest.values)
+        return Point(kept, sparse=True)

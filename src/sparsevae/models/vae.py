@@ -1,15 +1,14 @@
 """The variational autoencoder, with β."""
 
-from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor
 
-from sparsevae.models.base import Model, Terms
+from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Gaussian
-from sparsevae.models.likelihoods import Named
 from sparsevae.models.priors import StandardNormal
 from sparsevae.models.schedules import Progress, between
-from sparsevae.networks.trunks import CHANNELS, Shape
+from sparsevae.networks.trunks import Shape
 
 
 class VAE(Model):
@@ -20,42 +19,18 @@ class VAE(Model):
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        channels: widths of the trunk.
         beta: β, the weight of the divergence (Higgins et al. 2017); 1 is the bound.
-        likelihood: the family of p(x|z).
-        input_noise: noise on what the encoder sees in training, see :meth:`shown`.
+        **common: see :class:`Model`.
     """
 
     def __init__(
-        self,
-        shape: Shape,
-        latents: int,
-        *,
-        channels: Sequence[int] = CHANNELS,
-        beta: float = 1.0,
-        likelihood: Named = "bernoulli",
-        input_noise: float = 0.0,
+        self, shape: Shape, latents: int, *, beta: float = 1.0, **common: Unpack[Common]
     ) -> None:
-        super().__init__(
-            shape,
-            latents,
-            outputs=2,
-            channels=channels,
-            prior=StandardNormal(),
-            kl_weight=between("beta", beta, 0.0),
-            likelihood=likelihood,
-            input_noise=input_noise,
-        )
+        weight = between("beta", beta, 0.0)
+        prior = StandardNormal(latents)
+        super().__init__(shape, latents, outputs=2, prior=prior, kl_weight=weight, **common)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Gaussian:
         """N(μ(x), s(x)²), batch shape ``(B, J)``."""
         loc, log_variance = self.encoder(x).chunk(2, dim=-1)
         return Gaussian(loc, (0.5 * log_variance).exp())
-
-    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """−log p(x|z) + β·KL(q(z|x) ‖ N(0, I))."""
-        q = self.posterior(self.shown(x), progress)
-        z = q.rsample()
-        reconstruction = -self.likelihood(z).log_prob(x)
-        kl = self.prior.kl(q, x, self.posterior, progress).kl
-        return Terms(reconstruction, kl, x.new_zeros(()), self.kl_weight(progress))

@@ -2,15 +2,15 @@
 
 Images get three convolutions and their mirror image: stride-2 3x3 stages until both sides
 are at most 8, then one convolution as large as what is left. Vectors get an MLP, and images too
-where their widths are given as :class:`Dense`.
+where that is asked for.
 
 Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import groupby, pairwise
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,10 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.networks import kernels
 
 Shape = tuple[int, ...]
-CHANNELS = (16, 32, 256)
+Trunk = Literal["convolution", "mlp"]
+WIDTHS = (16, 32, 256)
 LARGEST_FULL_MAP = 8
 LEAST_SPREAD = 1e-3  # of an output; less is rounding that weights must not enlarge
-
-
-class Dense(tuple[int, ...]):
-    """Widths of a trunk of fully connected layers, of images too: their pixels are one vector."""
 
 
 def sizes(shape: Shape) -> list[tuple[int, int]]:
@@ -36,22 +33,22 @@ def sizes(shape: Shape) -> list[tuple[int, int]]:
         [(28, 28), (14, 14), (7, 7)]
     """
     height, width = shape[-2:]
-    found = [(height, width)]
-    while max(found[-1]) > LARGEST_FULL_MAP:
-        height, width = found[-1]
-        found.append(((height + 1) // 2, (width + 1) // 2))
-    return found
+    maps = [(height, width)]
+    while max(maps[-1]) > LARGEST_FULL_MAP:
+        height, width = maps[-1]
+        maps.append(((height + 1) // 2, (width + 1) // 2))
+    return maps
 
 
-def stage_channels(channels: Sequence[int], stages: int) -> list[int]:
+def stage_widths(widths: Sequence[int], stages: int) -> list[int]:
     """Widths for ``stages`` strided stages and the last one: cut or repeated at the front.
 
     Example:
-        >>> stage_channels((16, 32, 256), 1), stage_channels((16, 32, 256), 3)
+        >>> stage_widths((16, 32, 256), 1), stage_widths((16, 32, 256), 3)
         ([32, 256], [16, 16, 32, 256])
     """
     wanted = stages + 1
-    return [channels[0]] * (wanted - len(channels)) + list(channels)[-wanted:]
+    return [widths[0]] * (wanted - len(widths)) + list(widths)[-wanted:]
 
 
 def _flat(maps: Tensor) -> Tensor:
@@ -91,44 +88,23 @@ class StridedConvolution(nn.Module):
         parameters = [(layer.weight, layer.bias) for layer in layers]
         return kernels.strided_convolutions(images, parameters, relu=True)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Apply the layer; shapes as in the class."""
-        return self.stacked([self], images)
-
 
 class StridedTransposedConvolution(nn.Module):
     """The mirror image of :class:`StridedConvolution`: (B, C, h, w) → (B, O, H, W)."""
 
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], *, relu: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
         super().__init__()
         reference = nn.ConvTranspose2d(inputs, outputs, 3)
         self.weight, self.bias = reference.weight, _bias(reference)
-        self.size, self.relu = size, relu
+        self.size = size
 
     @staticmethod
     def stacked(layers: Sequence["StridedTransposedConvolution"], maps: Tensor) -> Tensor:
         """Apply layers, all but the last with a ReLU, one after another as a single operation."""
-        parameters, last = [(layer.weight, layer.bias) for layer in layers], layers[-1]
-        return kernels.strided_transposed_convolutions(maps, parameters, last.size, relu=last.relu)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Apply the layer; shapes as in the class."""
-        return self.stacked([self], maps)
-
-
-class Trunk(nn.Sequential):
-    """Layers one after another; strided ones that are neighbours act as a single operation."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Apply the layers."""
-        for kind, group in groupby(self, type):
-            layers: list[Any] = list(group)
-            if kind in (StridedConvolution, StridedTransposedConvolution):
-                values = kind.stacked(layers, values)
-            else:
-                for layer in layers:
-                    values = layer(values)
-        return values
+        parameters = [(layer.weight, layer.bias) for layer in layers]
+        return kernels.strided_transposed_convolutions(
+            maps, parameters, layers[-1].size, relu=False
+        )
 
 
 class FullConvolution(nn.Module):
@@ -160,29 +136,72 @@ class FullTransposedConvolution(nn.Module):
         return flat.view(flat.shape[0], height, width, len(self.bias)).permute(0, 3, 1, 2)
 
 
+class ConvolutionsIn(nn.Sequential):
+    """Strided convolutions, then one as large as the map that is left: (B, *shape) → (B, O)."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int]) -> None:
+        maps = sizes(shape)
+        chain = [shape[0], *stage_widths(widths, len(maps) - 1)]
+        strided = [StridedConvolution(*pair) for pair in pairwise(chain[:-1])]
+        super().__init__(*strided, FullConvolution(chain[-2], chain[-1], maps[-1]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Apply the layers; shapes as in the class."""
+        layers: list[Any] = list(self)
+        *strided, full = layers
+        features: Tensor = full(StridedConvolution.stacked(strided, images) if strided else images)
+        return features
+
+
+class ConvolutionsOut(nn.Sequential):
+    """The mirror image of :class:`ConvolutionsIn`, a linear layer before: (B, J) → (B, *shape)."""
+
+    def __init__(self, latents: int, shape: Shape, widths: Sequence[int]) -> None:
+        maps = sizes(shape)[::-1]
+        chain = [shape[0], *stage_widths(widths, len(maps) - 1)][::-1]
+        first = (Linear(latents, chain[0]), nn.ReLU())
+        inner = len(maps) > 1
+        full = FullTransposedConvolution(chain[0], chain[1], maps[0], relu=inner)
+        pairs = zip(pairwise(chain[1:]), maps[1:], strict=True)
+        strided = [StridedTransposedConvolution(*pair, size) for pair, size in pairs]
+        super().__init__(*first, full, *strided)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Apply the layers; shapes as in the class."""
+        layers: list[Any] = list(self)
+        linear, relu, full, *strided = layers
+        maps: Tensor = full(relu(linear(codes)))
+        return StridedTransposedConvolution.stacked(strided, maps) if strided else maps
+
+
+def _hidden(widths: Sequence[int]) -> list[nn.Module]:
+    """Linear layers from each width to the next, each with a ReLU."""
+    return [layer for pair in pairwise(widths) for layer in (Linear(*pair), nn.ReLU())]
+
+
 class Encoder(nn.Module):
     """Trunk, then one linear head: (B, *shape) → (B, outputs).
 
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         outputs: numbers a row that the head gives, such as 3J for a spike and slab.
-        channels: widths of the trunk; for vectors, or as :class:`Dense`, of the hidden layers.
+        widths: of the trunk's layers.
+        trunk: layers of an image's trunk; that of vectors is always an "mlp".
     """
 
-    def __init__(self, shape: Shape, outputs: int, channels: Sequence[int] = CHANNELS) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        outputs: int,
+        widths: Sequence[int] = WIDTHS,
+        trunk: Trunk = "convolution",
+    ) -> None:
         super().__init__()
-        if len(shape) == 1 or isinstance(channels, Dense):
-            widths, layers = [math.prod(shape), *channels], list[nn.Module]()
-            if len(shape) > 1:
-                layers.append(nn.Flatten())
-            for before, after in pairwise(widths):
-                layers += [Linear(before, after), nn.ReLU()]
+        if len(shape) > 1 and trunk == "convolution":
+            self.trunk: nn.Sequential = ConvolutionsIn(shape, widths)
         else:
-            maps = sizes(shape)
-            widths = [shape[0], *stage_channels(channels, len(maps) - 1)]
-            layers = [StridedConvolution(*pair) for pair in pairwise(widths[:-1])]
-            layers.append(FullConvolution(widths[-2], widths[-1], maps[-1]))
-        self.trunk = Trunk(*layers)
+            flat = [nn.Flatten()] if len(shape) > 1 else []
+            self.trunk = nn.Sequential(*flat, *_hidden([math.prod(shape), *widths]))
         self.head = Linear(widths[-1], outputs)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -211,45 +230,33 @@ class Decoder(nn.Module):
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         latents: J.
-        channels: widths of the encoder's trunk, in the encoder's order.
+        widths: of the encoder's trunk, in the encoder's order.
         outputs: k, numbers an element that the likelihood takes.
+        trunk: as the encoder's.
     """
 
     def __init__(
         self,
         shape: Shape,
         latents: int,
-        channels: Sequence[int] = CHANNELS,
+        widths: Sequence[int] = WIDTHS,
         outputs: int = 1,
+        trunk: Trunk = "convolution",
     ) -> None:
         super().__init__()
-        if len(shape) == 1 or isinstance(channels, Dense):
-            widths, layers = [latents, *reversed(channels)], list[nn.Module]()
-            for before, after in pairwise(widths):
-                layers += [Linear(before, after), nn.ReLU()]
-            layers.append(Linear(widths[-1], outputs * math.prod(shape)))
-            if len(shape) > 1:
-                layers.append(nn.Unflatten(1, (outputs * shape[0], *shape[1:])))
+        shape = (outputs * shape[0], *shape[1:])
+        if len(shape) > 1 and trunk == "convolution":
+            self.trunk: nn.Sequential = ConvolutionsOut(latents, shape, widths)
         else:
-            maps = sizes(shape)[::-1]
-            widths = [outputs * shape[0], *stage_channels(channels, len(maps) - 1)][::-1]
-            layers = [Linear(latents, widths[0]), nn.ReLU()]
-            inner = len(maps) > 1
-            layers.append(FullTransposedConvolution(widths[0], widths[1], maps[0], relu=inner))
-            for stage, size in enumerate(maps[1:], start=1):
-                last = stage == len(maps) - 1
-                inputs, outputs = widths[stage : stage + 2]
-                layers.append(StridedTransposedConvolution(inputs, outputs, size, relu=not last))
-        self.trunk = Trunk(*layers)
+            hidden = _hidden([latents, *reversed(widths)])
+            image = [nn.Unflatten(1, shape)] if len(shape) > 1 else []
+            last = Linear(widths[0], math.prod(shape))
+            self.trunk = nn.Sequential(*hidden, last, *image)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
         output: Tensor = self.trunk(codes)
         return output
-
-
-TRUNKS: dict[str, type[tuple[int, ...]]] = {"convolution": tuple, "mlp": Dense}
-"""What widths of a trunk are made into, by the name of its layers."""
 
 
 def check_shape(shape: Shape) -> None:

@@ -52,7 +52,7 @@ def settings(runs: Sequence[RunFolder], references: Mapping[str, Any]) -> dict[s
         "Epochs": _joined(config.epochs for config in configs),
         "Batch size": _joined(config.batch_size for config in configs),
         "Learning rate": _joined(_rate(config.learning_rate) for config in configs),
-        "Trunk widths": _joined("-".join(map(str, config.channels)) for config in configs),
+        "Trunk widths": _joined("-".join(map(str, config.widths)) for config in configs),
         "Classifier behind distances of images": _joined(
             f"{100 * share:.1f}\u00a0% of test images right" for share in judges
         ),

@@ -1,31 +1,48 @@
-"""Rows of data that may be larger than memory: a block at a time, or some of them.
+"""The names of arrays' types, and rows of data that may be larger than memory.
 
 Shape legend: N rows of any one shape.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Row = dict[str, Any]
+"""One row of a table of results: values by the names of their columns."""
 
 BLOCK_VALUES = 2**22  # numbers that are read at once
 
 
-def blocks(x: Array) -> Iterator[Array]:
-    """The rows of an array a block at a time, about :data:`BLOCK_VALUES` numbers each."""
-    rows = max(1, BLOCK_VALUES // max(1, x[:1].size))
-    for start in range(0, len(x), rows):
-        yield x[start : start + rows]
+class Rows(Protocol):
+    """What is read of rows wherever they lie: an array, a mapped file, or a :class:`Selection`.
 
+    Indexing by a slice or by an array of places gives a plain array of those rows.
+    """
 
-def mean_row(x: Array) -> Array:
-    """The mean of all rows, float64, shape ``(*shape)``."""
-    sums = [block.sum(0, dtype=np.float64) for block in blocks(x)]
-    return np.asarray(np.sum(sums, axis=0) / len(x))
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, *row)``."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of each number."""
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are, that of the rows included."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers the rows have."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +64,12 @@ class Selection:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the array."""
+        """Of each number."""
         return self.values.dtype
 
     @property
     def ndim(self) -> int:
-        """Of the array."""
+        """How many axes there are, that of the rows included."""
         return self.values.ndim
 
     @property
@@ -63,14 +80,18 @@ class Selection:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, chosen: Any) -> Array:
-        """Rows by a slice or an array of places, copied."""
+    def __getitem__(self, chosen: Any, /) -> Array:
         return np.asarray(self.values[self.indices[chosen]])
 
 
-def selected(values: Array, indices: npt.NDArray[np.int64]) -> Array:
-    """A :class:`Selection` for whoever reads rows as those of an array: by blocks and batches.
+def blocks(x: Rows) -> Iterator[Array]:
+    """The rows a block at a time, about :data:`BLOCK_VALUES` numbers each."""
+    rows = max(1, BLOCK_VALUES // max(1, x[:1].size))
+    for start in range(0, len(x), rows):
+        yield x[start : start + rows]
 
-    It has shape, dtype, length and indexing by slices and places, and nothing else of an array.
-    """
-    return cast(Array, Selection(values, indices))
+
+def mean_row(x: Rows) -> Array:
+    """The mean of all rows, float64, shape ``(*shape)``."""
+    sums = [block.sum(0, dtype=np.float64) for block in blocks(x)]
+    return np.asarray(np.sum(sums, axis=0) / len(x))

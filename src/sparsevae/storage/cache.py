@@ -1,4 +1,4 @@
-"""Where data files are looked for, and the folder where downloaded and parsed ones are kept.
+"""Where data files are looked for, and the one folder where whatever can be made again is kept.
 
 `SPARSEVAE_DATA` names folders of the user's own copies; they are read and never written.
 `SPARSEVAE_CACHE` moves the cache from the platform's place. The cache is ours: whatever in it is
@@ -6,10 +6,13 @@ damaged is made again.
 """
 
 import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
+
+import platformdirs
+
+from sparsevae.errors import OutputError
+from sparsevae.storage.files import replacing
 
 DATA_VARIABLE = "SPARSEVAE_DATA"
 CACHE_VARIABLE = "SPARSEVAE_CACHE"
@@ -24,11 +27,12 @@ def data_folders() -> tuple[Path, ...]:
 def folder() -> Path:
     """The cache: `SPARSEVAE_CACHE`, or `sparsevae` in the platform's folder for caches."""
     named = os.environ.get(CACHE_VARIABLE, "").strip()
-    if named:
-        return Path(named).expanduser()
-    import pooch
+    return Path(named).expanduser() if named else platform_folder()
 
-    return Path(pooch.os_cache("sparsevae"))
+
+def platform_folder() -> Path:
+    """`sparsevae` in the folder that the platform has for this user's caches."""
+    return platformdirs.user_cache_path("sparsevae")
 
 
 def copies(folders: Iterable[Path], name: str) -> list[Path]:
@@ -38,21 +42,12 @@ def copies(folders: Iterable[Path], name: str) -> list[Path]:
 
 
 def store(name: str, content: bytes | bytearray) -> bool:
-    """Keeps `content` in the cache as `name` (may contain folders); false where it cannot.
-
-    It is written under a temporary name and renamed, so a reader sees all of it or none.
-    """
+    """Keeps `content` in the cache as `name` (may contain folders), whole; false if it cannot."""
     target = folder() / name
-    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-        temporary.replace(target)
-    except OSError:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
+        with replacing(target) as temporary:
+            temporary.write_bytes(content)
+    except (OSError, OutputError):
         return False
     return True

@@ -1,37 +1,122 @@
-"""Files that are there whole or not at all: JSON, text and tensors.
+"""Files that are there whole or not at all: JSON, text and tensors; folders with one writer.
 
-Each is written under another name and then renamed, so a crash leaves the old file.
+Each file is written under another name, brought to the disk, and renamed, so a crash leaves the
+old one. What a killed process left under such a name is swept when its folder is opened again.
 """
 
 import json
 import os
+import re
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-from safetensors.torch import save_file
-from torch import Tensor
+from filelock import FileLock, Timeout
 
 from sparsevae.errors import OutputError, RunFolderError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 LARGEST_JSON = 2**27  # bytes; a run's history of a million epochs is smaller
 PICKLES = (b"PK\x03\x04", b"\x80")  # how the files of torch.save and of pickle begin
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.part", re.DOTALL)
+LOCK = ".lock"
+DAY = 86_400.0  # seconds
+MINUTE = 60.0
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, renamed to ``path`` when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """A name to write a file to, renamed to ``path`` when the block ends well.
+
+    No other process, on this machine or another one, is ever given the same name.
+
+    Raises:
+        OutputError: the folder is not writable or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # else a power cut may keep the new name and lose the content
         os.replace(temporary, path)
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"Cannot write {path}: {reason}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps every other process from writing to a folder inside a ``with`` block.
+
+    The system frees the lock of a process that ends, however it ends. A file system without
+    locks is written to without one. The lock is not reentrant.
+
+    Raises:
+        OutputError: another process holds the folder, or it is not writable.
+    """
+    make_folder(folder)
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(folder / LOCK, timeout=0))
+        except Timeout:
+            raise OutputError(
+                f"Another process works on the folder {folder}; wait until it is done, or name "
+                "another folder."
+            ) from None
+        except NotImplementedError:  # a file system without locks
+            pass
+        except OSError as error:
+            raise OutputError(f"Cannot lock the folder {folder}: {error.strerror}.") from None
+        sweep(folder, MINUTE)  # whoever wrote here before is gone
+        yield
+
+
+def sweep(folder: Path, age: float = DAY) -> None:
+    """Removes the temporary files that killed processes left in a folder.
+
+    Args:
+        folder: a folder that can be written to.
+        age: seconds for which nobody has touched them, by the clock of the disk they lie on, so
+            that machines whose clocks differ leave each other's files alone.
+    """
+    left = [entry for entry in os.scandir(folder) if TEMPORARY.fullmatch(entry.name)]
+    if not left:
+        return
+    clock = folder / f".clock.{uuid.uuid4().hex}.part"
+    with suppress(OSError):
+        clock.touch()
+        now = clock.stat().st_mtime
+        for entry in left:
+            with suppress(OSError):  # another process swept it
+                if now - entry.stat(follow_symlinks=False).st_mtime > age:
+                    os.unlink(entry)
+    clock.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder, check that it can be written to, and sweep what was left there.
+
+    Raises:
+        OutputError: it is a file, or is not writable.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable.{uuid.uuid4().hex}.part"
+        probe.touch()
+        probe.unlink()
+        sweep(path)
+    except OSError as error:
+        why = "it is a file" if path.is_file() else error.strerror
+        raise OutputError(f"Cannot write to the folder {path}: {why}.") from None
+    return path
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -67,58 +152,36 @@ def read_json(path: Path, kind: type = dict) -> Any:
         raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.")
     try:
         readable = path.is_file() and path.stat().st_size <= LARGEST_JSON
-        found = json.loads(path.read_text(encoding="utf-8")) if readable else None
+        content = json.loads(path.read_text(encoding="utf-8")) if readable else None
     except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, kind):
+        content = None
+    if not isinstance(content, kind):
         raise RunFolderError(f"{path} cannot be read; remove it and start again.")
-    return found
+    return content
 
 
-def make_folder(path: Path) -> Path:
-    """Create a folder and check that it can be written to.
-
-    Raises:
-        OutputError: it is a file, or is not writable.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".writable.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        why = "it is a file" if path.is_file() else error.strerror
-        raise OutputError(f"Cannot write to the folder {path}: {why}.") from None
-    return path
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: dict[str, str]) -> None:
     """Write tensors as safetensors in one step, in plain memory order.
 
     Raises:
         OutputError: the folder is not writable or the disk is full.
     """
+    from safetensors.torch import save_file
+
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """Tensors and metadata of a safetensors file.
 
     Raises:
         RunFolderError: the file is damaged, or is a pickle.
     """
-    _refuse_pickle(path)
-    try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            tensors = {
-                name: opened.get_tensor(name)
-                for name in opened.keys()  # noqa: SIM118 (not a mapping)
-            }
-            return tensors, dict(opened.metadata() or {})
-    except (OSError, safetensors.SafetensorError):
-        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+        return tensors, dict(file.metadata() or {})
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -127,22 +190,24 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         RunFolderError: the file is damaged, or is a pickle.
     """
-    _refuse_pickle(path)
-    try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            names = list(opened.keys())  # not a mapping
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in names}
-    except (OSError, safetensors.SafetensorError):
-        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in list(file.keys())}
 
 
-def _refuse_pickle(path: Path) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file; it is no mapping, although it has keys."""
     if not path.is_file():
         raise RunFolderError(f"{path} is no file; remove it and start again.")
-    with path.open("rb") as file:
-        start = file.read(9)  # of safetensors, the length of a header and the brace it opens with
-        if start.startswith(PICKLES) and start[8:] != b"{":
+    try:
+        with path.open("rb") as start:
+            first = start.read(9)  # of safetensors, the length of a header and its first brace
+        if first.startswith(PICKLES) and first[8:] != b"{":
             raise RunFolderError(
                 f"{path} is a pickle, which can run a program when it is loaded; only "
                 "safetensors are loaded."
             )
+        with safetensors.safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, safetensors.SafetensorError):
+        raise RunFolderError(f"{path} is damaged; remove it and start again.") from None

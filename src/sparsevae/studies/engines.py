@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -37,11 +38,13 @@ class Task:
         config: of the run.
         folder: its run folder.
         device: where it trains.
+        plugins: modules that a worker imports first, for the rows of tables that they register.
     """
 
     config: RunConfig
     folder: Path
     device: str
+    plugins: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -175,6 +178,8 @@ def _train(task: Task) -> None:
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import train_run
 
+    for name in task.plugins:
+        import_module(name)
     config = task.config
     dataset = data_of(config.dataset, config.split, config.limit)
     done, last = 0, time.monotonic()

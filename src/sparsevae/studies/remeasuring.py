@@ -10,8 +10,8 @@ from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_references
 from sparsevae.evaluation.bound import Progress, measure_bound
 from sparsevae.evaluation.passes import unit
-from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import identity, keep_numbers, silent
+from sparsevae.runs.folder import RunFolder, identity
+from sparsevae.runs.train import keep_numbers, silent
 from sparsevae.studies.engines import data_of
 from sparsevae.studies.results import finished_runs, write_report
 from sparsevae.studies.study import Listener
@@ -35,7 +35,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     _check_same_data(folder, dataset)
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
-    known = identity(folder.config, model, [trained], where)
+    known = identity(folder.config, model, [trained])
     keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
 
 

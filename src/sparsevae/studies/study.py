@@ -70,6 +70,7 @@ def run_study(
     jobs: int | None = None,
     reuse: Iterable[Path] = (),
     listener: Listener = Listener(),
+    plugins: tuple[str, ...] = (),
 ) -> Path:
     """Do every run of a study that is not done yet, then write its table and report.
 
@@ -80,6 +81,7 @@ def run_study(
         jobs: runs at a time; as many as there are cores when None.
         reuse: folders that are searched for finished runs of the same configuration.
         listener: told what happens.
+        plugins: modules that every worker imports first; the caller has done so.
 
     Returns:
         The path of the report.
@@ -102,7 +104,7 @@ def run_study(
     make_folder(out)
     _write_study(config, dataset, out)
     _take_over(runs, folders, dataset.sha256, reuse, listener)
-    tasks = [Task(run, folders[run.name].path, where) for run in runs]
+    tasks = [Task(run, folders[run.name].path, where, plugins) for run in runs]
     beside = partial(_refer, config, out / "references.json")
     do_runs(tasks, {str(config.dataset): len(dataset.train)}, jobs, listener, beside)
     return write_report(out)

@@ -7,6 +7,7 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import check_arguments, row
 from sparsevae.models.priors import TARGET_ACTIVE, default_alpha
+from sparsevae.models.tables import Table
 from sparsevae.training.config import RunConfig, StudyConfig
 
 JSON = Mapping[str, Any]
@@ -23,7 +24,7 @@ class Recipe:
         learning_rate: a schedule as JSON, or a constant number.
         arguments: arguments of the models' classes, by model name.
         keeps_alpha: whether α = min(½, target/J) is all there is when the study does not give
-            one; else a price holds the activity at the target.
+            one; else a multiplier holds the activity at the target.
     """
 
     about: str
@@ -51,46 +52,27 @@ SPARSE_WARM_UP: JSON = {
 }
 # What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
 ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
-PUBLISHED: JSON = {
-    "prior": "published",
-    "penalty": "scalar",
-    "estimator": "sloped",
-    "temperature": 0.02,
-    "warm_up_form": "published",
-}
-PUBLISHED_WARM_UP = {"kind": "ramp", "start": 0.21, "end": 0.28}
 
-RECIPES: dict[str, Recipe] = {
-    "default": Recipe(
-        "Adam, one cycle up to 4e-3; VSC with a mixture prior and its activity held at a target.",
-        {"kind": "one-cycle", "peak": 4e-3},
-        {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
-        keeps_alpha=False,
-    ),
-    "any-values": Recipe(
-        "Adam, one cycle up to 5e-3; VSC with a learned prior and its activity held at a target.",
-        {"kind": "one-cycle", "peak": 5e-3},
-        {"vsc": ANY_VALUES, "vsc-wu": ANY_VALUES},
-        keeps_alpha=False,
-    ),
-    "vsc-published": Recipe(
-        "Adam at 1e-3; VSC as its authors' code has it: soft spikes, a prior that depends on x.",
-        1e-3,
-        {"vsc": PUBLISHED, "vsc-wu": {**PUBLISHED, "warm_up": PUBLISHED_WARM_UP}},
-    ),
-    "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),
-}
-
-
-def recipe(name: str) -> Recipe:
-    """The recipe of that name.
-
-    Raises:
-        ConfigurationError: no recipe has that name.
-    """
-    if name not in RECIPES:
-        raise ConfigurationError(f"There is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
-    return RECIPES[name]
+RECIPES: Table[Recipe] = Table(
+    "recipe",
+    {
+        "default": Recipe(
+            "Adam, one cycle up to 4e-3; VSC with a mixture prior, its activity held at a target.",
+            {"kind": "one-cycle", "peak": 4e-3},
+            {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
+            keeps_alpha=False,
+        ),
+        "any-values": Recipe(
+            "Adam, one cycle up to 5e-3; VSC with a learned prior, its activity held at a target.",
+            {"kind": "one-cycle", "peak": 5e-3},
+            {"vsc": ANY_VALUES, "vsc-wu": ANY_VALUES},
+            keeps_alpha=False,
+        ),
+        "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),
+    },
+    "sparsevae.training.recipes.register",
+)
+recipe, register = RECIPES.row, RECIPES.register
 
 
 def batch_size(images: int) -> int:
@@ -126,7 +108,7 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
         raise ConfigurationError(f"Arguments are given for {', '.join(unused)}, which do not run.")
     rate = chosen.learning_rate if study.learning_rate is None else study.learning_rate
     batch = study.batch_size or (LARGEST_BATCH if images is None else batch_size(images))
-    found = [
+    configs = [
         RunConfig.checked(
             {
                 **study.model_dump(include=set(RunConfig.model_fields) - {"arguments"}),
@@ -143,11 +125,11 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
         for model in study.models
         for seed in study.seeds
     ]
-    if len({run.name for run in found}) < len(found):
+    if len({run.name for run in configs}) < len(configs):
         raise ConfigurationError(
             "A model, latent size or seed is asked for twice; name each once."
         )
-    return found
+    return configs
 
 
 def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from sparsevae.metrics import bounds
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
 from sparsevae.models import Model
-from sparsevae.models.likelihoods import GreyBernoulli
 
 Row = Mapping[str, Any]
 
@@ -32,7 +31,7 @@ def mean_image_score(model: Model, mean: npt.NDArray[np.floating]) -> float:
         model: its likelihood decides whether there is such a score.
         mean: of the images, values in [0, 1], shape ``(1, *shape)``.
     """
-    return bounds.grey_score(mean, mean) if model.family is GreyBernoulli else math.nan
+    return bounds.grey_score(mean, mean) if not model.family.normalised else math.nan
 
 
 def activity(spikes: Tensor) -> dict[str, float]:
@@ -47,8 +46,8 @@ def activity(spikes: Tensor) -> dict[str, float]:
         γ̄_j < 0.001); nothing without spikes.
     """
     numbers = (spikes.sum(), (spikes > ALWAYS_ON).sum(), (spikes < DEAD).sum())
-    found = torch.stack(numbers).tolist()
-    return dict(zip(("sum_gamma", "always_on", "shut"), found, strict=True)) if found[0] else {}
+    counts = torch.stack(numbers).tolist()
+    return dict(zip(("sum_gamma", "always_on", "shut"), counts, strict=True)) if counts[0] else {}
 
 
 def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float) -> str:
@@ -71,22 +70,22 @@ def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float
 
 def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, str]:
     """Signs of collapse in one epoch, each with its words."""
-    found: dict[str, str] = {}
+    signs: dict[str, str] = {}
     if row["epoch"] < FIRST:
-        return found
+        return signs
     late = row["epoch"] > MEAN_IMAGE_UNTIL * epochs
     if late and row["reconstruction"] > COLLAPSE_SHARE * mean_image:
-        found["mean image"] = (
+        signs["mean image"] = (
             f"the decoder still prints the mean image (reconstruction {row['reconstruction']:.1f} "
             f"nats, the mean image {mean_image:.1f})"
         )
     if "sum_gamma" not in row:
-        return found
+        return signs
     if row["shut"] == model.latents:
-        found["shut"] = f"all {model.latents} gates are shut for every image"
+        signs["shut"] = f"all {model.latents} gates are shut for every image"
     elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and asked_activity(model) < DENSE_ALPHA:
-        found["dense"] = (
+        signs["dense"] = (
             f"the same {row['always_on']:.0f} gates are open for every image, of "
             f"{row['sum_gamma']:.1f} on average: they select nothing"
         )
-    return found
+    return signs

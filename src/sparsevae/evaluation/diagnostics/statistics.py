@@ -11,30 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Normal, kl_divergence
+from torch.distributions import Normal, kl_divergence
 
 from sparsevae.evaluation.passes import ABLATION_IMAGES, Floats, Measured, batched, fixed_noise
 from sparsevae.metrics import images, sparsity
-from sparsevae.models import VSC, Model
-from sparsevae.models.distributions import Gaussian, SpikeAndSlab
-from sparsevae.models.likelihoods import GreyBernoulli
-from sparsevae.models.penalties import LOWEST_RATE
-from sparsevae.models.priors import (
-    FixedSpikeAndSlab,
-    Laplace,
-    LearnedSpikeAndSlab,
-    NoPrior,
-    PseudoInputMixture,
-    StandardNormal,
-)
-from sparsevae.models.priors.mixture import SPIKE_SLOPE
+from sparsevae.models import Model
+from sparsevae.models.distributions import SpikeAndSlab
 
 Mask = npt.NDArray[np.bool_]
 
 SHUT, OPEN = 0.01, 0.99  # a gate below, or above, for every image decides nothing
 CHUNK = 100  # images whose divergence from every component is held at a time
 SEED = 0  # of the draws, and of who gets whose code
-POINTWISE = NoPrior | Laplace  # for codes that are points, whose divergence is infinite
 DIGITS = 4  # significant ones that are kept of every number
 
 
@@ -120,14 +108,14 @@ def gather(
     return Statistics(
         gated=found.gated,
         reconstruction=float(found.reconstruction.mean()),
-        mean_image=mean_image if model.family is GreyBernoulli else math.nan,
+        mean_image=math.nan if model.family.normalised else mean_image,
         pixel_variance=images.variance_share(decoded, x),
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=math.nan if isinstance(model.prior, POINTWISE) else float(found.kl.mean()),
-        warm_up=float(model.warm_up(1.0)) if isinstance(model, VSC) else 1.0,
+        total_kl=float(found.kl.mean()) if model.prior.has_density else math.nan,
+        warm_up=float(model.warm_up(1.0)),
         alpha=asked_activity(model),
-        lowest_alpha=_lowest_activity(model),
+        lowest_alpha=_number(model.least_share),
         components=components,
         perplexity=perplexity,
         kl=kl,
@@ -145,7 +133,8 @@ def _uses(model: Model, x: Tensor) -> tuple[float, float]:
     """Nats that the codes of other images, and the slabs of others, cost."""
     with fixed_noise(SEED):
         q = model.posterior(x)
-        z, mask = q.draw() if isinstance(q, SpikeAndSlab) else (q.rsample(), None)
+        slabs = model.has_gates and model.prior.has_density
+        z, mask = q.gated().draw() if slabs else (q.rsample(), None)
         others = z[torch.randperm(len(z))]
         exchanged = None if mask is None else exchange_slabs(z, mask)
     own = _score(model, z, x)
@@ -177,74 +166,40 @@ def _score(model: Model, codes: Tensor, x: Tensor) -> float:
 def _against_prior(model: Model, x: Tensor) -> tuple[Floats, Floats]:
     """KL and the prior's spike probability of every dimension, each ``(J,)``."""
     unknown = np.full(model.latents, np.nan, dtype=np.float32)
-    found = components(model)
-    if found is None:
+    if not model.prior.has_density:
         return unknown, unknown
-    p, log_pi = found
+    log_pi, p = model.prior.mixture(model.posterior)
     kl = torch.zeros(model.latents, device=x.device)
     for chunk in x.split(CHUNK):
-        divergences = kl_divergence(_beside_components(model.posterior(chunk)), p)  # (n, U, J)
+        q = model.posterior(chunk).gated().indexed((slice(None), None))
+        divergences = _divergences(q, p, model.has_gates)  # (n, U, J)
         weights = torch.softmax(log_pi - divergences.sum(-1), 1)  # (n, U)
         kl += torch.einsum("nu,nuj->j", weights, divergences)
-    spikes = log_pi.exp() @ p.spike_probability if isinstance(p, SpikeAndSlab) else None
-    return (kl / len(x)).cpu().numpy(), unknown if spikes is None else spikes.cpu().numpy()
+    spikes = (log_pi.exp() @ p.spike_probability).cpu().numpy() if model.has_gates else unknown
+    return (kl / len(x)).cpu().numpy(), spikes
 
 
-def components(model: Model) -> tuple[Distribution, Tensor] | None:
-    """A model's prior as a mixture, after training.
-
-    Returns:
-        Components of batch shape ``(U, J)`` and log π of shape ``(U,)``, U = 1 for a prior with
-        independent dimensions; None for a prior that has no such form.
-    """
-    prior = model.prior
-    zero = torch.zeros(1, model.latents, device=next(model.parameters()).device)
-    one, alone = torch.ones_like(zero), zero[:, 0]
-    match prior:
-        case StandardNormal():
-            return Normal(zero, one, validate_args=False), alone
-        case FixedSpikeAndSlab():
-            return SpikeAndSlab(prior.logits[None], zero, one), alone
-        case LearnedSpikeAndSlab():
-            learned = (prior.logits, prior.loc, prior.log_scale.exp())
-            slab = SpikeAndSlab(*(parameter[None] for parameter in learned))
-            return slab.warmed(prior.warm_up(1.0)), alone
-        case PseudoInputMixture():
-            return prior.components(model.posterior), prior.log_weights
-    return None
-
-
-def _beside_components(q: Distribution) -> Distribution:
-    """The same posterior with batch shape ``(n, 1, J)``."""
-    if isinstance(q, SpikeAndSlab):
-        return SpikeAndSlab(q.logits[:, None], q.loc[:, None], q.scale[:, None])
-    assert isinstance(q, Gaussian)
-    return Gaussian(q.loc[:, None], q.scale[:, None])
+def _divergences(q: SpikeAndSlab, p: SpikeAndSlab, gates: bool) -> Tensor:
+    """KL of every dimension; without gates that of the slabs alone, which cancels less."""
+    if gates:
+        return kl_divergence(q, p)
+    slabs = (Normal(each.loc, each.scale, validate_args=False) for each in (q, p))
+    return kl_divergence(*slabs)
 
 
 def asked_activity(model: Model) -> float:
     """α, the share of images for which a dimension should be on; NaN for a model without it."""
-    return float(model.penalty.alpha) if isinstance(model, VSC) else math.nan
+    return _number(model.target_share)
 
 
-def _lowest_activity(model: Model) -> float:
-    """The smallest activity that what is penalised can reach; NaN where nothing is."""
-    prior, penalised = model.prior, model.penalty.on
-    if penalised == "none":
-        return math.nan
-    published = isinstance(prior, PseudoInputMixture) and prior.weights == "published"
-    if published and penalised != "posterior":
-        return 1 / (1 + math.exp(SPIKE_SLOPE / 2))
-    return LOWEST_RATE
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 @torch.no_grad()
 def _mixture(model: Model, x: Tensor) -> tuple[int, float]:
-    """U, and the perplexity of π, or of the classifier's mean output where π is not trained."""
-    prior = model.prior
-    if not isinstance(prior, PseudoInputMixture):
+    """U, and the perplexity of the components' weights."""
+    perplexity = model.prior.perplexity(x)
+    if perplexity is None:
         return 0, math.nan
-    if prior.weights != "published":
-        return len(prior.pseudo_inputs), float(prior.perplexity)
-    share = torch.softmax(prior.classifier(x.flatten(1)), 1).mean(0)
-    return len(share), float(torch.exp(-torch.xlogy(share, share).sum()))
+    return len(model.prior.mixture(model.posterior).log_weights), perplexity

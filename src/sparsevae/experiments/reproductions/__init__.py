@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
 from sparsevae.experiments.reproductions.table import compare, write_table
@@ -92,7 +93,7 @@ def reproduce(
             folder = RunFolder(out / key / "runs" / run.name)
             if (folder.path / "config.json").exists():
                 folder.check(run, dataset.sha256)
-            tasks.append(Task(run, folder.path, where))
+            tasks.append(Task(run, folder.path, where, (published.__name__,)))
     make_folder(out)
     do_runs(tasks, images, jobs, listener)
     chosen.draw(out)

@@ -2,9 +2,10 @@
 
 The attempt drew spikes from a plain Bernoulli, so that no gradient of the reconstruction reaches
 γ; counted the slab's divergence without the factor γ; and raised λ by 0.01 an epoch, which
-ends at 0.25 after 25. Each is an argument of VSC, so that it can be put in and taken out. Its
-penalty, a cross-entropy of γ with α averaged over dimensions for each image, is not built again:
-the divergence from the fixed prior pulls γ to α in every image too, and harder.
+ends at 0.25 after 25. Each is a row of :mod:`sparsevae.experiments.published` or an argument of
+VSC, so that it can be put in and taken out. Its penalty, a cross-entropy of γ with α averaged
+over dimensions for each image, is not built again: the divergence from the fixed prior pulls γ to
+α in every image too, and harder.
 """
 
 from typing import Any
@@ -38,7 +39,7 @@ def _study(
         latents=(SIZE,),
         recipe=recipe,
         alpha=alpha,
-        channels=(16, 32, 64),
+        widths=(16, 32, 64),
         arguments=arguments,
     )
 

@@ -18,7 +18,7 @@ def _study(
         latents=latents,
         epochs=11,
         recipe="protocol",
-        channels=(400,),
+        widths=(400,),
         trunk="mlp",
         alpha=alpha,
     )

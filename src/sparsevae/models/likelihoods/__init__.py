@@ -3,7 +3,7 @@
 from sparsevae.models.likelihoods.base import Likelihood
 from sparsevae.models.likelihoods.choice import check_domain, choose
 from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
-from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family
+from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, register
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "check_domain",
     "choose",
     "family",
+    "register",
 ]

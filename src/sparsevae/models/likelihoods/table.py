@@ -9,16 +9,22 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods.base import Likelihood
 from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
+from sparsevae.models.tables import Table
 
 Named = str | Mapping[str, Any]  # "gaussian", or {"kind": "gaussian", "floor": 0.2}
 
-LIKELIHOODS: dict[str, type[Likelihood]] = {
-    "bernoulli": GreyBernoulli,
-    "continuous-bernoulli": ContinuousBernoulli,
-    "gaussian": LearnedGaussian,
-    "fixed-gaussian": FixedGaussian,
-    "poisson": Poisson,
-}
+LIKELIHOODS: Table[type[Likelihood]] = Table(
+    "likelihood",
+    {
+        "bernoulli": GreyBernoulli,
+        "continuous-bernoulli": ContinuousBernoulli,
+        "gaussian": LearnedGaussian,
+        "fixed-gaussian": FixedGaussian,
+        "poisson": Poisson,
+    },
+    "sparsevae.models.likelihoods.register",
+)
+register = LIKELIHOODS.register
 
 
 def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, float]]:
@@ -28,23 +34,23 @@ def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, float]]:
         likelihood: a key of :data:`LIKELIHOODS`, or that key as ``kind`` with settings.
 
     Example:
-        >>> found, settings = family({"kind": "fixed-gaussian", "scale": 0.5})
-        >>> found.__name__, settings
+        >>> kind, settings = family({"kind": "fixed-gaussian", "scale": 0.5})
+        >>> kind.__name__, settings
         ('FixedGaussian', {'scale': 0.5})
 
     Raises:
         ConfigurationError: an unknown family or setting, or a setting that is not positive.
     """
     given = {"kind": likelihood} if isinstance(likelihood, str) else dict(likelihood)
-    kind = given.pop("kind", None)
+    kind: Any = given.pop("kind", None)
     if kind not in LIKELIHOODS:
         raise ConfigurationError(f"A likelihood is one of {', '.join(LIKELIHOODS)}, not {kind!r}.")
-    found = LIKELIHOODS[kind]
-    known = list(inspect.signature(found).parameters)[1:]
+    chosen = LIKELIHOODS[kind]
+    known = list(inspect.signature(chosen).parameters)[1:]
     for name, value in given.items():
         if name not in known or not isinstance(value, float | int) or not 0 < value < math.inf:
             raise ConfigurationError(
                 f"The likelihood {kind!r} takes {' and '.join(known) or 'no setting'}, positive "
                 f"numbers; got {name} = {value!r}."
             )
-    return found, {name: float(value) for name, value in given.items()}
+    return chosen, {name: float(value) for name, value in given.items()}

@@ -1,12 +1,14 @@
-"""Priors over codes, and the divergence of a posterior from them.
+"""Priors over codes, the divergence of a posterior from them, and the table of sparse ones.
 
 Every prior has the one signature ``kl(posterior, x, encoder, progress)``. A prior never
 holds the encoder: where it needs one (pseudo-inputs), the caller passes it.
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
 
-import torch
+from pydantic import AfterValidator
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
@@ -19,10 +21,12 @@ from sparsevae.models.priors.base import (
     StandardNormal,
 )
 from sparsevae.models.priors.factorised import FixedSpikeAndSlab, LearnedSpikeAndSlab
-from sparsevae.models.priors.mixture import PseudoInputMixture
+from sparsevae.models.priors.mixture import PseudoInputMixture, start_images
 from sparsevae.models.schedules import Constant, Schedule
+from sparsevae.models.tables import Table
 
 __all__ = [
+    "PRIORS",
     "TARGET_ACTIVE",
     "Divergence",
     "Encode",
@@ -31,15 +35,15 @@ __all__ = [
     "LearnedSpikeAndSlab",
     "NoPrior",
     "Prior",
+    "PriorName",
+    "PriorSettings",
     "PseudoInputMixture",
-    "SparsePrior",
     "StandardNormal",
     "default_alpha",
-    "sparse",
+    "register",
     "start_images",
 ]
 
-SparsePrior = Literal["fixed", "unweighted", "learned", "mixture", "classifier", "published"]
 TARGET_ACTIVE = 8.0
 
 
@@ -53,49 +57,43 @@ def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
     return min(0.5, target_active / latents)
 
 
-def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) -> Tensor:
-    """Where pseudo-inputs start, shape ``(count, *shape)``: between examples and noise.
+@dataclass(frozen=True)
+class PriorSettings:
+    """What a model tells the prior that it makes; a prior takes of it what it needs.
 
-    Each is the mean of an example and of uniform noise in [0, 1]; without examples it is the
-    noise. An encoder that has learned to read such images is not misled by noise and grey
-    backgrounds later. Too few examples are used again, so that the number of pseudo-inputs
-    never depends on them.
-
-    Raises:
-        ConfigurationError: ``count`` is below 1.
-    """
-    if count < 1:
-        raise ConfigurationError(f"pseudo_inputs is a number from 1 on, not {count}.")
-    noise = torch.rand(count, *shape)
-    if examples is None:
-        return noise
-    return 0.5 * (examples[torch.arange(count) % len(examples)] + noise)
-
-
-def sparse(
-    name: SparsePrior,
-    latents: int,
-    alpha: float,
-    warm_up: Schedule,
-    pseudo_inputs: Tensor,
-    alpha_factor: Schedule = Constant(1.0),
-) -> Prior:
-    """The prior of a spike-and-slab model by its name.
+    Attributes:
+        latents: J.
+        alpha: α in (0, 1), the share of images for which a dimension should be on.
+        pseudo_inputs: where U pseudo-inputs start, shape ``(U, *shape)``.
+        warm_up: λ of the slabs over progress.
+        alpha_factor: what α is multiplied by over progress.
 
     Raises:
-        ConfigurationError: an unknown name, or α outside (0, 1).
+        ConfigurationError: α outside (0, 1).
     """
-    if not 0.0 < alpha < 1.0:
-        raise ConfigurationError(f"alpha is a share between 0 and 1, both excluded; got {alpha}.")
-    match name:
-        case "fixed" | "unweighted":
-            return FixedSpikeAndSlab(latents, alpha, alpha_factor, weighted=name == "fixed")
-        case "learned":
-            return LearnedSpikeAndSlab(latents, alpha, warm_up)
-        case "mixture":
-            return PseudoInputMixture(pseudo_inputs)
-        case "classifier" | "published":
-            return PseudoInputMixture(pseudo_inputs, name)
-    raise ConfigurationError(
-        f"A prior is one of {', '.join(get_args(SparsePrior))}, not {name!r}."
-    )
+
+    latents: int
+    alpha: float
+    pseudo_inputs: Tensor
+    warm_up: Schedule = Constant(1.0)
+    alpha_factor: Schedule = Constant(1.0)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.alpha < 1.0:
+            raise ConfigurationError(
+                f"alpha is a share between 0 and 1, both excluded; got {self.alpha}."
+            )
+
+
+PRIORS: Table[Callable[[PriorSettings], Prior]] = Table(
+    "prior",
+    {
+        "fixed": lambda s: FixedSpikeAndSlab(s.latents, s.alpha, s.alpha_factor),
+        "learned": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up),
+        "mixture": lambda s: PseudoInputMixture(s.pseudo_inputs),
+        "classifier": lambda s: PseudoInputMixture(s.pseudo_inputs, "classifier"),
+    },
+    "sparsevae.models.priors.register",
+)
+PriorName = Annotated[str, AfterValidator(PRIORS.known)]
+register = PRIORS.register

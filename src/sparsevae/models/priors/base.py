@@ -1,4 +1,4 @@
-"""What every prior is, and the two priors of models without spikes.
+"""What every prior is, and the priors of models without spikes.
 
 Shape legend: B images in a batch, J latent dimensions, U pseudo-inputs.
 """
@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal, kl_divergence
+from torch.distributions import Normal, kl_divergence
 
-from sparsevae.models.distributions import Point
+from sparsevae.errors import ConfigurationError
+from sparsevae.models.distributions import Gaussian, Mixture, Posterior
 from sparsevae.models.schedules import Progress
 
 Encode = Callable[[Tensor], Any]  # inputs (U, *shape) to their posterior, (U, J)
@@ -32,13 +34,19 @@ class Divergence(NamedTuple):
 class Prior(nn.Module, ABC):
     """p(z), by the divergence of a posterior from it.
 
+    A subclass gives :meth:`kl`, and :meth:`mixture` where it has a density.
+
     Attributes:
         name: what tables call it.
         bounds: whether reconstruction + kl is a bound on −log p(x).
+        has_density: whether :meth:`mixture` gives p(z), so that codes can be drawn from it.
+        least_spike: the smallest spike probability that it can expect.
     """
 
     name: str
     bounds: bool = True
+    has_density: bool = False
+    least_spike: float = 0.0
 
     @abstractmethod
     def kl(self, posterior: Any, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
@@ -51,6 +59,27 @@ class Prior(nn.Module, ABC):
             progress: how far training has come, in [0, 1].
         """
 
+    def mixture(self, encoder: Encode) -> Mixture:
+        """p(z) after training (progress 1), as a mixture of spike-and-slabs.
+
+        Args:
+            encoder: as in :meth:`kl`.
+
+        Raises:
+            ConfigurationError: the prior has no density.
+        """
+        raise ConfigurationError(
+            f"Codes cannot be drawn from the prior {self.name!r}; encode data instead."
+        )
+
+    def perplexity(self, x: Tensor | None = None) -> float | None:
+        """How many of its components are in use, between 1 and U; None for no mixture.
+
+        Args:
+            x: rows to average over where the weights depend on them, shape ``(B, *shape)``.
+        """
+        return None
+
 
 class NoPrior(Prior):
     """For deterministic codes: the divergence is 0 and bounds nothing."""
@@ -59,7 +88,7 @@ class NoPrior(Prior):
     bounds = False
 
     def kl(
-        self, posterior: Distribution, x: Tensor, encoder: Encode, progress: Progress
+        self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Zeros, shape ``(B,)``."""
         return Divergence(x.new_zeros(len(x)), x.new_zeros(len(x), 0))
@@ -75,19 +104,35 @@ class Laplace(Prior):
     name = "laplace"
     bounds = False
 
-    def kl(self, posterior: Point, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
+    def kl(
+        self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
+    ) -> Divergence:
         """Σ_j |z_j|, shape ``(B,)``."""
         return Divergence(posterior.loc.abs().sum(-1), x.new_zeros(len(x), 0))
 
 
 class StandardNormal(Prior):
-    """p(z) = N(0, I)."""
+    """p(z) = N(0, I).
+
+    Args:
+        latents: J.
+    """
 
     name = "standard normal"
+    has_density = True
+    zeros: Tensor
+
+    def __init__(self, latents: int) -> None:
+        super().__init__()
+        self.register_buffer("zeros", torch.zeros(latents), persistent=False)
 
     def kl(
-        self, posterior: Distribution, x: Tensor, encoder: Encode, progress: Progress
+        self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_j KL(N(μ_j, s_j²) ‖ N(0, 1)) in closed form."""
         standard = Normal(0.0, 1.0, validate_args=False)
         return Divergence(kl_divergence(posterior, standard).sum(-1), x.new_zeros(len(x), 0))
+
+    def mixture(self, encoder: Encode) -> Mixture:
+        """One component with gates that are always open."""
+        return Mixture.alone(Gaussian(self.zeros, torch.ones_like(self.zeros)).gated())

@@ -7,9 +7,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import kl_divergence
 
-from sparsevae.models.distributions import SpikeAndSlab
+from sparsevae.models.distributions import Mixture, SpikeAndSlab
 from sparsevae.models.priors.base import Divergence, Encode, Prior
 from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_share
 
@@ -21,24 +21,15 @@ class FixedSpikeAndSlab(Prior):
         latents: J.
         alpha: α in (0, 1), the probability that a dimension is on.
         alpha_factor: what α is multiplied by over progress, α up to ½.
-        weighted: False counts the slab's divergence as if every gate were open, in place of γ
-            times it. That bounds −log p(x) too, but it makes slabs dear that are not in use: a
-            fault of published code, kept to show what it does.
     """
 
+    name = "fixed"
+    has_density = True
     logits: Tensor
 
-    def __init__(
-        self,
-        latents: int,
-        alpha: float,
-        alpha_factor: Schedule = Constant(1.0),
-        *,
-        weighted: bool = True,
-    ) -> None:
+    def __init__(self, latents: int, alpha: float, alpha_factor: Schedule = Constant(1.0)) -> None:
         super().__init__()
-        self.alpha_factor, self.weighted = alpha_factor, weighted
-        self.name = "fixed" if weighted else "unweighted"
+        self.alpha_factor = alpha_factor
         self.register_buffer("logits", torch.full((latents,), math.log(alpha / (1 - alpha))))
 
     def distribution(self, progress: Progress) -> SpikeAndSlab:
@@ -51,14 +42,11 @@ class FixedSpikeAndSlab(Prior):
         self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_j KL(q_j ‖ p_j) in closed form."""
-        prior = self.distribution(progress)
-        expected = prior.spike_probability.expand(len(x), -1)
-        kl = kl_divergence(posterior, prior)
-        if not self.weighted:
-            slab = Normal(posterior.loc, posterior.scale, validate_args=False)
-            whole = kl_divergence(slab, Normal(prior.loc, prior.scale, validate_args=False))
-            kl = kl + (1 - posterior.spike_probability) * whole
-        return Divergence(kl.sum(-1), expected)
+        return _divergence(posterior, self.distribution(progress))
+
+    def mixture(self, encoder: Encode) -> Mixture:
+        """One component."""
+        return Mixture.alone(self.distribution(1.0))
 
 
 class LearnedSpikeAndSlab(Prior):
@@ -71,6 +59,7 @@ class LearnedSpikeAndSlab(Prior):
     """
 
     name = "learned"
+    has_density = True
 
     def __init__(self, latents: int, alpha: float, warm_up: Schedule = Constant(1.0)) -> None:
         super().__init__()
@@ -88,6 +77,13 @@ class LearnedSpikeAndSlab(Prior):
         self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_j KL(q_j ‖ p_j) in closed form."""
-        prior = self.distribution(progress)
-        expected = prior.spike_probability.expand(len(x), -1)
-        return Divergence(kl_divergence(posterior, prior).sum(-1), expected)
+        return _divergence(posterior, self.distribution(progress))
+
+    def mixture(self, encoder: Encode) -> Mixture:
+        """One component."""
+        return Mixture.alone(self.distribution(1.0))
+
+
+def _divergence(q: SpikeAndSlab, p: SpikeAndSlab) -> Divergence:
+    """The closed form, and the prior's spike probability for every image."""
+    return Divergence(kl_divergence(q, p).sum(-1), p.spike_probability.expand(len(q.loc), -1))

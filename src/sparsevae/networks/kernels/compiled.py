@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from sparsevae.errors import OutputError
+from sparsevae.storage import cache
+from sparsevae.storage.files import replacing
 
 _FOLDER = Path(__file__).parent
 _SOURCES = ("strided.cpp", "linear.cpp", "score.cpp")
@@ -112,27 +117,61 @@ def _last_line(error: subprocess.SubprocessError) -> str:
 
 
 def _built(command: list[str]) -> CDLL:
-    path = _cache_folder() / f"kernels-{_key(command)}.so"
-    if path.exists():
-        with contextlib.suppress(OSError):  # a damaged file is built again
+    name = f"kernels-{_key(command)}.so"
+    for folder in dict.fromkeys([cache.folder(), cache.platform_folder()]):
+        try:
+            return _kept(command, folder / "kernels" / name)
+        except (OSError, OutputError):  # damaged, read-only, or open to others
+            continue
+    with tempfile.TemporaryDirectory() as private:  # built for this process alone
+        library = Path(private) / name
+        _compile(command, library)
+        return CDLL(str(library))
+
+
+def _kept(command: list[str], path: Path) -> CDLL:
+    """The library at a path, built there unless it is whole; OSError if others may write there."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if not _is_ours_alone(path.parent):
+        raise PermissionError(f"others may write to {path.parent}")
+    if path.is_file() and _is_ours_alone(path):
+        with contextlib.suppress(OSError):
             return CDLL(str(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=path.parent)
-    except OSError:  # a read-only home: built for this process alone
-        with tempfile.TemporaryDirectory() as private:
-            return CDLL(str(_compile(command, Path(private))))
-    with folder:
-        # The rename is atomic: another process sees the whole library or none.
-        _compile(command, Path(folder.name)).replace(path)
+    with replacing(path) as temporary:
+        _compile(command, temporary)
+        temporary.chmod(0o755)
     return CDLL(str(path))
 
 
-def _cache_folder() -> Path:
-    if os.environ.get("SPARSEVAE_CACHE"):
-        return Path(os.environ["SPARSEVAE_CACHE"]) / "kernels"
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "sparsevae" / "kernels"
+def _is_ours_alone(path: Path) -> bool:
+    """Whether nobody but this user and the system's own can change what lies at a path.
+
+    A library does whatever it likes in the process that loads it. On the way to the path a
+    folder where everybody may create files but remove only their own, as /tmp, will do.
+    """
+    if not hasattr(os, "getuid"):  # Windows: a cache lies in the user's own profile
+        return True
+    path = path.resolve()
+    for place in (path, *path.parents):
+        status = place.stat()
+        sticky = place != path and status.st_mode & stat.S_ISVTX
+        by_group = status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid)
+        by_others = by_group or status.st_mode & stat.S_IWOTH
+        if status.st_uid not in (os.getuid(), 0) or (by_others and not sticky):
+            return False
+    return True
+
+
+def _is_own_group(number: int) -> bool:
+    """Whether a group is the one that many systems make for a user alone, of the same name."""
+    import grp
+    import pwd
+
+    try:
+        group, user = grp.getgrgid(number), pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+    return group.gr_name == user and {*group.gr_mem} <= {user}
 
 
 def _key(command: list[str]) -> str:
@@ -144,8 +183,7 @@ def _key(command: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
-def _compile(command: list[str], folder: Path) -> Path:
-    sources, result = [str(_FOLDER / name) for name in _SOURCES], folder / "kernels.so"
-    command = [*command, *sources, "-o", str(result)]
+def _compile(command: list[str], library: Path) -> None:
+    sources = [str(_FOLDER / name) for name in _SOURCES]
+    command = [*command, *sources, "-o", str(library)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
-    return result

@@ -77,9 +77,7 @@ class RowsToGatesAndSlabs(nn.Module):
 def gates_and_slabs(model: Model, x: Tensor) -> Tensor:
     """γ and μ of scaled rows, ``(B, 2, J)``; γ is 1 for a model without gates."""
     posterior = model.posterior(x)
-    gates = getattr(posterior, "spike_probability", None)
-    slabs = posterior.loc
-    return torch.stack([torch.ones_like(slabs) if gates is None else gates, slabs], 1)
+    return torch.stack([posterior.spike_probability, posterior.loc], 1)
 
 
 class CodesToRows(nn.Module):

@@ -1,17 +1,29 @@
-"""The front door: what a path is, which options go with it, and who reads it."""
+r"""Reading anybody's data: arrays, tables, folders of images, by one function.
+
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+...     _ = file.write("width,length,kind\n1.5,3,b\n2.5,4,a\n")
+...     file.flush()
+...     raw = read(file.name, labels="kind")
+>>> raw.values.shape, raw.columns, raw.labels, raw.classes
+((2, 2), ('width', 'length'), array([1, 0]), ('a', 'b'))
+"""
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsevae.data import idx
-from sparsevae.data.files import folder, hub, npy, parquet, text
-from sparsevae.data.files.axes import Channels
-from sparsevae.data.files.gathering import Array, allowance
-from sparsevae.data.files.labels import labels_of
-from sparsevae.data.files.raw import FEWEST_ROWS, Found, Raw, checked
+from sparsevae.data.readers.arrays import read_array, read_npz
+from sparsevae.data.readers.hub import PREFIX, read_hub
+from sparsevae.data.readers.images import read_folder
+from sparsevae.data.readers.labels import labels_of
+from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
+from sparsevae.data.readers.tables import read_parquet, read_text
 from sparsevae.errors import ConfigurationError, DatasetError
+
+__all__ = ["Raw", "read"]
 
 IDX_NAME = re.compile(r".*[.-](idx\d?|ubyte)(-ubyte)?(\.gz)?", re.IGNORECASE)
 OPTIONS = {
@@ -37,10 +49,7 @@ def read(
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
-    A .npy file is mapped into memory, never loaded. What unpacks from .npz and IDX must fit into
-    `memory`. Tables, folders of images and data sets of the Hub are kept in memory up to
-    `memory` bytes and beyond that in a memory-mapped file in the cache folder, which vanishes
-    with the array and takes at most half of the disk's free space.
+    A .npy file is mapped into memory, never loaded. Everything else must fit into `memory`.
 
     Args:
         path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images,
@@ -54,20 +63,23 @@ def read(
         fewest: Rows that are needed: two to learn from, one where nothing is learned.
 
     Returns:
-        Rows of finite real numbers, see :class:`sparsevae.data.files.Raw`.
+        Rows of finite real numbers, see :class:`sparsevae.data.Raw`.
 
     Raises:
         DatasetError: If the data cannot be read, or are not what can be trained on.
         ConfigurationError: If an option does not go with this kind of data.
-        OutputError: If the cache folder cannot be written to.
     """
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
     given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
-    _check_options({name for name, value in given.items() if value is not None}, kind, where)
+    for name in sorted(name for name, value in given.items() if value is not None):
+        if kind not in OPTIONS[name]:
+            raise ConfigurationError(
+                f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
+            )
     room = allowance(memory)
     try:
-        found = _found(where, kind, columns, labels, array, room)
+        parsed = _parsed(where, kind, columns, labels, array, room)
     except OSError as error:
         reason = error.strerror or str(error).split("\n")[0][:200]
         raise DatasetError(f"cannot read {where}: {reason}.") from error
@@ -75,11 +87,11 @@ def read(
         raise DatasetError(
             f"{where} does not fit into memory; give a smaller `memory`."
         ) from error
-    return checked(found, where, channels, fewest)
+    return checked(parsed, where, channels, fewest)
 
 
 def _kind(where: str) -> str:
-    if where.startswith(hub.PREFIX):
+    if where.startswith(PREFIX):
         return "hub"
     place = Path(where).expanduser()
     if os.path.isdir(place):
@@ -95,50 +107,28 @@ def _kind(where: str) -> str:
     return known
 
 
-def _check_options(given: set[str], kind: str, where: str) -> None:
-    for name in sorted(given):
-        if kind not in OPTIONS[name]:
-            raise ConfigurationError(
-                f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
-            )
-
-
-def _found(
+def _parsed(
     where: str,
     kind: str,
     columns: Sequence[str] | None,
     labels: str | None,
     array: str | None,
     memory: int,
-) -> Found:
+) -> Parsed:
     path = Path(where).expanduser()
     match kind:
         case "hub":
-            return hub.read(where, columns, labels, memory)
+            return read_hub(where, columns, labels, memory)
         case "folder":
-            return folder.read(path, memory)
+            return read_folder(path, memory)
         case "npz":
-            return npy.read_npz(path, array, labels, memory)
-        case "table" if path.suffix.lower() == ".parquet":
-            return parquet.read(path, columns, labels, memory)
+            return read_npz(path, array, labels, memory)
         case "table":
-            return text.read(path, columns, labels, memory)
-    values = _array(path, memory)
+            read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
+            return read_table(path, columns, labels, memory)
+    values = read_array(path, memory)
     if labels is None:
-        return Found(values)
+        return Parsed(values)
     if _kind(labels) != "array":
         raise ConfigurationError(f"labels of {where} are a .npy or IDX file, not {labels!r}.")
-    return Found(values, *labels_of(_array(Path(labels).expanduser(), memory), labels))
-
-
-def _array(path: Path, memory: int) -> Array:
-    """The array in a .npy file or an IDX file."""
-    if path.suffix.lower() == ".npy":
-        return npy.read_npy(path)
-    size = path.stat().st_size
-    if size > memory:
-        raise DatasetError(
-            f"{path} has {size} bytes and only {memory} are allowed in memory; save the array as "
-            ".npy, which is read without being loaded."
-        )
-    return idx.read(path, memory)
+    return Parsed(values, *labels_of(read_array(Path(labels).expanduser(), memory), labels))

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 
 from sparsevae.data.dataset import Labels
-from sparsevae.data.files import images
-from sparsevae.data.files.gathering import BLOCK, Gathered
-from sparsevae.data.files.labels import Labelling
-from sparsevae.data.files.raw import Found
-from sparsevae.data.files.tables import choose
+from sparsevae.data.readers import images
+from sparsevae.data.readers.labels import classed
+from sparsevae.data.readers.memory import BLOCK, gathered
+from sparsevae.data.readers.raw import Parsed
+from sparsevae.data.readers.tables import choose
 from sparsevae.errors import DatasetError, SparseVAEError
+from sparsevae.storage.arrays import Array
 
 PREFIX = "hf:"
 NAME = re.compile(r"(?P<name>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<split>[\w.-]+))?", re.ASCII)
@@ -23,7 +24,9 @@ AT_ONCE = 1024
 """Rows that are taken at a time, fewer where images are large."""
 
 
-def read(address: str, columns: Sequence[str] | None, label: str | None, memory: int) -> Found:
+def read_hub(
+    address: str, columns: Sequence[str] | None, label: str | None, memory: int
+) -> Parsed:
     """Images (N, C, H, W) or a table (N, D) float64, and labels.
 
     A data set's own program is never run.
@@ -33,14 +36,14 @@ def read(address: str, columns: Sequence[str] | None, label: str | None, memory:
         columns: Name of the column with images, or of those with numbers; by default the column
             with images if there is one, else all but the labels.
         label: Name of the labels; by default the only column of the type `ClassLabel`.
-        memory: Bytes of values to keep in memory; more go to a file.
+        memory: Bytes that values may take.
 
     Raises:
         DatasetError: If the package is not installed, the data set cannot be had, a column is
             not there, or images differ in size.
     """
     try:
-        return _found(_loaded(address), address, columns, label, memory)
+        return _parsed(_loaded(address), address, columns, label, memory)
     except SparseVAEError:
         raise
     except Exception as error:  # network, disk, a missing name: that package has its own errors
@@ -48,9 +51,9 @@ def read(address: str, columns: Sequence[str] | None, label: str | None, memory:
         raise DatasetError(f"{address} cannot be read: {reason}.") from error
 
 
-def _found(
+def _parsed(
     data: Any, address: str, columns: Sequence[str] | None, label: str | None, memory: int
-) -> Found:
+) -> Parsed:
     if len(data) == 0:
         raise DatasetError(f"{address} has no rows; name another split as hf:NAME:SPLIT.")
     typed = _labels_of_type(data) if label is None else None
@@ -58,14 +61,12 @@ def _found(
     columns = pictured if columns is None and len(pictured) == 1 else columns
     choice = choose(data.column_names, columns, label or typed, address)
     images_alone = choice.columns == tuple(pictured[:1])
-    with Gathered(memory, address) as gathered:
-        if images_alone:
-            _take_images(data, pictured[0], gathered, address)
-        else:
-            _take_numbers(data, choice.columns, gathered, address)
-        values = gathered.array()
-    return Found(
-        values,
+    if images_alone:
+        blocks = _images(data, pictured[0], address)
+    else:
+        blocks = _numbers(data, choice.columns, address)
+    return Parsed(
+        gathered(blocks, memory, address),
         *_labels(data, choice.label, address),
         columns=() if images_alone else choice.columns,
         notes=(*([f"Labels are the column {typed!r}."] if typed else []), *choice.notes),
@@ -101,10 +102,8 @@ def _labels(data: Any, label: str | None, address: str) -> tuple[Labels | None, 
     if label is None:
         return None, ()
     names = getattr(data.features[label], "names", None)
-    labelling = Labelling(address)
-    for batch in data.select_columns([label]).iter(AT_ONCE):
-        labelling.add(batch[label])
-    labels, classes = labelling.settle()
+    batches = data.select_columns([label]).iter(AT_ONCE)
+    labels, classes = classed((name for batch in batches for name in batch[label]), address)
     if names is None:
         return labels, classes
     numbers = np.array([int(name) for name in classes])
@@ -116,18 +115,18 @@ def _labels(data: Any, label: str | None, address: str) -> tuple[Labels | None, 
     return numbers[labels], tuple(names)
 
 
-def _take_numbers(data: Any, columns: tuple[str, ...], gathered: Gathered, address: str) -> None:
-    for name in columns:
-        if not isinstance(data[0][name], int | float):
-            raise DatasetError(
-                f"{address}: column {name!r} holds {type(data[0][name]).__name__}, not numbers; "
-                "leave it out, or name it as the labels."
-            )
+def _numbers(data: Any, columns: tuple[str, ...], address: str) -> Iterator[Array]:
+    first = data[0]
+    if wrong := [name for name in columns if not isinstance(first[name], int | float)]:
+        kinds = ", ".join(f"column {name!r} holds {type(first[name]).__name__}" for name in wrong)
+        raise DatasetError(
+            f"{address}: {kinds}, not numbers; leave it out, or name it as the labels."
+        )
     for batch in data.select_columns(list(columns)).iter(AT_ONCE):
-        gathered.add(np.array([batch[name] for name in columns], dtype=np.float64).T)
+        yield np.array([batch[name] for name in columns], dtype=np.float64).T
 
 
-def _take_images(data: Any, column: str, gathered: Gathered, address: str) -> None:
+def _images(data: Any, column: str, address: str) -> Iterator[Array]:
     images.check_size(data[0][column], address)
     like = images.look(data[0][column])
     at_once = max(1, min(AT_ONCE, BLOCK // (3 * like.rows * like.columns)))
@@ -143,4 +142,4 @@ def _take_images(data: Any, column: str, gathered: Gathered, address: str) -> No
                     f"{like.size} pixels ({like.kind}); make all images alike."
                 )
             block.append(images.pixels(image, like, where))
-        gathered.add(np.stack(block))
+        yield np.stack(block)

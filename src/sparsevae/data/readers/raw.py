@@ -4,32 +4,33 @@ Shape legend: N rows; a row is D columns of a table, or C channels of H x W pixe
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data.dataset import Labels
-from sparsevae.data.files import axes
-from sparsevae.data.files.labels import Labelling
-from sparsevae.data.files.naming import listed
 from sparsevae.errors import DatasetError
-from sparsevae.storage.arrays import blocks
+from sparsevae.storage.arrays import Array, blocks
 
-Array = npt.NDArray[Any]
+Channels = Literal["first", "last"]
 
+COLOURS = (1, 3)
+"""Numbers of channels that tell an axis of channels from rows and columns: grey, colour."""
+LISTED = 10
+"""Names that a sentence lists; of more it gives the number."""
 FEWEST_ROWS = 2
 LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Parsed:
     """What a reader takes from a file, not looked at yet.
 
     Attributes:
-        values: Rows, in any of the shapes that :func:`sparsevae.data.files.axes.arranged` knows.
+        values: Rows, in any of the shapes that :func:`arranged` knows.
         labels: (N,) positions in `classes`, None without labels.
         classes: Names of the classes.
         columns: Names of a table's columns; empty where the file has none.
@@ -42,12 +43,7 @@ class Found:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    channels: axes.Channels | None = None
-
-    def labelled(self, labelling: Labelling) -> "Found":
-        """The same with all labels that were taken."""
-        labels, classes = labelling.settle()
-        return replace(self, labels=labels, classes=classes)
+    channels: Channels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +71,15 @@ class Raw:
 
 
 def checked(
-    found: Found,
+    parsed: Parsed,
     source: str,
-    channels: axes.Channels | None = None,
+    channels: Channels | None = None,
     fewest: int = FEWEST_ROWS,
 ) -> Raw:
     """Brings values into one of two shapes and looks through them once, block by block.
 
     Args:
-        found: What a reader gives.
+        parsed: What a reader gives.
         source: What errors call it.
         channels: Which axis of images holds the channels, where neither the reader nor the
             lengths say.
@@ -93,26 +89,78 @@ def checked(
         DatasetError: If there are fewer rows than needed, labels of another number, a shape or
             dtype that no model takes, or a value that is not a finite 32-bit number.
     """
-    values = _numbers(found.values, source)
-    values, notes = axes.arranged(values, channels or found.channels, source)
+    values = _numbers(parsed.values, source)
+    values, notes = arranged(values, channels or parsed.channels, source)
     if len(values) < fewest:
         raise DatasetError(f"{source} holds {len(values)} rows; at least {fewest} are needed.")
-    if found.labels is not None and len(found.labels) != len(values):
+    if parsed.labels is not None and len(parsed.labels) != len(values):
         raise DatasetError(
-            f"{source} holds {len(values)} rows and {len(found.labels)} labels; give one each."
+            f"{source} holds {len(values)} rows and {len(parsed.labels)} labels; give one each."
         )
-    names = found.columns or tuple(f"x{place}" for place in range(values.shape[1]))
+    names = parsed.columns or tuple(f"x{place}" for place in range(values.shape[1]))
     columns = names if values.ndim == 2 else ()
-    sha256, constant = _look_through(values, found.labels, columns, source)
+    sha256, constant = _look_through(values, parsed.labels, columns, source)
     return Raw(
         values=values,
-        labels=found.labels,
-        classes=found.classes,
+        labels=parsed.labels,
+        classes=parsed.classes,
         columns=columns,
         sha256=sha256,
         source=source,
-        notes=(*found.notes, *notes, *_about(constant, columns, found)),
+        notes=(*parsed.notes, *notes, *_about(constant, columns, parsed)),
     )
+
+
+def arranged(
+    values: Array, channels: Channels | None, where: str
+) -> tuple[Array, tuple[str, ...]]:
+    """A view of shape (N, D) or (N, C, H, W), and a note where channels were taken to be last.
+
+    Args:
+        values: (N, D), (N, H, W), (N, C, H, W) or (N, H, W, C).
+        channels: Where channels are; by default that is told from an axis of length 1 or 3.
+        where: What an error calls the array.
+
+    Raises:
+        DatasetError: If it has other axes, an axis of length 0, or channels that cannot be told.
+
+    Examples:
+        >>> values, notes = arranged(np.zeros((5, 28, 28, 3)), None, "it")
+        >>> values.shape, notes
+        ((5, 3, 28, 28), ('The last axis, of length 3, was taken for the channels.',))
+    """
+    if values.ndim not in (2, 3, 4) or 0 in values.shape:
+        raise DatasetError(
+            f"{where} holds an array of shape {values.shape}; a table is (rows, columns), images "
+            "are (images, rows, columns) or (images, channels, rows, columns)."
+        )
+    if values.ndim == 2:
+        return values, ()
+    if values.ndim == 3:
+        return values[:, None], ()
+    if channels is not None:
+        return (values if channels == "first" else np.moveaxis(values, 3, 1)), ()
+    first, last = values.shape[1] in COLOURS, values.shape[3] in COLOURS
+    if first == last:
+        raise DatasetError(
+            f"{where} holds images of shape {values.shape[1:]}, and the lengths do not tell which "
+            "axis is the channels; say whether channels come 'first' or 'last'."
+        )
+    if first:
+        return values, ()
+    note = f"The last axis, of length {values.shape[3]}, was taken for the channels."
+    return np.moveaxis(values, 3, 1), (note,)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names with commas between them, and how many there are besides.
+
+    Examples:
+        >>> listed([f"x{place}" for place in range(12)])
+        "'x0', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8', 'x9' and 2 more"
+    """
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(repr(name[:40]) for name in names[:LISTED]) + more
 
 
 def _numbers(values: Array, source: str) -> Array:
@@ -153,20 +201,23 @@ def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: st
     if not bad.any():
         return
     row, *rest = (int(place) for place in np.unravel_index(bad.argmax(), bad.shape))
+    also = ""
     if columns:
         place = f"row {start + row + 1}, column {columns[rest[0]]!r}"
+        others = [columns[n] for n in np.flatnonzero(bad.any(axis=0)) if n != rest[0]]
+        also = f", and so are places in {listed(others)}" if others else ""
     else:
         place = f"image {start + row + 1}, channel, row and column {[p + 1 for p in rest]}"
     raise DatasetError(
-        f"{source}: {place} (counted from 1) is {block[(row, *rest)]}; only numbers up to 3.4e38 "
-        "can be trained on, so fill such places, or leave the row or column out."
+        f"{source}: {place} (counted from 1) is {block[(row, *rest)]}{also}; only numbers up to "
+        "3.4e38 can be trained on, so fill such places, or leave the row or column out."
     )
 
 
 def _about(
-    constant: npt.NDArray[np.bool_], columns: tuple[str, ...], found: Found
+    constant: npt.NDArray[np.bool_], columns: tuple[str, ...], parsed: Parsed
 ) -> Iterator[str]:
-    if len(found.values) == 1:
+    if len(parsed.values) == 1:
         return
     if constant.all():
         yield "All rows are equal; there is nothing to learn from them."
@@ -174,5 +225,5 @@ def _about(
         names = [columns[place] for place in np.flatnonzero(constant)]
         what = "column is" if len(names) == 1 else "columns are"
         yield f"{len(names)} {what} constant and carry no information: {listed(names)}."
-    if found.labels is not None and len(np.unique(found.labels)) == len(found.labels):
+    if parsed.labels is not None and len(np.unique(parsed.labels)) == len(parsed.labels):
         yield "Every row has a class of its own; labels that name no groups are of no use."
