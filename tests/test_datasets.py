@@ -103,7 +103,11 @@ def test_the_catalogue_says_what_loading_gives():
     for row in rows:
         if row.name in ("mnist-5k", "digits"):
             data = datasets.load(row.name)
-            assert (len(data.train), len(data.test), data.shape) == (row.train, row.test, row.shape)
+            assert (len(data.train), len(data.test), data.shape) == (
+                row.train,
+                row.test,
+                row.shape,
+            )
 
 
 def test_the_catalogue_sees_the_users_files(use):

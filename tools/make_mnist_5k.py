@@ -21,7 +21,8 @@ OF_EACH = 500
 def main():
     folder = Path(sys.argv[1])
     images, labels = (
-        idx.read(next(folder.glob(f"{name}*"))) for name in (mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
+        idx.read(next(folder.glob(f"{name}*")))
+        for name in (mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
     )
     chosen = np.concatenate([np.flatnonzero(labels == digit)[:OF_EACH] for digit in range(10)])
     content = np.ascontiguousarray(images[chosen]).tobytes()

@@ -136,7 +136,7 @@ class Text:
             index_col=False,
             dtype={n: float if n in numbers else str for n in range(len(self.names))},
             keep_default_na=False,
-            na_values={place: NAN for place in numbers},
+            na_values=dict.fromkeys(numbers, NAN),
             encoding="utf-8-sig",
             compression=None,
             chunksize=max(1, BLOCK // len(self.names)),
