@@ -73,8 +73,8 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
     labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
     own = Split(training, labels[0], settled.scaling)
     held = Split(raw.values[test], labels[1], settled.scaling) if len(test) else own
-    checksum = _checksum(raw, settled.scaling, test_fraction)
-    dataset = Dataset(name, own, held, raw.classes, checksum)
+    sha256 = checksum(raw, settled.scaling, test_fraction)
+    dataset = Dataset(name, own, held, raw.classes, sha256)
     values = values_of(training)
     data = DataConfig(
         source=raw.source,
@@ -112,7 +112,7 @@ def held_out(raw: Raw, fraction: float) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return np.delete(np.arange(total), test), test
 
 
-def _checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
+def checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
     """Of what is trained on: the values, which of them, and how they are scaled."""
     text = f"{raw.sha256} {json.dumps(scaling.to_json())} {float(test_fraction)} {SPLIT_SEED}"
     return hashlib.sha256(text.encode()).hexdigest()

@@ -55,10 +55,11 @@ def require(packages: Sequence[str], what: str) -> None:
 def export_run(
     run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
 ) -> list[Path]:
-    """Write a model's encoder and decoder as programs that need nothing of this library.
+    """Write a model's encoder, posterior and decoder as programs that need nothing of this library.
 
-    The encoder takes raw rows, any number of them, and gives deterministic codes; the decoder
-    takes codes and gives mean rows in the data's units. Both are run again from the file and
+    The encoder takes raw rows, any number of them, and gives deterministic codes; the posterior
+    gives the gates γ and slabs μ behind them, shape ``(rows, 2, latents)``; the decoder takes
+    codes and gives mean rows in the data's units. All are run again from the file and
     compared with the model. ``export.json`` beside them says what they take and give.
 
     Args:
