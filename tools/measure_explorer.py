@@ -39,7 +39,9 @@ WATCH = """(selector) => {
 def measured(page: Page, canvas: str, act) -> str:
     page.evaluate(WATCH, canvas)
     act()
-    found = page.evaluate("() => ({...window.seen, seconds: (performance.now() - seen.start) / 1000})")
+    found = page.evaluate(
+        "() => ({...window.seen, seconds: (performance.now() - seen.start) / 1000})"
+    )
     delays = found["delays"]
     rate = found["frames"] / found["seconds"]
     return f"{rate:.0f} frames a second, {statistics.median(delays):.0f} ms to the picture ({len(delays)} pictures)"
@@ -81,7 +83,9 @@ def main() -> None:
     command = [sys.executable, "-m", "sparsevae", "explore", study, "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline().split()[1]
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         report(browser, "server", address)

@@ -85,7 +85,9 @@ def main() -> None:
     command = [sys.executable, "-m", "sparsevae", "explore", sys.argv[1], "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline().split()[1]
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         size = {"width": WIDTH, "height": HEIGHT}

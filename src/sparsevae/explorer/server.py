@@ -30,7 +30,12 @@ from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
 MOST_CODES = 4096  # codes or rows of one request
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 def page_files() -> dict[str, tuple[str, bytes]]:
@@ -120,7 +125,10 @@ def application(study: Study, token: str, port: int) -> Guard:
         Route("/{name:str}", part),
     ]
     handlers: Mapping[Any, Any] = {
-        Refusal: refused, DatasetError: refused, 404: unknown, 405: unknown,
+        Refusal: refused,
+        DatasetError: refused,
+        404: unknown,
+        405: unknown,
     }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), token, port)
 

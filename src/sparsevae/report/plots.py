@@ -158,7 +158,7 @@ def scatter_codes(
     points = codes[grey_first] if len(coloured) < len(classes) else codes
     order = labels[grey_first] if len(coloured) < len(classes) else labels
     ax.scatter(points[:, 0], points[:, 1], c=palette[order].tolist(), **style)
-    named = [(shortened(classes[k]), palette[k]) for k in coloured]
+    named = [(shortened(classes[k]), palette[k]) for k in coloured.tolist()]
     if len(coloured) < len(classes):
         named.append((f"{len(classes) - len(coloured):,} others", RULE))
     _legend(ax, named)
