@@ -269,10 +269,10 @@ class TrainedModel:
         return target.path
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
-        """Write encoder and decoder as programs: see :func:`sparsevae.export_run`."""
-        from sparsevae.runs.export import export_run
+        """Write encoder and decoder as programs: see :func:`sparsevae.runs.export.write_programs`."""
+        from sparsevae.runs.export import write_programs
 
-        return export_run(self, folder, format)
+        return write_programs(self, folder, format)
 
     def _raw(self, x: Floats, own_type: bool) -> Array:
         """What the network gives, in the data's units and perhaps type."""
