@@ -246,22 +246,12 @@ def traverse(
     dimensions: Annotated[str | None, typer.Option(help="Such as 3,7; the most used.")] = None,
 ) -> None:
     """Draw what each dimension does to the images, or to the columns of a table."""
-    from sparsevae.report import figures
-    from sparsevae.report.grids import check_dimensions, decoded_lines
+    from sparsevae import report
     from sparsevae.runs.codes import check_place
-    from sparsevae.runs.folder import RunFolder
 
-    folder, chosen = RunFolder(run), numbers(dimensions, "--dimensions")
     check_place(out, (".png", ".svg"))
-    check_dimensions(folder, chosen or ())
-    if "effects" in folder.pictures:
-        sheet = figures.column_effects(folder, chosen)
-    else:
-        lines = decoded_lines(folder, chosen)
-        sheet = figures.traversal(
-            folder, lines["dimensions"].tolist(), lines["values"], lines["images"]
-        )
-    typer.echo(f"Picture: {figures.save(sheet, out)}")
+    sheet = report.traverse(run, numbers(dimensions, "--dimensions"))
+    typer.echo(f"Picture: {report.figures.save(sheet, out)}")
 
 
 @app.command()

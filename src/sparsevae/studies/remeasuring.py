@@ -9,6 +9,7 @@ from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.evaluation.bound import importance_columns
 from sparsevae.evaluation.one_pass import Pass
+from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.runs.train import identity, keep_numbers
@@ -156,5 +157,5 @@ def _data(run: RunFolder) -> Dataset:
 def _is_bounded(run: RunFolder, samples: int, images: int) -> bool:
     """Whether a run has no such bound, or has it with these numbers."""
     metrics = run.metrics
-    known = metrics.get("importance_samples"), metrics.get("importance_images")
-    return metrics.get("importance_weighted_bound") is None or known == (samples, images)
+    known = metrics.get(keys.IMPORTANCE_SAMPLES), metrics.get(keys.IMPORTANCE_IMAGES)
+    return metrics.get(keys.IMPORTANCE_WEIGHTED_BOUND) is None or known == (samples, images)
