@@ -4,8 +4,8 @@ Nothing here trains or measures, and no data set is read, so that a page or a pi
 made again from the folders alone. What claims are worth is read from ``verdicts.json``.
 """
 
-from sparsevae.report.drawing import draw
+from sparsevae.report.drawing import draw, traverse
 from sparsevae.report.page import write_comparison, write_report
 from sparsevae.report.study import Run, Study
 
-__all__ = ["Run", "Study", "draw", "write_comparison", "write_report"]
+__all__ = ["Run", "Study", "draw", "traverse", "write_comparison", "write_report"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sparsevae.report import figures
-from sparsevae.report.grids import moved
+from sparsevae.report.grids import check_dimensions, decoded_lines, moved
 from sparsevae.report.pictures import run_sheets
 from sparsevae.report.study import Run, baselines_of
 from sparsevae.runs.folder import RunFolder
@@ -45,3 +45,25 @@ def draw(
         for name, sheet in sheets.items()
         for ending in ("png", "svg")
     ]
+
+
+def traverse(
+    path: Path | str | RunFolder, dimensions: Sequence[int] | None = None
+) -> figures.Sheet:
+    """What each dimension of a run does to images, or to the columns of a table.
+
+    Args:
+        path: of the run's folder.
+        dimensions: which; those that the decoder uses when None.
+
+    Raises:
+        RunFolderError: the run cannot be read, or keeps neither pictures nor weights.
+        ConfigurationError: there is no such dimension, or there are too many for a picture.
+    """
+    folder = RunFolder(path)
+    run = Run.read(folder)
+    check_dimensions(run.config.latents, dimensions or ())
+    if "effects" in run.arrays:
+        return figures.column_effects(run, dimensions)
+    lines = decoded_lines(run.arrays, folder.load(), folder.data, dimensions)
+    return figures.traversal(run, lines["dimensions"].tolist(), lines["values"], lines["images"])

@@ -213,8 +213,7 @@ def assess_soundness(settings: Settings) -> PartVerdict:
     shares = {
         setting: share_interval(sum(map(sound, complete)), len(complete))
         for setting, rows in settings.items()
-        if setting[0] in GATED
-        and (complete := [row for row in rows.values() if _all_given(row)])
+        if setting[0] in GATED and (complete := [row for row in rows.values() if _all_given(row)])
     }
     if not shares:
         note = "no run of VSC has all that is asked for"

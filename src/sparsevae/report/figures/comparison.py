@@ -96,7 +96,9 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
     for ax, number in zip(axes, known, strict=True):
         for model in models:
             seeds = {size: groups.get((model, size), []) for size in sizes}
-            points = ((size, _values(own, number.key, number.scale)) for size, own in seeds.items())
+            points = (
+                (size, _values(own, number.key, number.scale)) for size, own in seeds.items()
+            )
             _draw(ax, points, model, model_place(model, models))
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [str(size) for size in sizes])

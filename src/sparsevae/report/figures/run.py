@@ -248,7 +248,9 @@ def column_effects(
     title = "from one end of a dimension to the other, sd of the column"
     plots.headed(ax, title + (some if len(rows) < len(values) else ""))
     _grey_unused(ax, cost, chosen)
-    plots.tidy(sheet.colorbar(ax.images[-1], cax=sheet.place(left + MAPS + 0.1, 0.5, 0.12, high)).ax)
+    plots.tidy(
+        sheet.colorbar(ax.images[-1], cax=sheet.place(left + MAPS + 0.1, 0.5, 0.12, high)).ax
+    )
     return sheet
 
 
