@@ -1,6 +1,7 @@
 """Finished runs measured again from their weights: all of their numbers, or a tighter bound."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from sparsevae.evaluation.bound import importance_columns
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
-from sparsevae.runs.folder import RunFolder, finished_runs
-from sparsevae.runs.train import identity, keep_numbers
+from sparsevae.runs.folder import RunFolder, finished_runs, identity
+from sparsevae.runs.train import keep_numbers
 from sparsevae.storage.files import locked
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.study import EVALUATION, Listener, data_of
@@ -36,7 +37,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     _check_same_data(folder, dataset)
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
-    known = identity(folder.config, model, [trained], where)
+    known = identity(folder.config, model, [trained])
     keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
 
 
@@ -92,14 +93,15 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
             without weights no run is measured.
     """
     runs = _with_weights(folder)
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: EVALUATION * len(_data(run).test) for run in runs})
         for run in runs:
             dataset = _data(run)
             measure_run(run, dataset, device=device)
             listener.images(run.path.name, EVALUATION * len(dataset.test))
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             move_old_names(folder)
             sizes = {run.config.latents for run in runs}
             write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
@@ -130,14 +132,15 @@ def tighten_bounds(
     runs = _with_weights(folder)
     counts = {run.path.name: min(images, len(_data(run).test)) for run in runs}
     loose = [run for run in runs if not _is_bounded(run, samples, counts[run.path.name])]
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: counts[run.path.name] for run in loose})
         for run in loose:
             on_images = partial(listener.images, run.path.name)
             numbers = {"samples": samples, "images": images}
             tighten_bound(run, _data(run), **numbers, device=device, on_images=on_images)
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             write_results(folder, runs)
     return is_study
 
