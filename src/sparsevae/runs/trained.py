@@ -245,7 +245,12 @@ class TrainedModel:
         if labels is not None:
             marks, _ = labels_of(np.asarray(labels), "labels")
         return evaluate(
-            self.model, own.images, marks, train=own, groups=groups, scaling=self.data.scaling
+            self.model,
+            self.values(rows),
+            marks,
+            train=own,
+            groups=groups,
+            scaling=self.data.scaling,
         )
 
     def save(self, folder: Path | str) -> Path:
