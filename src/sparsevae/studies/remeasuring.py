@@ -10,6 +10,7 @@ from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.evaluation.bound import importance_columns
 from sparsevae.evaluation.one_pass import Pass
+from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, identity
 from sparsevae.runs.train import keep_numbers
@@ -37,7 +38,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
     known = identity(folder.config, model, [trained])
-    keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
+    keep_numbers(folder, model, dataset, {**known, keys.KERNEL: trained[keys.KERNEL]})
 
 
 def tighten_bound(
@@ -159,5 +160,5 @@ def _data(run: RunFolder) -> Dataset:
 def _is_bounded(run: RunFolder, samples: int, images: int) -> bool:
     """Whether a run has no such bound, or has it with these numbers."""
     metrics = run.metrics
-    known = metrics.get("importance_samples"), metrics.get("importance_images")
-    return metrics.get("importance_weighted_bound") is None or known == (samples, images)
+    known = metrics.get(keys.IMPORTANCE_SAMPLES), metrics.get(keys.IMPORTANCE_IMAGES)
+    return metrics.get(keys.IMPORTANCE_WEIGHTED_BOUND) is None or known == (samples, images)
