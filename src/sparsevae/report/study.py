@@ -57,7 +57,7 @@ class Run:
         Raises:
             RunFolderError: the run is not finished or cannot be read.
         """
-        folder = RunFolder(path)
+        folder = RunFolder(Path(path))
         history = (folder.path / "history.json").is_file()
         data = folder.data
         return cls(
