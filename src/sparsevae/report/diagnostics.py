@@ -66,9 +66,9 @@ def _panel(title: str, latents: int, runs: Sequence[Run]) -> Panel:
         return Panel(title, latents, missing="The run keeps no diagnostics.")
     findings = tuple(
         Finding(
-            found["severity"], found["name"], listed(found["subject"], latents), found["sentence"]
+            row["severity"], row["name"], listed(row["subject"], latents), row["sentence"]
         )
-        for found in first["findings"]
+        for row in first["findings"]
     )
     few = f"The {LINES} of {latents:,} dimensions that the decoder needs most."
     rest = few if latents > LINES else ""
