@@ -12,8 +12,6 @@ import pytest
 import torch
 
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.evaluation.passes import unit
-from sparsevae.runs import folder
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.storage import files
@@ -23,7 +21,7 @@ SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "widths": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),
-    *("findings.json", "pictures.safetensors", "metrics.json"),
+    *("diagnostics.json", "pictures.safetensors", "metrics.json"),
 }
 
 
@@ -76,13 +74,13 @@ def test_a_run_remembers_what_it_was(tiny_run, tiny_dataset):
 
 
 def test_a_loaded_model_is_the_trained_one(tiny_run, tiny_dataset):
-    model = folder.load(str(tiny_run.path))
+    model = RunFolder(str(tiny_run.path)).load()
     assert not model.training
     checkpoint, _ = tiny_run.load_checkpoint()
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, checkpoint[f"model/{name}"])
     chosen = tiny_run.pictures["example_indices"]
-    codes = model.encode(torch.from_numpy(unit(tiny_dataset.test.take(chosen))))
+    codes = model.encode(torch.from_numpy(tiny_dataset.test.take(chosen).scaled()))
     torch.testing.assert_close(codes.numpy(), tiny_run.pictures["base_codes"][:-1])
 
 
@@ -252,7 +250,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_not_a_run(tmp_path):
     with pytest.raises(RunFolderError, match=r"nowhere is not finished: it has no config\.json"):
-        folder.load(tmp_path / "nowhere")
+        RunFolder(tmp_path / "nowhere").load()
 
 
 # ------------------------------------------------------------------ another configuration

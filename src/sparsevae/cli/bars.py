@@ -8,15 +8,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from sparsevae.metrics import keys
 from sparsevae.studies.study import Listener
 
 PRINTED = (
-    "negative_elbo",
-    "importance_weighted_bound",
+    keys.NEGATIVE_ELBO,
+    keys.IMPORTANCE_WEIGHTED_BOUND,
     "reconstruction",
-    "mse",
-    "used_dimensions",
-    "active_per_image",
+    keys.MSE,
+    keys.USED_DIMENSIONS,
+    keys.ACTIVE_PER_IMAGE,
 )
 LINE_EVERY = 30.0  # seconds between two lines where there is no terminal
 FIRST_ESTIMATE = 2.0  # seconds of work after which a rate is known

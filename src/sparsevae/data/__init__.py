@@ -16,8 +16,16 @@ from sparsevae.data.splits import holdout
 from sparsevae.errors import ConfigurationError, DatasetError, DownloadError
 
 __all__ = [
-    *("Dataset", "Named", "Raw", "Split"),
-    *("catalogue", "default_name", "holdout", "load", "names", "read"),
+    "Dataset",
+    "Named",
+    "Raw",
+    "Split",
+    "catalogue",
+    "default_name",
+    "holdout",
+    "load",
+    "names",
+    "read",
 ]
 
 

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks import kernels
+from sparsevae.networks import Trunk, kernels
 
 Shape = tuple[int, ...]
-Trunk = Literal["convolution", "mlp"]
 WIDTHS = (16, 32, 256)
 LARGEST_FULL_MAP = 8
 LEAST_SPREAD = 1e-3  # of an output; less is rounding that weights must not enlarge

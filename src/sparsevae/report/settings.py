@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sparsevae.metrics import keys
 from sparsevae.report.study import Study
 from sparsevae.training.recipes import RECIPES
 
@@ -61,7 +62,7 @@ def settings(study: Study) -> dict[str, str]:
     images = study.baselines.get("images", {})
     words = {"train": "training", "test": "test"}
     counts = (f"{images[key]:,} {word} images" for key, word in words.items() if key in images)
-    accuracies = [row.get("classifier_accuracy") for row in study.rows]
+    accuracies = [row.get(keys.CLASSIFIER_ACCURACY) for row in study.rows]
     settings = {
         "Data": _joined([configs[0].dataset, *counts]),
         "Scored on": _joined(config.split for config in configs),

@@ -13,7 +13,7 @@ from sparsevae.storage.arrays import Array, Row
 from sparsevae.storage.files import read_json
 from sparsevae.training.config import RunConfig
 
-COST = "rises"  # among the arrays: nats that the reconstruction loses without a dimension
+COST = "ablation_cost"  # among the arrays: nats that the reconstruction loses without a dimension
 BASELINES, OLD_BASELINES = "baselines.json", "references.json"
 READABLE = 64  # dimensions: the most that one heat map shows
 

@@ -291,7 +291,7 @@ def _tied(one: BySeed, other: BySeed) -> bool:
 
 def collapsed(rows: Sequence[Row]) -> str:
     """Words for runs of one model whose decoder has collapsed; empty where none has."""
-    count = sum(bool(row.get("collapsed_decoder")) for row in rows)
+    count = sum(bool(row.get(keys.COLLAPSED_DECODER)) for row in rows)
     if count == 0:
         return ""
     return "collapsed decoder" + (f" in {count} of {len(rows)} seeds" if len(rows) > 1 else "")
@@ -325,7 +325,7 @@ def baseline_rows(baselines: Mapping[str, Any]) -> dict[str, Row]:
         name: {key: row[column] for column, key in BASELINE_COLUMNS.items() if column in row}
         for name, row in baselines["denoising"].items()
     }
-    for name, row in baselines.get("usefulness", {}).items():
+    for name, row in baselines.get("probes", baselines.get("usefulness", {})).items():
         rows[name] = {**rows.get(name, {}), **row}
     floor = {**rows.pop(FLOOR, {}), "reconstruction": baselines["collapse_floor"]}
     return {

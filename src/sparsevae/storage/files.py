@@ -68,7 +68,7 @@ def locked(folder: Path) -> Iterator[None]:
             held.enter_context(FileLock(folder / LOCK, timeout=0))
         except Timeout:
             raise OutputError(
-                f"Another process is writing to the folder {folder}; wait until it ends, or name "
+                f"Another process works on the folder {folder}; wait until it is done, or name "
                 "another folder."
             ) from None
         except NotImplementedError:  # a file system without locks

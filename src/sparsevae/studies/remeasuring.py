@@ -1,17 +1,19 @@
 """Finished runs measured again from their weights: all of their numbers, or a tighter bound."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.baselines import write_references
-from sparsevae.evaluation.bound import measure_bound
-from sparsevae.evaluation.passes import unit
+from sparsevae.evaluation.baselines import write_baselines
+from sparsevae.evaluation.bound import importance_columns
+from sparsevae.evaluation.one_pass import Pass
+from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
-from sparsevae.runs.folder import RunFolder, finished_runs
-from sparsevae.runs.train import identity, keep_numbers
+from sparsevae.runs.folder import RunFolder, finished_runs, identity
+from sparsevae.runs.train import keep_numbers
 from sparsevae.storage.files import locked
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.study import EVALUATION, Listener, data_of
@@ -35,7 +37,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     _check_same_data(folder, dataset)
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
-    known = identity(folder.config, model, [trained], where)
+    known = identity(folder.config, model, [trained])
     keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
 
 
@@ -63,8 +65,8 @@ def tighten_bound(
     """
     _check_same_data(folder, dataset)
     model = folder.load(loop.device(device))
-    numbers = {"samples": samples, "images": images}
-    folder.change_metrics(measure_bound(model, unit(dataset.test), **numbers, progress=on_images))
+    one = Pass.of(model, dataset, progress=on_images)
+    folder.change_metrics(importance_columns(one, samples=samples, images=images))
 
 
 def _check_same_data(folder: RunFolder, dataset: Dataset) -> None:
@@ -91,17 +93,18 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
             without weights no run is measured.
     """
     runs = _with_weights(folder)
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: EVALUATION * len(_data(run).test) for run in runs})
         for run in runs:
             dataset = _data(run)
             measure_run(run, dataset, device=device)
             listener.images(run.path.name, EVALUATION * len(dataset.test))
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             move_old_names(folder)
             sizes = {run.config.latents for run in runs}
-            write_references(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
+            write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
             write_results(folder, runs)
     return is_study
 
@@ -129,14 +132,15 @@ def tighten_bounds(
     runs = _with_weights(folder)
     counts = {run.path.name: min(images, len(_data(run).test)) for run in runs}
     loose = [run for run in runs if not _is_bounded(run, samples, counts[run.path.name])]
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: counts[run.path.name] for run in loose})
         for run in loose:
             on_images = partial(listener.images, run.path.name)
             numbers = {"samples": samples, "images": images}
             tighten_bound(run, _data(run), **numbers, device=device, on_images=on_images)
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             write_results(folder, runs)
     return is_study
 
@@ -156,5 +160,5 @@ def _data(run: RunFolder) -> Dataset:
 def _is_bounded(run: RunFolder, samples: int, images: int) -> bool:
     """Whether a run has no such bound, or has it with these numbers."""
     metrics = run.metrics
-    known = metrics.get("importance_samples"), metrics.get("importance_images")
-    return metrics.get("importance_weighted_bound") is None or known == (samples, images)
+    known = metrics.get(keys.IMPORTANCE_SAMPLES), metrics.get(keys.IMPORTANCE_IMAGES)
+    return metrics.get(keys.IMPORTANCE_WEIGHTED_BOUND) is None or known == (samples, images)

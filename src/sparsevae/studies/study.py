@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparsevae import data
-from sparsevae.evaluation.baselines import write_references
+from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, versions
 from sparsevae.storage.files import locked, make_folder, read_json, write_json, write_text
@@ -140,7 +140,7 @@ class BaselinesTask(Task):
         """Measure what is missing in the file."""
         config = self.config
         dataset = data_of(str(config.dataset), config.split, config.limit)
-        write_references(dataset, config.latents, self.path, on_warning)
+        write_baselines(dataset, config.latents, self.path, on_warning)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Progress, Schedule
-from sparsevae.storage.arrays import Array
+from sparsevae.storage import arrays
 from sparsevae.training.config import Precision
 
 Step = Callable[[Tensor, float], None]
@@ -35,7 +35,7 @@ class MappedRows:
         scaling: brings them to where a model takes them.
     """
 
-    values: Array
+    values: arrays.Rows
     scaling: Scaling
 
     @property

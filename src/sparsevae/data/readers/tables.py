@@ -210,8 +210,8 @@ def _parsed(table: Text, choice: Choice, notes: tuple[str, ...], memory: int) ->
     notes = (*notes, *choice.notes)
     if choice.label is None:
         return Parsed(values, columns=choice.columns, notes=notes)
-    classes = classed(chain.from_iterable(labels), where)
-    return Parsed(values, *classes, columns=choice.columns, notes=notes)
+    marks, classes = classed(chain.from_iterable(labels), where)
+    return Parsed(values, marks, classes, choice.columns, notes)
 
 
 def _refuse_fields(table: Text, places: Sequence[int]) -> None:
@@ -279,8 +279,8 @@ def read_parquet(
     except (pyarrow.ArrowException, ValueError) as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
-    classes = (None, ()) if labels is None else classed(labels, str(path))
-    return Parsed(values, *classes, columns=choice.columns, notes=choice.notes)
+    marks, classes = (None, ()) if labels is None else classed(labels, str(path))
+    return Parsed(values, marks, classes, choice.columns, choice.notes)
 
 
 def _common_type(fields: Sequence[Any], path: Path) -> np.dtype[Any]:

@@ -3,12 +3,12 @@
 from sparsevae.data.scaling import Values, values_of
 from sparsevae.errors import DatasetError
 from sparsevae.models.likelihoods.table import Named, family
-from sparsevae.storage.arrays import Array
+from sparsevae.storage.arrays import Rows
 
 LARGEST_COUNT = 1000  # larger whole numbers are measurements rather than counts
 
 
-def choose(x: Array) -> tuple[str, str]:
+def choose(x: Rows) -> tuple[str, str]:
     """The family that fits the values of raw data, and the reason in one sentence.
 
     Args:

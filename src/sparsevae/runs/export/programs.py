@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sparsevae.errors import RunFolderError
 from sparsevae.networks import kernels
 from sparsevae.runs.export.modules import CodesToRows, RowsToCodes, example_rows
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array
 
 TOLERANCE = 1e-5  # of the largest output
@@ -56,9 +56,9 @@ class Program:
             RunFolderError: they differ by more than :data:`TOLERANCE`.
         """
         rows, scale = self.example.numpy(), max(1.0, float(np.abs(self.expected).max()))
-        found = np.concatenate([compute(rows), compute(rows[:1])])
+        computed = np.concatenate([compute(rows), compute(rows[:1])])
         wanted = np.concatenate([self.expected, self.expected[:1]])
-        difference = float(np.abs(found - wanted).max()) / scale
+        difference = float(np.abs(computed - wanted).max()) / scale
         if not difference <= TOLERANCE:
             raise RunFolderError(
                 f"{path} differs from its model by {difference:.1e} of the largest number, more "
@@ -67,17 +67,17 @@ class Program:
         return difference
 
 
-def programs(opened: OpenRun) -> list[Program]:
+def programs(trained: TrainedModel) -> list[Program]:
     """Encoder and decoder of a run, traced with PyTorch's own operations."""
-    scaling, dtype = opened.data.scaling, opened.data.dtype
-    for parameter in opened.model.parameters():
+    scaling, dtype = trained.data.scaling, trained.data.dtype
+    for parameter in trained.model.parameters():
         parameter.data = parameter.data.contiguous()  # only plain memory order can be packed
     with kernels.use("plain"):
-        rows = _rows_like_the_data(opened)
-        codes = opened.encode(rows)
-        encoder, decoder = RowsToCodes(opened.model, scaling), CodesToRows(opened.model, scaling)
+        rows = _rows_like_the_data(trained)
+        codes = trained.encode(rows)
+        encoder, decoder = RowsToCodes(trained.model, scaling), CodesToRows(trained.model, scaling)
         images = example_rows(rows, dtype)
-        decoded = opened.decode(codes, own_type=False)
+        decoded = trained.decode(codes, own_type=False)
         return [
             Program("encoder", "rows", "codes", _traced(encoder, images), images, codes),
             Program(
@@ -91,12 +91,12 @@ def programs(opened: OpenRun) -> list[Program]:
         ]
 
 
-def _rows_like_the_data(opened: OpenRun) -> Array:
+def _rows_like_the_data(trained: TrainedModel) -> Array:
     """Rows in the data's type: noise over their range, half of it added to a decoded code."""
-    data, shape = opened.data, (EXAMPLES, *opened.model.shape)
+    data, shape = trained.data, (EXAMPLES, *trained.model.shape)
     rng = np.random.default_rng(SEED)
-    codes = rng.standard_normal((EXAMPLES, opened.model.latents), dtype=np.float32)
-    decoded = opened.decode(codes, own_type=False).clip(data.low, data.high)
+    codes = rng.standard_normal((EXAMPLES, trained.model.latents), dtype=np.float32)
+    decoded = trained.decode(codes, own_type=False).clip(data.low, data.high)
     noise = rng.uniform(data.low, data.high, shape)
     mixed = np.clip((decoded + noise) / 2, data.low, data.high)
     whole = np.dtype(data.dtype).kind != "f"
@@ -162,7 +162,7 @@ def run_onnx(program: Program, path: Path) -> Callable[[Array], Array]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def compute(rows: Array) -> Array:
-        (found,) = session.run([program.gives], {program.takes: rows})
-        return np.asarray(found)
+        (output,) = session.run([program.gives], {program.takes: rows})
+        return np.asarray(output)
 
     return compute

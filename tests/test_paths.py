@@ -8,19 +8,17 @@ import torch
 from scipy.stats import variation
 from sklearn.metrics.pairwise import cosine_similarity
 
-from sparsevae.evaluation import pictures
-from sparsevae.evaluation.classifier import classifier
-from sparsevae.evaluation.geometry import (
+from sparsevae.evaluation import Pass
+from sparsevae.evaluation.paths import (
     OF_CLASSES,
     OF_GRID,
     OF_PATHS,
     STEPS,
     class_paths,
-    measure_geometry,
+    geometry_columns,
     plane,
     present_means,
 )
-from sparsevae.evaluation.passes import ablation_rises, fixed_noise, measure, unit
 from sparsevae.metrics import geometry
 from sparsevae.models import build
 
@@ -142,18 +140,16 @@ def make(name, latents=3, scale=1.0):
 
 
 def geometry_of(model, data):
-    x = unit(data.test)
-    with fixed_noise(0):
-        found = measure(model, x)
-    arrays = pictures.gather(model, data, x, found, ablation_rises(model, x, found))
-    return measure_geometry(model, data.test.labels, found, arrays, classifier(data)), arrays
+    one = Pass.of(model, data)
+    return geometry_columns(one), one.frame
 
 
 @pytest.mark.parametrize("name", ["ae", "vsc"])
 def test_the_unit_of_the_code_changes_the_activation_level_alone(name, tiny_dataset):
     row, _ = geometry_of(make(name), tiny_dataset)
     scaled, _ = geometry_of(make(name, scale=8.0), tiny_dataset)
-    assert set(row) == {*OF_PATHS, *OF_GRID, *OF_CLASSES, "activation_level"}
+    further = {"activation_level", "classifier_accuracy"}
+    assert set(row) == {*OF_PATHS, *OF_GRID, *OF_CLASSES, *further}
     assert scaled.pop("activation_level") == pytest.approx(8 * row.pop("activation_level"), 1e-4)
     assert None not in row.values()
     assert scaled == pytest.approx(row, rel=1e-3)
@@ -163,16 +159,16 @@ def test_the_unit_of_the_code_changes_the_activation_level_alone(name, tiny_data
 
 
 def test_the_plane_is_the_pictures_and_its_axes_are_even(tiny_dataset):
-    _, arrays = geometry_of(make("vsc"), tiny_dataset)
-    codes, (first, second) = plane(arrays), arrays["grid_dimensions"]
+    _, frame = geometry_of(make("vsc"), tiny_dataset)
+    codes, (first, second) = plane(frame), frame.dimensions
     rest = np.delete(codes, [first, second], axis=2)
-    base = np.delete(arrays["base_codes"][0], [first, second])
+    base = np.delete(frame.base_codes[0], [first, second])
     np.testing.assert_array_equal(rest, np.broadcast_to(base, rest.shape))
     for dimension, axis in ((first, codes[:, 5, first]), (second, codes[5, :, second])):
-        shown = arrays["axis_values"][dimension]
-        assert np.isnan(shown[0])
-        assert axis.min() == pytest.approx(min(0, np.nanmin(shown)))
-        assert axis.max() == pytest.approx(max(0, np.nanmax(shown)))
+        values = frame.axes[dimension]
+        assert np.isnan(values[0])
+        assert axis.min() == pytest.approx(min(0, np.nanmin(values)))
+        assert axis.max() == pytest.approx(max(0, np.nanmax(values)))
         np.testing.assert_allclose(np.diff(axis), (axis[-1] - axis[0]) / STEPS, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""The collapse doctor finds each fault in a model trained to have it, and none in healthy ones."""
+"""The diagnostics find each fault in a model trained to have it, and none in healthy ones."""
 
 import json
 from dataclasses import replace
@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
-from sparsevae import data, report
+from sparsevae import data
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation import diagnostics
+from sparsevae.evaluation import Pass, diagnostics
 from sparsevae.evaluation.diagnostics import statistics
-from sparsevae.evaluation.passes import ablation_rises, measure
 from sparsevae.models import build
 from sparsevae.models.schedules import from_json
-from sparsevae.report import collapse
+from sparsevae.report import diagnostics as panels_of
+from sparsevae.report.study import Run
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.storage.files import write_json
@@ -58,7 +58,7 @@ def examined(digits, model="vsc", *, hook=None, recipe_name="default", **changes
         assert len(list(rows)) == config.epochs
     if handle:
         handle.remove()
-    return diagnostics.examine(trained.eval(), digits)
+    return diagnostics.examine(Pass.of(trained.eval(), digits))
 
 
 def of_others(module, inputs):
@@ -114,7 +114,7 @@ def test_the_fixed_prior_leaves_most_dimensions_dead(digits):
     diagnosis = examined(digits, latents=32, epochs=3, arguments=arguments)
     finding, s = by_name(diagnosis)["dead dimensions"], diagnosis.statistics
     assert finding.severity == "warning"
-    expected = np.flatnonzero((s.on_share < 0.001) & (s.rises < 0.1))
+    expected = np.flatnonzero((s.on_share < 0.001) & (s.ablation_cost < 0.1))
     assert finding.subject == tuple(expected)
     assert len(expected) > 16
 
@@ -217,9 +217,8 @@ def untrained(name, **arguments):
 
 def gathered(model, images=23):
     x = np.random.default_rng(0).random((images, *SHAPE), dtype=np.float32)
-    found = measure(model, x)
-    rises = ablation_rises(model, x, found)
-    return statistics.gather(model, x, found, rises, mean_image=50.0), found
+    one = Pass(model, x)
+    return statistics.gather(one), one.measured
 
 
 @pytest.mark.parametrize(
@@ -343,7 +342,7 @@ def test_history_keeps_the_activity_of_sparse_models(tiny_run):
 
 def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
     kept = tiny_run.diagnosis
-    found = diagnostics.examine(tiny_run.load(), tiny_dataset)
+    found = diagnostics.examine(Pass.of(tiny_run.load(), tiny_dataset))
     assert kept == json.loads(json.dumps(found.as_json()))
     assert [finding["sentence"] for finding in kept["findings"]] == [
         finding.sentence for finding in found.findings
@@ -352,8 +351,8 @@ def test_a_run_keeps_what_was_found(tiny_run, tiny_dataset):
 
 
 def test_findings_of_another_form_are_one_sentence(tmp_path):
-    write_json(tmp_path / "findings.json", {"verdicts": []})
-    with pytest.raises(RunFolderError, match=r"findings\.json is damaged"):
+    write_json(tmp_path / "diagnostics.json", {"verdicts": []})
+    with pytest.raises(RunFolderError, match=r"diagnostics\.json is damaged"):
         assert RunFolder(tmp_path).diagnosis
 
 
@@ -367,31 +366,29 @@ def test_a_study_says_collapse_while_it_trains_and_when_it_ends(tmp_path):
     assert any(line.startswith(f"{run}The reconstruction takes") for line in said)
 
 
-def test_the_report_has_a_panel_with_verdicts_and_numbers(tiny_run, tmp_path):
-    (panel,) = collapse.panels([tiny_run])
+def test_the_report_has_a_panel_with_findings_and_numbers(tiny_run):
+    (panel,) = panels_of.panels([Run.read(tiny_run)])
     kept = tiny_run.diagnosis
     assert (panel.title, panel.latents) == ("VSC", 4)
-    assert [v.sentence for v in panel.verdicts] == [f["sentence"] for f in kept["findings"]]
+    assert [f.sentence for f in panel.findings] == [f["sentence"] for f in kept["findings"]]
     assert panel.numbers[0][0] == "dimension"
-    rises = [float(line[-1]) for line in panel.numbers[1:]]
-    assert rises == sorted(rises, reverse=True)
-    page = report.build(tmp_path, [tiny_run], {}).read_text(encoding="utf-8")
-    assert "prints the mean image" in page.split('id="collapse"', 1)[1]
+    costs = [float(line[-1]) for line in panel.numbers[1:]]
+    assert costs == sorted(costs, reverse=True)
 
 
-def test_panels_count_alarms_over_seeds_and_say_what_is_missing(tiny_run, tmp_path):
-    def seeded(name, diagnosis):
-        folder = tmp_path / name
-        folder.mkdir()
-        for file in ("config.json", "metrics.json"):
-            (folder / file).write_bytes((tiny_run.path / file).read_bytes())
-        if diagnosis:
-            write_json(folder / "findings.json", diagnosis)
-        return RunFolder(folder)
-
-    healthy = {**tiny_run.diagnosis, "findings": []}
-    (panel,) = collapse.panels([seeded("a", healthy), seeded("b", tiny_run.diagnosis)])
-    assert panel.verdicts == ()
+def test_panels_count_alarms_over_seeds_and_say_what_is_missing(tiny_run):
+    run = Run.read(tiny_run)
+    healthy = {**run.diagnosis, "findings": []}
+    (panel,) = panels_of.panels([replace(run, diagnosis=healthy), run])
+    assert panel.findings == ()
     assert "decoder prints the mean image in 1" in panel.seeds
-    (unknown,) = collapse.panels([seeded("c", None)])
+    (unknown,) = panels_of.panels([replace(run, diagnosis={})])
     assert unknown.missing
+
+
+def test_names_of_earlier_versions_are_read(tiny_run, tmp_path):
+    former = dict(tiny_run.diagnosis)
+    former["statistics"] = dict(former["statistics"])
+    former["statistics"]["rises"] = former["statistics"].pop("ablation_cost")
+    write_json(tmp_path / "findings.json", former)
+    assert RunFolder(tmp_path).diagnosis == tiny_run.diagnosis

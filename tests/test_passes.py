@@ -31,18 +31,18 @@ def x():
 @torch.no_grad()
 def test_columns_are_what_the_model_says(name, x):
     model, images = make(name), torch.from_numpy(x)
-    found, q = passes.measure(model, x), model.posterior(images)
+    measured, q = passes.measure(model, x), model.posterior(images)
     for column, expected in (("code", model.encode(images)), ("mean", q.mean), ("loc", q.loc)):
-        np.testing.assert_allclose(getattr(found, column), expected, atol=1e-6)
-    assert found.gated == model.has_gates
-    np.testing.assert_allclose(found.gamma, q.spike_probability, atol=1e-6)
+        np.testing.assert_allclose(getattr(measured, column), expected, atol=1e-6)
+    assert measured.gated == model.has_gates
+    np.testing.assert_allclose(measured.gamma, q.spike_probability, atol=1e-6)
     kl, expected = model.prior.kl(q, images, model.posterior, 1.0)
-    np.testing.assert_allclose(found.kl, kl, rtol=1e-5)
-    np.testing.assert_allclose(found.expected, expected, atol=1e-6)
-    score = -model.likelihood(torch.from_numpy(found.draw)).log_prob(images)
-    np.testing.assert_allclose(found.reconstruction, score, rtol=1e-5)
-    if found.gated:
-        off = found.draw == 0
+    np.testing.assert_allclose(measured.kl, kl, rtol=1e-5)
+    np.testing.assert_allclose(measured.expected, expected, atol=1e-6)
+    score = -model.likelihood(torch.from_numpy(measured.draw)).log_prob(images)
+    np.testing.assert_allclose(measured.reconstruction, score, rtol=1e-5)
+    if measured.gated:
+        off = measured.draw == 0
         assert 0 < off.mean() < 1
 
 
@@ -68,59 +68,59 @@ def test_the_batch_changes_no_deterministic_number(name, x, monkeypatch):
         np.testing.assert_allclose(getattr(parts, column), getattr(whole, column), atol=1e-4)
 
 
-def naive_rises(model, x, found):
+def naive_costs(model, x, measured):
     """Decode everything for every dimension, whether its value changes or not."""
-    neutral = np.zeros(LATENTS) if found.gated else found.mean.mean(0)
-    rises = []
+    neutral = np.zeros(LATENTS) if measured.gated else measured.mean.mean(0)
+    costs = []
     for j in range(LATENTS):
-        codes = found.draw.copy()
+        codes = measured.draw.copy()
         codes[:, j] = neutral[j]
         with torch.no_grad():
             score = -model.likelihood(torch.from_numpy(codes)).log_prob(torch.from_numpy(x))
-        rises.append(np.mean(score.numpy().astype(np.float64) - found.reconstruction))
-    return rises
+        costs.append(np.mean(score.numpy().astype(np.float64) - measured.reconstruction))
+    return costs
 
 
 @EACH
 def test_ablations_equal_the_naive_loop(name, x):
     model = make(name)
-    found = passes.measure(model, x)
-    rises = passes.ablation_rises(model, x, found)
-    assert rises.shape == (LATENTS,)
-    np.testing.assert_allclose(rises, naive_rises(model, x, found), rtol=1e-4, atol=1e-4)
-    assert (rises != 0.0).all()
+    measured = passes.measure(model, x)
+    costs = passes.ablation_cost(model, x, measured)
+    assert costs.shape == (LATENTS,)
+    np.testing.assert_allclose(costs, naive_costs(model, x, measured), rtol=1e-4, atol=1e-4)
+    assert (costs != 0.0).all()
 
 
 def test_a_gate_that_is_never_on_costs_exactly_nothing(x):
     model = make("vsc")
     model.encoder.head.weight.data[2] = 0.0
     model.encoder.head.bias.data[2] = -40.0  # the logit of the third dimension
-    rises = passes.ablation_rises(model, x, passes.measure(model, x))
-    assert rises[2] == 0.0
-    assert (np.delete(rises, 2) != 0.0).all()
+    costs = passes.ablation_cost(model, x, passes.measure(model, x))
+    assert costs[2] == 0.0
+    assert (np.delete(costs, 2) != 0.0).all()
 
 
 def test_a_gate_that_the_decoder_ignores_is_not_used(x):
     model = make("vsc")
     model.decoder.trunk[0].weight.data[:, 1] = 0.0
-    rises = passes.ablation_rises(model, x, passes.measure(model, x))
-    assert abs(rises[1]) < 1e-5
+    costs = passes.ablation_cost(model, x, passes.measure(model, x))
+    assert abs(costs[1]) < 1e-5
 
 
 def test_ablations_look_at_the_first_images_only(x, monkeypatch):
     model = make("vsc")
-    found = passes.measure(model, x)
+    measured = passes.measure(model, x)
     monkeypatch.setattr(passes, "ABLATION_IMAGES", 4)
-    few = passes.ablation_rises(model, x, found)
-    expected = passes.ablation_rises(model, x[:4], found)
+    few = passes.ablation_cost(model, x, measured)
+    expected = passes.ablation_cost(model, x[:4], measured)
     np.testing.assert_array_equal(few, expected)
 
 
 def test_pixels_become_floats_in_the_unit_interval():
     images = np.arange(256, dtype=np.uint8).reshape(4, 1, 8, 8)
-    found = passes.unit(Split(images))
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, images.astype(np.float32) / np.float32(255))
+    measured = Split(images).scaled()
+    assert measured.dtype == np.float32
+    np.testing.assert_array_equal(measured, images.astype(np.float32) / np.float32(255))
 
 
 def test_codes_are_the_same_of_grey_levels_and_of_floats(monkeypatch):

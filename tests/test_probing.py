@@ -8,9 +8,11 @@ import torch
 
 from sparsevae import data as datasets
 from sparsevae.data import Split
-from sparsevae.evaluation.baselines import measured_codes, reference_names, write_references
-from sparsevae.evaluation.passes import encode, measure, unit
-from sparsevae.evaluation.probes import class_scores, measure_usefulness
+from sparsevae.evaluation import Pass
+from sparsevae.evaluation.baselines import code_names, measured_codes, write_baselines
+from sparsevae.evaluation.passes import encode, measure
+from sparsevae.evaluation.probes import class_columns, probe_columns
+from sparsevae.evaluation.sparsity import uneven_columns
 from sparsevae.metrics import clusters, probes, sparseness
 from sparsevae.models import build
 from sparsevae.storage.files import read_json, write_json
@@ -33,7 +35,8 @@ def make(name="vsc"):
 
 
 def measured(model, data):
-    return measure_usefulness(model, data, measure(model, unit(data.test)))
+    one = Pass.of(model, data)
+    return {**uneven_columns(one.measured.code), **probe_columns(one)}
 
 
 def test_columns_of_a_vsc_are_those_of_its_codes_and_of_their_means(data):
@@ -49,7 +52,7 @@ def test_columns_of_a_vsc_are_those_of_its_codes_and_of_their_means(data):
     assert row["knn_200_sd"] == pytest.approx(neighbours.std(ddof=1))
     assert row["silhouette"] == pytest.approx(clusters.silhouettes(test, labels).mean())
     assert row["hoyer"] == pytest.approx(sparseness.hoyer(test))
-    mean = measure(model, unit(data.test)).mean
+    mean = measure(model, data.test.scaled()).mean
     beside = probes.neighbour_accuracies(mean, labels, 200).mean()
     assert row["knn_200_gamma_mu"] == pytest.approx(beside)
     assert row["knn_200_gamma_mu"] != row["knn_200"]
@@ -85,24 +88,24 @@ SPARSE = ("hoyer", "population_sparseness", "lifetime_sparseness")
 
 
 def test_no_codes_have_the_same_columns_blank(data):
-    row = class_scores(None, "_x")
+    row = class_columns(None, "_x")
     assert set(row) >= {"probe_200_x", "probe_200_x_sd", "knn_5000_x", "silhouette_x"}
     assert set(row.values()) == {None}
 
 
-# ------------------------------------------------------------------ references
+# ------------------------------------------------------------------ baselines
 
 
-def test_references_are_pixels_and_fewer_components_than_pixels(data):
-    names = reference_names(data, (4, 50, 2))
+def test_baselines_are_pixels_and_fewer_components_than_pixels(data):
+    names = code_names(data, (4, 50, 2))
     assert names == ["raw pixels", "PCA-2", "PCA-4", "PCA-16", "PCA-50"]
     few = replace(data, train=data.train.take(slice(16)), sha256="")
-    assert reference_names(few, (2, 900)) == ["raw pixels", "PCA-2"]
+    assert code_names(few, (2, 900)) == ["raw pixels", "PCA-2"]
 
 
-def test_references_are_scored_like_codes(data):
+def test_baselines_are_scored_like_codes(data):
     rows = measured_codes(data, ["raw pixels", "PCA-16"])
-    train, test = (unit(split).reshape(len(split), -1) for split in (data.train, data.test))
+    train, test = (split.scaled().reshape(len(split), -1) for split in (data.train, data.test))
     mean = train.mean(0)
     axes = np.linalg.svd(train - mean, full_matrices=False)[2][:16]
     for name, codes in (("raw pixels", test), ("PCA-16", (test - mean) @ axes.T)):
@@ -112,23 +115,23 @@ def test_references_are_scored_like_codes(data):
         assert rows[name]["probe_200"] > 0.6
 
 
-def test_references_are_measured_once_and_missing_ones_added(tiny_dataset, tmp_path):
-    path, said = tmp_path / "references.json", []
-    write_references(tiny_dataset, (2,), path, said.append)
+def test_baselines_are_measured_once_and_missing_ones_added(tiny_dataset, tmp_path):
+    path, said = tmp_path / "baselines.json", []
+    write_baselines(tiny_dataset, (2,), path, said.append)
     first = read_json(path)
-    assert list(first["usefulness"]) == ["raw pixels", "PCA-2", "PCA-16", "PCA-50"]
+    assert list(first["probes"]) == ["raw pixels", "PCA-2", "PCA-16", "PCA-50"]
     assert first["images"] == {"train": 300, "test": 100}
-    write_references(tiny_dataset, (2, 16), path, said.append)
+    write_baselines(tiny_dataset, (2, 16), path, said.append)
     assert len(said) == 1
-    older = {name: value for name, value in first.items() if name != "usefulness"}
-    write_json(path, {**older, "collapse_floor": 1.0, "usefulness": {"raw pixels": {}}})
-    write_references(tiny_dataset, (3,), path, said.append)
+    older = {name: value for name, value in first.items() if name != "probes"}
+    write_json(path, {**older, "collapse_floor": 1.0, "probes": {"raw pixels": {}}})
+    write_baselines(tiny_dataset, (3,), path, said.append)
     again = read_json(path)
-    assert list(again["usefulness"]) == ["raw pixels", "PCA-3", "PCA-16", "PCA-50"]
-    assert (again["collapse_floor"], again["usefulness"]["raw pixels"]) == (1.0, {})
-    assert again["usefulness"]["PCA-16"] == first["usefulness"]["PCA-16"]
+    assert list(again["probes"]) == ["raw pixels", "PCA-3", "PCA-16", "PCA-50"]
+    assert (again["collapse_floor"], again["probes"]["raw pixels"]) == (1.0, {})
+    assert again["probes"]["PCA-16"] == first["probes"]["PCA-16"]
     other = replace(tiny_dataset, train=tiny_dataset.train.take(slice(200)), sha256="")
-    write_references(other, (2,), path, said.append)
+    write_baselines(other, (2,), path, said.append)
     assert read_json(path)["images"]["train"] == 200
 
 
