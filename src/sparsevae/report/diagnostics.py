@@ -65,9 +65,7 @@ def _panel(title: str, latents: int, runs: Sequence[Run]) -> Panel:
     if not first:
         return Panel(title, latents, missing="The run keeps no diagnostics.")
     findings = tuple(
-        Finding(
-            row["severity"], row["name"], listed(row["subject"], latents), row["sentence"]
-        )
+        Finding(row["severity"], row["name"], listed(row["subject"], latents), row["sentence"])
         for row in first["findings"]
     )
     few = f"The {LINES} of {latents:,} dimensions that the decoder needs most."

@@ -116,7 +116,9 @@ def _label_places(axis: Axis, values: Array) -> None:
     labelled = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
     digits = 1 if np.ptp(values[on]) > 1 else 2
     axis.set_ticks([*(off + 0.5), *(labelled + 0.5)])
-    axis.set_ticklabels(["off"] * len(off) + [written(value, digits) for value in values[labelled]])
+    axis.set_ticklabels(
+        ["off"] * len(off) + [written(value, digits) for value in values[labelled]]
+    )
     for label in axis.get_ticklabels()[: len(off)]:
         label.set(color=OFF, fontweight="bold")
 
