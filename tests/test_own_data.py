@@ -239,7 +239,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from sparsevae.data import files
+from sparsevae.data import readers as files
 from sparsevae.runs import train
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
