@@ -23,9 +23,8 @@ import yaml
 from rounds import table
 
 from sparsevae.data import Dataset, holdout, load
-from sparsevae.evaluation import diagnostics
-from sparsevae.evaluation.evaluate import essentials
-from sparsevae.evaluation.passes import ablation_rises, batched, measure, unit
+from sparsevae.evaluation import Pass, evaluate_pass
+from sparsevae.evaluation.passes import batched
 from sparsevae.evaluation.quality import gaussian_noise
 from sparsevae.metrics import images
 from sparsevae.runs.train import fit
@@ -78,26 +77,27 @@ def data(name: str, split: str) -> Dataset:
 
 
 def outcome(job: Row) -> Row:
-    """Train one run and measure what decides: bound, gates, errors, the doctor's verdicts."""
+    """Train one run and measure what decides: bound, gates, errors, findings."""
     dataset = data(job["dataset"], job["split"])
     model = fit(
         dataset.train.images,
         job["model"],
         latents=job["latents"],
+        likelihood="bernoulli",
         epochs=job["epochs"],
         seed=job["seed"],
-        recipe_name=job["recipe"],
+        recipe=job["recipe"],
         **job["arguments"],
-    )
-    x = unit(dataset.test)
-    found = measure(model, x)
-    rises = ablation_rises(model, x, found)
-    row = essentials(model, found, rises, dataset.test.labels)
-    row["mse"] = images.mse(x, batched(model.decode, found.code, model))
+    ).model
+    one = Pass.of(model, dataset)
+    x, evaluation = one.x, evaluate_pass(one, ("bound", "sparsity", "diagnostics"))
+    row = evaluation.metrics
+    row["mse"] = images.mse(x, one.decoded)
     for name, noisy in gaussian_noise(x):
         if name in NOISES:
             row[f"mse_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
-    findings = diagnostics.examine(model, dataset, rises).findings
+    assert evaluation.diagnosis is not None
+    findings = evaluation.diagnosis.findings
     row["findings"] = [f"{finding.severity}: {finding.name}" for finding in findings]
     row["collapsed"] = any(finding.name == COLLAPSED for finding in findings)
     return row

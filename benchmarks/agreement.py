@@ -15,7 +15,7 @@ from rounds import machine, table
 
 from sparsevae import data
 from sparsevae.data import Dataset
-from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation import evaluate_dataset
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
 from sparsevae.networks.kernels.choice import Choice
@@ -46,7 +46,7 @@ def trained(dataset: Dataset, options: argparse.Namespace, seed: int) -> dict[st
         seed=seed,
     ):
         pass
-    row = evaluate(model.eval(), dataset)[0]
+    row = evaluate_dataset(model.eval(), dataset, ("bound", "quality", "sparsity")).metrics
     return {name: float(row[name]) for name in METRICS}
 
 

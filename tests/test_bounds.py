@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from sparsevae import data
 from sparsevae.data import corruptions
-from sparsevae.evaluation.passes import unit
 from sparsevae.metrics import bounds
 
 SIGMAS = (0.1, 0.3)
@@ -27,7 +26,7 @@ ROWS = (
 @pytest.fixture(scope="module")
 def digits():
     found = data.load("digits")
-    return unit(found.train), unit(found.test)
+    return found.train.scaled(), found.test.scaled()
 
 
 def rows_of(train, test, sigmas):
@@ -192,7 +191,7 @@ def test_denoisers_beat_doing_nothing_on_strong_noise(table):
 @pytest.fixture(scope="module")
 def mnist():
     found = data.load("mnist")
-    return unit(found.train), unit(found.test)
+    return found.train.scaled(), found.test.scaled()
 
 
 @pytest.mark.needs_mnist

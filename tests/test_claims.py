@@ -1,5 +1,6 @@
 """Claims: the document is what the code does, the rule is the rule, verdicts are computed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,15 +9,16 @@ import pytest
 from scipy import stats
 
 from sparsevae.experiments import claims
-from sparsevae.experiments.claims.judging import decide, together
+from sparsevae.experiments.claims.assessment import decide, sound, together
 from sparsevae.experiments.claims.seeds import Seed, UnmeasuredError
-from sparsevae.experiments.claims.soundness import sound
 from sparsevae.metrics.intervals import Interval, mean_interval, share_interval
 from sparsevae.models import MODELS
-from sparsevae.storage.files import read_json
+from sparsevae.report.study import baselines_of
+from sparsevae.storage.files import read_json, write_json
+from sparsevae.studies.reuse import read_archive
 
 DOCUMENT = Path(__file__).parents[1] / "docs/claims.md"
-REFERENCES = {
+BASELINES = {
     "denoising": {
         "doing nothing": {"clean": 0.0, "0.3 clipped": 0.047},
         "PCA-16": {"clean": 0.027, "0.3 clipped": 0.031},
@@ -78,12 +80,12 @@ def rows(seeds=5, sizes=(2, 64), spread=0.001, **changes):
     return found
 
 
-def verdicts(table, references=REFERENCES):
-    return {claim.name: claim for claim in claims.judge(table, references)}
+def verdicts(table, baselines=BASELINES):
+    return {claim.name: claim for claim in claims.assess(table, baselines)}
 
 
-def parts(table, references=REFERENCES):
-    return {part.name: part for claim in claims.judge(table, references) for part in claim.parts}
+def parts(table, baselines=BASELINES):
+    return {part.name: part for claim in claims.assess(table, baselines) for part in claim.parts}
 
 
 def documented():
@@ -282,8 +284,12 @@ def test_a_seed_knows_what_it_lacks():
 
 
 def test_verdicts_are_written_with_their_numbers(tmp_path):
-    claims.write(tmp_path / "verdicts.json", claims.judge(rows(), REFERENCES))
-    found = read_json(tmp_path / "verdicts.json")
+    for row in rows():
+        folder = tmp_path / "runs" / f"{row['model']}-{row['latents']}-seed{row['seed']}"
+        folder.mkdir(parents=True)
+        write_json(folder / "metrics.json", row)
+    write_json(tmp_path / "baselines.json", BASELINES)
+    found = read_json(claims.write_verdicts(tmp_path))
     assert found["rule"] == {"interval": 0.95, "seeds_needed": 5}
     assert [claim["claim"] for claim in found["claims"]] == list(claims.CLAIMS)
     part = found["claims"][1]["parts"][0]
@@ -291,3 +297,15 @@ def test_verdicts_are_written_with_their_numbers(tmp_path):
     assert part["verdict"] == "holds"
     assert part["value"]["low"] < part["value"]["mean"] < part["value"]["high"] < 0
     assert set(part["models"]) == {"ae", "vae", "vsc", "vsc-wu"}
+
+
+RESULTS = Path(__file__).parents[1] / "results"
+ARCHIVES = sorted(path for path in RESULTS.glob("*/runs.jsonl.xz"))
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda archive: archive.parent.name)
+def test_kept_results_give_the_kept_verdicts(archive):
+    table = [kept.files["metrics.json"] for kept in read_archive(archive)]
+    verdicts = claims.assess(table, baselines_of(archive.parent))
+    content = json.loads(json.dumps([verdict.content() for verdict in verdicts]))
+    assert content == read_json(archive.parent / "verdicts.json")["claims"]

@@ -192,7 +192,9 @@ def test_the_score_of_votes_leaves_constant_and_unchosen_latents_out(sources, bi
 
 def test_the_row_of_known_factors_and_its_ceiling(sources, dataset, noise):
     ceiling = factors.ceiling(dataset)
-    row, arrays = factors.measure_factors(noise.astype(np.float32), ALL, dataset)
+    row, arrays = factors.factor_columns(
+        noise.astype(np.float32), ALL, dataset.test.factors, GROUPS.values()
+    )
     assert set(row) == set(ceiling)
     assert arrays["factor_correlation"].shape == (5, 5)
     for name in set(row) - {"block_share_chance"}:
@@ -203,7 +205,7 @@ def test_the_row_of_known_factors_and_its_ceiling(sources, dataset, noise):
 
 def test_unknown_factors_give_no_row(dataset, noise):
     unknown = replace(dataset, test=Split(dataset.test.images))
-    assert factors.measure_factors(noise, ALL, unknown) == ({}, {})
+    assert factors.factor_columns(noise, ALL, unknown.test.factors, ()) == ({}, {})
 
 
 def test_the_groups_of_smiley_are_told_apart_by_their_factors():

@@ -8,13 +8,19 @@ import pytest
 import torch
 
 from sparsevae.data import Split, corruptions
-from sparsevae.evaluation.evaluate import evaluate
-from sparsevae.evaluation.passes import measure, unit
+from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.passes import measure
 from sparsevae.metrics import bounds, images
 from sparsevae.models import MODELS, build
 
 LATENTS = 4
 EACH = pytest.mark.parametrize("name", MODELS)
+
+
+def evaluate(model, dataset):
+    """Metrics and arrays of all groups."""
+    found = evaluate_dataset(model, dataset)
+    return found.metrics, found.arrays
 
 
 def make(name, shape=(1, 28, 28), **arguments):
@@ -48,14 +54,14 @@ def test_the_penalty_is_over_the_whole_set_and_no_part_of_the_bound(tiny_dataset
     model = make("vsc", alpha=0.1, penalty="posterior", penalty_weight=2.0)
     row, _ = evaluate(model, tiny_dataset)
     assert plain["sparsity_penalty"] == 0.0
-    gamma = torch.from_numpy(measure(model, unit(tiny_dataset.test)).gamma)
+    gamma = torch.from_numpy(measure(model, tiny_dataset.test.scaled()).gamma)
     assert row["sparsity_penalty"] == pytest.approx(float(model.sparsity_penalty(gamma, gamma)))
     assert row["negative_elbo"] == pytest.approx(plain["negative_elbo"])
 
 
 @EACH
 def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset):
-    model, x = make(name), unit(tiny_dataset.test)
+    model, x = make(name), tiny_dataset.test.scaled()
     row, _ = evaluate(model, tiny_dataset)
 
     def error(shown):
@@ -120,7 +126,7 @@ def test_a_decoder_that_prints_the_mean_image_is_collapsed(tiny_dataset):
 
 def test_a_decoder_that_paints_the_images_is_not(tiny_dataset, monkeypatch):
     """One that is told the answer: its images vary as the data do, its score is the best."""
-    model, x = make("vae"), torch.from_numpy(unit(tiny_dataset.test))
+    model, x = make("vae"), torch.from_numpy(tiny_dataset.test.scaled())
     model.encoder.head.weight.data[LATENTS:] = 0.0
     model.encoder.head.bias.data[LATENTS:] = -30.0  # log-variances: draws are the means
 

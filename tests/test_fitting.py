@@ -13,8 +13,7 @@ import torch
 from sparsevae import data as datasets
 from sparsevae.data import Split
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError, RunFolderError
-from sparsevae.evaluation.evaluate import evaluate
-from sparsevae.evaluation.passes import unit
+from sparsevae.evaluation import evaluate_dataset
 from sparsevae.metrics import bounds
 from sparsevae.models import MODELS
 from sparsevae.networks import kernels
@@ -175,7 +174,8 @@ def test_metrics_say_which_run_it_was_and_are_plain_json(tiny_run):
 
 
 def test_metrics_can_be_had_again_from_the_weights(tiny_run, tiny_dataset):
-    row, arrays = evaluate(tiny_run.load(), tiny_dataset)
+    found = evaluate_dataset(tiny_run.load(), tiny_dataset)
+    row, arrays = found.metrics, found.arrays
     kept = tiny_run.metrics
     for name, value in row.items():
         close = pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
@@ -399,7 +399,7 @@ def learned(tmp_path_factory):
 
 def gain(run, dataset):
     """Nats an image by which the reconstruction beats the mean training image."""
-    floor = bounds.collapse_floor(unit(dataset.train), unit(dataset.test))
+    floor = bounds.collapse_floor(dataset.train.scaled(), dataset.test.scaled())
     return floor - run.metrics["reconstruction"]
 
 
@@ -416,7 +416,8 @@ def test_images_without_structure_score_worse(learned):
 def test_shuffled_labels_leave_the_selectivity_of_chance(learned):
     run, data = learned["real"]
     labels = np.random.default_rng(1).permutation(data.test.labels)
-    row, _ = evaluate(run.load(), replace(data, test=Split(data.test.images, labels), sha256=""))
+    mixed = replace(data, test=Split(data.test.images, labels), sha256="")
+    row = evaluate_dataset(run.load(), mixed).metrics
     kept = run.metrics
     assert kept["selectivity"] > 3 * kept["selectivity_permuted"]
     assert row["selectivity"] == pytest.approx(kept["selectivity_permuted"], abs=0.04)
@@ -426,7 +427,7 @@ def test_shuffled_labels_leave_the_selectivity_of_chance(learned):
 
 def test_codes_of_a_trained_vsc_hold_exact_zeros(learned):
     run, data = learned["real"]
-    codes = run.load().encode(torch.from_numpy(unit(data.test)))
+    codes = run.load().encode(torch.from_numpy(data.test.scaled()))
     share = (codes == 0).float().mean().item()
     assert share == pytest.approx(run.metrics["exact_zeros"], abs=1e-3)
     assert 0.3 < share < 1.0

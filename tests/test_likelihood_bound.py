@@ -8,7 +8,7 @@ import torch
 from numpy.polynomial.hermite_e import hermegauss
 
 import sparsevae.experiments.published  # noqa: F401 (the prior "published")
-from sparsevae.evaluation import bound
+from sparsevae.evaluation import Pass, bound
 from sparsevae.evaluation.passes import fixed_noise, measure
 from sparsevae.metrics import likelihood
 from sparsevae.models import build
@@ -118,7 +118,7 @@ def test_the_bound_does_not_fall_with_the_number_of_draws(prior):
 @pytest.mark.parametrize("prior", [*PRIORS, None])
 def test_it_is_tighter_than_the_elbo(prior):
     model, x = make(prior), rows(200)
-    row = bound.measure_bound(model, x, samples=100)
+    row = bound.importance_columns(Pass(model, x), samples=100)
     found = measure(model, x)
     elbo = found.reconstruction.mean() + found.kl.mean()
     assert row["importance_weighted_bound"] < row["importance_negative_elbo"]
@@ -169,9 +169,11 @@ def test_a_seed_fixes_the_draws_and_leaves_the_users_generator():
 
 
 def test_the_columns_say_how_many_draws_and_images():
-    row = bound.measure_bound(make("fixed"), rows(8), samples=20, images=5)
+    row = bound.importance_columns(Pass(make("fixed"), rows(8)), samples=20, images=5)
     assert (row["importance_samples"], row["importance_images"]) == (20, 5)
-    assert bound.measure_bound(make("fixed"), rows(3), samples=2)["importance_images"] == 3
+    assert (
+        bound.importance_columns(Pass(make("fixed"), rows(3)), samples=2)["importance_images"] == 3
+    )
     assert 1 <= row["effective_sample_size"] <= 20
 
 
@@ -179,7 +181,7 @@ def test_without_a_bound_the_columns_are_blank():
     deterministic = build("ae", (6,), 2, widths=(8,), arguments={})
     assert not NoPrior().has_density
     for model in (deterministic, make("published")):
-        row = bound.measure_bound(model, rows(3))
+        row = bound.importance_columns(Pass(model, rows(3)))
         assert tuple(row) == bound.COLUMNS
         assert set(row.values()) == {None}
 

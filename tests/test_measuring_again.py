@@ -9,8 +9,8 @@ import pytest
 
 from sparsevae import cli, data
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.bound import measure_bound
-from sparsevae.evaluation.passes import unit
+from sparsevae.evaluation import Pass
+from sparsevae.evaluation.bound import importance_columns
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.files import write_json
 from sparsevae.studies import results, study
@@ -85,7 +85,7 @@ def test_a_study_is_measured_with_its_references_and_its_report(
     small_study, tmp_path, monkeypatch, capsys
 ):
     out = shutil.copytree(small_study, tmp_path / "study")
-    made = ("references.json", "results.csv", "stability.json")
+    made = ("baselines.json", "results.csv", "stability.json")
     for name in (*made, "report.html"):
         (out / name).unlink()
     for path in out.glob("runs/*/metrics.json"):
@@ -151,5 +151,5 @@ def test_a_bound_with_more_draws_is_tighter_and_the_only_number_that_changes(
     }
     status, said = command(monkeypatch, capsys, out, *options, name="bound")
     assert "0 runs to do" in said
-    direct = measure_bound(run.load(), unit(data.load("digits", limit=100).test), images=40)
+    direct = importance_columns(Pass.of(run.load(), data.load("digits", limit=100)), images=40)
     assert after["importance_weighted_bound"] < direct["importance_weighted_bound"]

@@ -117,6 +117,32 @@ def test_codes_lie_where_they_are_in_the_colour_of_their_class(ax):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("dimension 3", "dimension 7")
 
 
+def test_of_many_classes_the_ten_most_frequent_have_a_colour(ax):
+    frequent = np.repeat(np.arange(100, 1000, 90), 5)
+    labels = np.concatenate([frequent, np.arange(1000)])
+    codes = np.random.default_rng(0).normal(size=(len(labels), 2))
+    names = [f"class {k}" for k in range(1000)]
+    plots.scatter_codes(ax, codes, labels, names, DIMENSIONS)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == [*(f"class {k}" for k in range(100, 1000, 90)), "990 others"]
+    drawn = {
+        tuple(point): tuple(colour[:3])
+        for point, colour in zip(
+            ax.collections[0].get_offsets(), ax.collections[0].get_facecolors(), strict=True
+        )
+    }
+    first = [drawn[tuple(code)] for code, label in zip(codes, labels, strict=True) if label == 190]
+    assert first == [colors.to_rgb(plots.COLOURS[1])] * 6
+    assert drawn[tuple(codes[-1])] == colors.to_rgb(plots.RULE)
+
+
+def test_names_of_users_neither_vanish_nor_become_formulas(ax):
+    names = ["_hidden", "$x$", "long " * 10]
+    plots.scatter_codes(ax, np.zeros((3, 2)), np.arange(3), names, DIMENSIONS)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["\u00a0_hidden", r"\$x\$", "long long long lo…"]
+
+
 def test_codes_without_labels_have_no_legend(ax):
     plots.scatter_codes(ax, np.zeros((3, 2)), None, [], DIMENSIONS)
     assert ax.get_legend() is None

@@ -6,10 +6,9 @@ import torch
 
 import sparsevae.experiments.published  # noqa: F401 (the prior "published")
 from sparsevae.data import corruptions
-from sparsevae.evaluation import quality
-from sparsevae.evaluation.classifier import classifier
-from sparsevae.evaluation.passes import measure, unit
+from sparsevae.evaluation import Pass, quality
 from sparsevae.metrics import images
+from sparsevae.metrics.table import LEVELS
 from sparsevae.models import MODELS, build
 
 EACH = pytest.mark.parametrize("name", MODELS)
@@ -28,13 +27,13 @@ def make(name, shape=(1, 28, 28), **arguments):
     return model
 
 
-def columns(model, x, judge=None):
-    return quality.measure_quality(model, x, measure(model, x), judge)
+def columns(model, x, train=None):
+    return quality.quality_columns(Pass(model, x, train=train))
 
 
 @EACH
 def test_columns_are_those_of_the_decoded_codes(name, tiny_dataset):
-    model, x = make(name), unit(tiny_dataset.test)
+    model, x = make(name), tiny_dataset.test.scaled()
     row = columns(model, x)
     for ending, corrupt in {"": lambda x: x, **CORRUPTIONS}.items():
         restored = model.reconstruct(torch.from_numpy(corrupt(x))).numpy()
@@ -43,7 +42,7 @@ def test_columns_are_those_of_the_decoded_codes(name, tiny_dataset):
         assert row[f"mse{suffix}"] == pytest.approx(error, rel=1e-5)
         assert row[f"psnr{suffix}"] == pytest.approx(-10 * np.log10(error), rel=1e-5)
         assert row[f"ssim{suffix}"] == pytest.approx(images.ssim(x, restored), abs=1e-4)
-    assert sum(column.startswith("mse_") for column in row) == 4 * len(quality.LEVELS)
+    assert sum(column.startswith("mse_") for column in row) == 4 * len(LEVELS)
     assert row["frechet_classifier"] is row["frechet_classifier_samples"] is None
 
 
@@ -52,15 +51,15 @@ def test_five_levels_of_every_corruption_get_harder():
     for damaged in (quality.gaussian_noise(x), quality.damaged_pixels(x)):
         errors = {name: images.mse(x, noisy) for name, noisy in damaged}
         for kind in {name.replace("_clipped", "").rsplit("_", 1)[0] for name in errors}:
-            levels = [errors[f"{kind}_{level}"] for level in quality.LEVELS]
+            levels = [errors[f"{kind}_{level}"] for level in LEVELS]
             assert (np.diff(levels) > 0).all()
 
 
 @EACH
 def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
-    model, x, judge = make(name), unit(tiny_dataset.test), classifier(tiny_dataset)
+    model, x, train = make(name), tiny_dataset.test.scaled(), tiny_dataset.train
     before = torch.get_rng_state()
-    row, again = columns(model, x, judge), columns(model, x, judge)
+    row, again = columns(model, x, train), columns(model, x, train)
     assert torch.equal(torch.get_rng_state(), before)
     assert row == again
     assert row["frechet_classifier"] > 0.1  # nothing is trained
@@ -69,10 +68,10 @@ def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
 
 
 def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):
-    model, x = make("vae"), unit(tiny_dataset.test)
+    model, x = make("vae"), tiny_dataset.test.scaled()
     monkeypatch.setattr(model, "decode", lambda codes: torch.from_numpy(x))
     monkeypatch.setattr(model, "reconstruct", lambda images: torch.from_numpy(x))
-    row = columns(model, x, classifier(tiny_dataset))
+    row = columns(model, x, tiny_dataset.train)
     assert row["frechet_classifier"] == pytest.approx(0, abs=1e-6)
     assert row["frechet_classifier_samples"] == pytest.approx(0, abs=1e-6)
     assert row["mse"] == 0
@@ -83,7 +82,7 @@ def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):
 
 def test_the_published_prior_gives_samples_and_no_bound(tiny_dataset):
     model = make("vsc", prior="published", pseudo_inputs=3)
-    row = columns(model, unit(tiny_dataset.test), classifier(tiny_dataset))
+    row = columns(model, tiny_dataset.test.scaled(), tiny_dataset.train)
     assert row["frechet_classifier_samples"] > 0
     assert not model.has_bound
 

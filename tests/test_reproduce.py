@@ -13,8 +13,12 @@ import pytest
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.experiments import reproductions
 from sparsevae.experiments.reproductions import smiley, student_report
-from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
-from sparsevae.experiments.reproductions.table import Row, markdown
+from sparsevae.experiments.reproductions.reproduction import (
+    Compared,
+    Reproduction,
+    Value,
+    markdown,
+)
 from sparsevae.storage.files import write_json
 from sparsevae.studies.study import Listener
 from sparsevae.training.config import RunConfig, StudyConfig
@@ -139,7 +143,7 @@ def test_ours_stand_beside_theirs_in_their_unit(tmp_path):
 def test_a_bar_in_a_cell_does_not_break_the_table(name):
     found = reproductions.REPRODUCTIONS[name]
     values = [replace(value, note="|μ|, not |z|") for value in found.values]
-    rows = [Row(value, "mnist", 1.0, None, 1) for value in values]
+    rows = [Compared(value, "mnist", 1.0, None, 1) for value in values]
     lines = [line for line in markdown(found, rows).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(values)
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {9}

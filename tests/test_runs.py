@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.evaluation.passes import unit
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model, train_run
 from sparsevae.storage import files
@@ -81,7 +80,7 @@ def test_a_loaded_model_is_the_trained_one(tiny_run, tiny_dataset):
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, checkpoint[f"model/{name}"])
     chosen = tiny_run.pictures["example_indices"]
-    codes = model.encode(torch.from_numpy(unit(tiny_dataset.test.take(chosen))))
+    codes = model.encode(torch.from_numpy(tiny_dataset.test.take(chosen).scaled()))
     torch.testing.assert_close(codes.numpy(), tiny_run.pictures["base_codes"][:-1])
 
 

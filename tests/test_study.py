@@ -1,24 +1,35 @@
 """A study: done once, taken up again, taken over, and reported from run folders alone."""
 
 import csv
-import functools
 import importlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
 from sparsevae import data as datasets
-from sparsevae.errors import ConfigurationError, DeviceError, OutputError, RunFolderError
-from sparsevae.runs.folder import RunFolder
-from sparsevae.studies import engines, results, study
+from sparsevae.errors import (
+    ConfigurationError,
+    DatasetError,
+    DeviceError,
+    OutputError,
+    RunFolderError,
+)
+from sparsevae.runs.folder import RunFolder, finished_runs
+from sparsevae.studies import results, study
+from sparsevae.studies.engines import local, worker
+from sparsevae.studies.reuse import run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
+from sparsevae.training.recipes import runs as runs_of
 
 SMALL = {
     "dataset": "mnist-5k",
@@ -28,11 +39,13 @@ SMALL = {
     "batch_size": 50,
     "limit": 400,
 }
+WORK = 4 * 400 + study.EVALUATION * 400  # images of a run: trained on, and measured
 # A shell starts what runs in its background with interrupts ignored, and children inherit that.
 LISTENING = (
     "import signal; from sparsevae.cli import main; "
     "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
 )
+LISTENING_FIRST = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "mnist-5k", "--limit", "400"]
 OPTIONS = ["--models", "ae,vsc", "--latents", "2", "--epochs", "4", "--batch-size", "50"]
 
@@ -48,10 +61,10 @@ def finished(tmp_path_factory):
     seen = {}
     listener = study.Listener(
         say=said.append,
-        progress=lambda name, images: seen.update({name: seen.get(name, 0) + images}),
+        images=lambda name, images: seen.update({name: seen.get(name, 0) + images}),
     )
-    page = study.run_study(StudyConfig.checked(SMALL), out, jobs=2, listener=listener)
-    return out, page, seen
+    done = study.study(**SMALL, out=out, jobs=2, listener=listener)
+    return out, done, seen
 
 
 def weights(out):
@@ -59,9 +72,9 @@ def weights(out):
 
 
 def test_a_study_writes_all_that_it_promises(finished):
-    out, page, seen = finished
-    assert page == out / "report.html"
-    assert page.stat().st_size > 10_000
+    out, done, seen = finished
+    assert done.report == out / "report.html"
+    assert done.report.stat().st_size > 10_000
     for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
         kept = {path.name for path in (out / "runs" / run).iterdir()}
         assert kept == {
@@ -73,7 +86,7 @@ def test_a_study_writes_all_that_it_promises(finished):
             "pictures.safetensors",
             "metrics.json",
         }
-        assert seen[run] == 4 * 400
+        assert seen[run] == WORK
     assert len(list((out / "figures").glob("*.png"))) >= 6
 
 
@@ -112,43 +125,199 @@ def test_finished_runs_are_not_trained_again(finished):
     assert weights(finished[0]) == before
 
 
-COUNTING = """
-import json
-import sklearn.linear_model  # loads its libraries
-from threadpoolctl import threadpool_info
+PROBE = """
+import json, os, time
+from dataclasses import dataclass
+from pathlib import Path
+from sparsevae.studies.engines import Task
 
-def count_threads(path, say):
-    path.write_text(json.dumps([pool["num_threads"] for pool in threadpool_info()]))
+@dataclass(frozen=True)
+class Threads(Task):
+    path: Path
+
+    def do(self, on_images, on_warning):
+        import sklearn.linear_model  # loads its libraries
+        from threadpoolctl import threadpool_info
+        self.path.write_text(json.dumps([pool["num_threads"] for pool in threadpool_info()]))
+
+@dataclass(frozen=True)
+class Dying(Task):
+    path: Path
+    deaths: int
+
+    def do(self, on_images, on_warning):
+        lives = self.path / self.name
+        lived = len(lives.read_text()) if lives.exists() else 0
+        lives.write_text("x" * (lived + 1))
+        on_images(1)
+        time.sleep(0.3)
+        on_images(1)
+        if lived < self.deaths:
+            os.kill(os.getpid(), 9)
+        on_warning("alive")
+
+@dataclass(frozen=True)
+class Failing(Task):
+    def do(self, on_images, on_warning):
+        from sparsevae.errors import DatasetError
+        raise DatasetError("no data.")
+
+@dataclass(frozen=True)
+class Sleeping(Task):
+    path: Path
+
+    def do(self, on_images, on_warning):
+        self.path.write_text(str(os.getpid()))
+        time.sleep(600)
 """
 
 
-def test_workers_compute_with_one_thread_whatever_library_does_it(tmp_path, monkeypatch):
-    (tmp_path / "counting_threads.py").write_text(COUNTING)
-    monkeypatch.syspath_prepend(tmp_path)
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    """A module of tasks that workers import by its name."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "tasks_of_a_test.py").write_text(PROBE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module("tasks_of_a_test")
+
+
+def do(tasks, jobs=2):
+    """Names of the tasks that end, and what was said meanwhile."""
+    said, images = [], {}
+    done = local.run(
+        tasks,
+        jobs,
+        lambda name, count: images.update({name: images.get(name, 0) + count}),
+        lambda name, line: said.append((name, line)),
+    )
+    return [task.name for task in done], said, images
+
+
+def test_workers_compute_with_one_thread_whatever_library_does_it(tasks, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    count = importlib.import_module("counting_threads").count_threads
     counted = tmp_path / "threads.json"
-    beside = functools.partial(count, counted)
-    assert not list(engines.run_locally([], 2, print, print, beside))
-    found = json.loads(counted.read_text())
-    assert found
-    assert set(found) == {1}
+    assert do([tasks.Threads("count", (), counted)])[0] == ["count"]
+    threads = json.loads(counted.read_text())
+    assert threads
+    assert set(threads) == {1}
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
+def test_a_killed_worker_is_replaced_and_no_other_process_is_touched(tasks, tmp_path):
+    ours = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    ours.start()
+    try:
+        todo = [tasks.Dying(name, (), tmp_path, deaths) for name, deaths in (("a", 2), ("b", 0))]
+        done, said, images = do(todo)
+        assert sorted(done) == ["a", "b"]
+        assert images == {"a": 2, "b": 2}
+        lines = [line for name, line in said if name == "a" and line != "alive"]
+        assert len(lines) == 2
+        assert all("ended by SIGKILL" in line and "2 workers" in line for line in lines)
+        assert ours.is_alive()
+    finally:
+        ours.kill()
+
+
+def test_what_is_killed_again_and_again_is_tried_alone_and_then_given_up(
+    tasks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(local, "ATTEMPTS", 1)
+    todo = [tasks.Dying("a", (), tmp_path, 99), tasks.Dying("b", (), tmp_path, 0)]
+    with pytest.raises(RunFolderError, match="process of a was ended by SIGKILL again and again"):
+        do(todo)
+    assert len((tmp_path / "a").read_text()) == 4
+    assert len((tmp_path / "b").read_text()) == 1
+
+
+def test_a_task_that_fails_ends_no_other(tasks, tmp_path):
+    said = []
+    todo = [tasks.Failing("a", ()), tasks.Dying("b", (), tmp_path, 0)]
+    ended = local.run(todo, 1, lambda *images: None, lambda *line: said.append(line))
+    assert next(ended).name == "b"
+    with pytest.raises(DatasetError, match="no data"):
+        next(ended)
+    assert said == [("a", "It failed: no data."), ("b", "alive")]
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(happens, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happens() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert happens()
+
+
+def test_workers_are_gone_when_the_consumer_stops_or_dies(tasks, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; import tasks_of_a_test as tasks\n"
+        "from sparsevae.studies.engines import local\n"
+        "todo = [tasks.Sleeping('a', (), Path(sys.argv[1]))]\n"
+        "list(local.run(todo, 1, print, print))"
+    )
+    folder = str(Path(tasks.__file__).parent)
+    paths = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+    for sign in (signal.SIGKILL, signal.SIGINT):
+        written = tmp_path / sign.name
+        parent = subprocess.Popen(
+            [sys.executable, "-c", LISTENING_FIRST + code, str(written)],
+            env={**os.environ, "PYTHONPATH": paths},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda written=written: written.exists() and written.read_text())
+        worker_process = int(written.read_text())
+        parent.send_signal(sign)
+        parent.wait(60)
+        wait_until(lambda process=worker_process: not alive(process), 20)
+
+
+def test_the_number_of_workers_follows_the_memory_that_a_container_has(tmp_path):
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    assert local.free_memory(tmp_path) == float("inf")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    4000 kB\n")
+    assert local.free_memory(tmp_path) == 4000 * 1024
+    (group / "memory.max").write_text("max\n")
+    assert local.free_memory(tmp_path) == 4000 * 1024
+    (group / "memory.max").write_text("3000000\n")
+    (group / "memory.current").write_text("1000000\n")
+    assert local.free_memory(tmp_path) == 2_000_000
+    assert 1 <= local.cores() <= os.cpu_count()
+
+
+def test_messages_are_read_once_and_only_when_they_are_whole(tmp_path):
+    messages = worker.Messages(tmp_path / "messages")
+    assert list(messages) == []
+    messages.path.write_text('3\n"a line"\n"half')
+    assert list(messages) == [3, "a line"]
+    assert list(messages) == []
+    with messages.path.open("a") as file:
+        file.write(' a line"\n')
+    assert list(messages) == ["half a line"]
+
+
 def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(finished, tmp_path):
-    beside = json.loads((finished[0] / "references.json").read_text())
+    beside = json.loads((finished[0] / "baselines.json").read_text())
     again, said = tmp_path / "again", []
     shutil.copytree(finished[0], again)
     listener = study.Listener(say=said.append)
     study.run_study(StudyConfig.checked(SMALL), again, listener=listener)
     assert not said
-    (again / "references.json").unlink()
+    (again / "baselines.json").unlink()
     study.run_study(StudyConfig.checked(SMALL), again, listener=listener)
     assert [line.split(":")[0] for line in said] == ["Measuring what any model must beat"]
-    made_up_for = json.loads((again / "references.json").read_text())
+    made_up_for = json.loads((again / "baselines.json").read_text())
     assert made_up_for.keys() == beside.keys()
     assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
     assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
@@ -178,6 +347,68 @@ def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
         assert new.read() == old.read()
 
 
+def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
+    kept, out, pending = tmp_path / "results" / "some-study", tmp_path / "new", []
+    shutil.copytree(finished[0], kept)
+    archive = write_archive(kept)
+    assert archive.stat().st_size < 20_000
+    shutil.rmtree(kept / "runs")
+    listener = study.Listener(begin=pending.append)
+    study.run_study(
+        StudyConfig.checked(SMALL), out, reuse=[tmp_path / "results"], listener=listener
+    )
+    assert pending == [{}]
+    for name in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
+        new, old = (RunFolder(folder / "runs" / name) for folder in (out, finished[0]))
+        assert not new.has_weights
+        assert not new.pictures
+        for part in ("config", "data_sha256", "metrics", "history", "diagnosis"):
+            assert getattr(new, part) == getattr(old, part)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(RunFolderError, match="is damaged"):
+        list(search(kept))
+
+
+STUDIES = sorted(Path(__file__).parents[1].glob("results/*/study.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=[path.parent.name for path in STUDIES])
+def test_the_repository_keeps_every_run_of_its_studies(path):
+    config = StudyConfig.checked(read_yaml(path))
+    kept = {run.key(): run for run in search(path.parent)}
+    (data,) = {run.data_sha256 for run in kept.values()}
+    grid = runs_of(config, config.dataset, datasets.catalogue()[0].train)
+    assert {run_key(run, data) for run in grid} == set(kept)
+    with (path.parent / "results.csv").open() as file:
+        rows = [row["loss"] for row in csv.DictReader(file)]
+    assert sorted(rows) == sorted(str(run.files["metrics.json"]["loss"]) for run in kept.values())
+
+
+def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
+    config = StudyConfig(models=("vae",), latents=(2,), seeds=tuple(range(10_000)), epochs=1)
+    grid = runs_of(config, "digits", 1000)
+    for run in grid:
+        folder = tmp_path / "study" / "runs" / run.name
+        folder.mkdir(parents=True)
+        content = {"config": run.model_dump(mode="json"), "data_sha256": "0" * 64}
+        (folder / "config.json").write_text(json.dumps(content))
+        (folder / "metrics.json").write_text("{}")
+    few = datasets.load("digits", limit=20)
+    began = time.process_time()
+    dataset = replace(few, sha256="0" * 64)
+    tasks = [
+        study.RunTask.of(run, tmp_path / "study" / "runs" / run.name, "cpu", dataset)
+        for run in grid
+    ]
+    pending = []
+    study.do_tasks(tasks, 1, study.Listener(begin=pending.append))
+    wanted = {tmp_path / run.name: run for run in grid}
+    take_over(wanted, "0" * 64, [tmp_path / "study"], lambda line: None)
+    assert pending == [{}]
+    assert len(list(tmp_path.glob("*/metrics.json"))) == 10_000
+    assert time.process_time() - began < 30
+
+
 def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
     pending = []
     study.run_study(
@@ -186,7 +417,7 @@ def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
         reuse=[finished[0]],
         listener=study.Listener(begin=pending.append),
     )
-    assert pending == [{"mnist-5k-ae-2-seed0": 400}]
+    assert pending == [{"mnist-5k-ae-2-seed0": 400 + study.EVALUATION * 400}]
 
 
 def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finished, tmp_path):
@@ -273,9 +504,7 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
 
 
 def test_validation_runs_never_see_the_test_set():
-    from sparsevae.studies.engines import data_of
-
-    whole, held = data_of("mnist-5k", "test", 600), data_of("mnist-5k", "validation", 600)
+    whole, held = (study.data_of("mnist-5k", split, 600) for split in ("test", "validation"))
     assert len(held.train) + len(held.test) == len(whole.train)
     seen = {image.tobytes() for image in whole.test.images}
     assert not any(image.tobytes() in seen for image in held.test.images)
@@ -283,7 +512,7 @@ def test_validation_runs_never_see_the_test_set():
 
 def test_a_report_of_nothing_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match="no finished runs"):
-        results.write_report(tmp_path)
+        finished_runs(tmp_path)
 
 
 def test_yaml_that_is_not_a_configuration_is_refused(tmp_path):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         VariationalCoder,
         VariationalSparseCoder,
     )
-    from sparsevae.evaluation.evaluate import evaluate
+    from sparsevae.evaluation import evaluate
     from sparsevae.report import figures, plots
     from sparsevae.runs.export import export_run
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
@@ -65,7 +65,7 @@ _HOMES = {
         "VariationalCoder",
         "VariationalSparseCoder",
     ),
-    "evaluation.evaluate": ("evaluate",),
+    "evaluation": ("evaluate",),
     "runs.export": ("export_run",),
     "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
     "runs.folder": ("RunFolder",),

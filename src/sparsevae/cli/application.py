@@ -1,20 +1,77 @@
 """What the commands share: the application, lists as options, and how it stops."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sparsevae._version import __version__
 from sparsevae.errors import ConfigurationError, SparseVAEError
+
+TRAINING = ("fit",)  # commands that train in this process
+PUBLISHED = "sparsevae.experiments.published"  # its models are rows for runs made again
+HELP = "Imported first, here and in workers; may add models. Repeatable."
 
 app = typer.Typer(
     help="Train, measure, see and use sparse latent codes.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+Jobs = Annotated[
+    int | None, typer.Option(help="Runs at a time; as many as there is room for.", min=1)
+]
+
+
+def say_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"sparsevae {__version__}")
+        raise typer.Exit
+
+
+def load_plugins(context: typer.Context, plugins: list[str] | None) -> list[str]:
+    """Import modules that add rows to the tables: published faults, and what the user names.
+
+    Returns:
+        Their names, for the workers.
+    """
+    from sparsevae.studies.plugins import import_plugins
+
+    modules = [PUBLISHED, *(context.obj or ()), *(plugins or ())]
+    import_plugins(modules)
+    return modules
+
+
+Plugins = Annotated[
+    list[str] | None, typer.Option("--plugin", metavar="FILE.py", help=HELP, callback=load_plugins)
+]
+
+
+@app.callback()
+def prepare(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="Say which it is."),
+    ] = False,
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", metavar="FILE.py", help=HELP)
+    ] = None,
+) -> None:
+    """Train, measure, see and use sparse latent codes."""
+    if plugin:
+        from sparsevae.studies.plugins import import_plugins
+
+        import_plugins(plugin)
+        context.obj = plugin
+    if context.invoked_subcommand in TRAINING and "--help" not in sys.argv:
+        from sparsevae.training import loop
+
+        loop.prepare_process()
 
 
 def names(text: str | None) -> list[str] | None:
@@ -48,6 +105,8 @@ def stopped() -> int:
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit status 2."""
+    # Workers are ended without it too.
+    warnings.filterwarnings("ignore", "Failed to kill subprocesses", UserWarning)
     try:
         app()
     except SparseVAEError as error:

@@ -106,7 +106,7 @@ def fit(
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.runs.train import train_prepared
     from sparsevae.training import loop
 
@@ -120,7 +120,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
                 prepared,
                 run,
                 device=device,
-                progress=lambda rows: listener.progress(config.name, rows),
+                progress=lambda rows: listener.images(config.name, rows),
                 warn=listener.say,
             )
         except KeyboardInterrupt:
@@ -133,7 +133,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
 
 def drawn(run: "RunFolder") -> list[Path]:
     """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.studies.results import draw
+    from sparsevae.report import draw
 
     return [path for path in draw(run) if path.suffix == ".png"]
 
@@ -233,22 +233,12 @@ def traverse(
     dimensions: Annotated[str | None, typer.Option(help="Such as 3,7; the most used.")] = None,
 ) -> None:
     """Draw what each dimension does to the images, or to the columns of a table."""
-    from sparsevae.report import figures
-    from sparsevae.report.grids import check_dimensions, decoded_lines
+    from sparsevae import report
     from sparsevae.runs.codes import check_place
-    from sparsevae.runs.folder import RunFolder
 
-    folder, chosen = RunFolder(run), numbers(dimensions, "--dimensions")
     check_place(out, (".png", ".svg"))
-    check_dimensions(folder, chosen or ())
-    if "effects" in folder.pictures:
-        sheet = figures.column_effects(folder, chosen)
-    else:
-        lines = decoded_lines(folder, chosen)
-        sheet = figures.traversal(
-            folder, lines["dimensions"].tolist(), lines["values"], lines["images"]
-        )
-    typer.echo(f"Picture: {figures.save(sheet, out)}")
+    sheet = report.traverse(run, numbers(dimensions, "--dimensions"))
+    typer.echo(f"Picture: {report.figures.save(sheet, out)}")
 
 
 @app.command()

@@ -20,7 +20,7 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="Folder; the name when left out.")] = None,
 ) -> None:
     """Train a published experiment again and print our numbers beside the published ones."""
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.experiments import reproductions as library
 
     given = {"epochs": epochs, "limit": limit, "seeds": numbers(seeds, "--seeds")}

@@ -1,78 +1,118 @@
 """Commands about studies: run one, measure, report or draw what it trained again."""
 
+import inspect
+import re
 from pathlib import Path
-from typing import Annotated
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from sparsevae.cli.application import app, names, numbers, stopped
+from sparsevae.cli.application import Device, Jobs, Plugins, app, names, numbers, stopped
 from sparsevae.errors import ConfigurationError
+from sparsevae.training.config import StudyConfig
+
+Folders = Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")]
 
 
-@app.command()
+def plain(annotation: Any) -> Any:
+    """The type of a field without its limits and without None: that of an option.
+
+    Example:
+        >>> plain(int | None), plain(tuple[str, ...]), plain(dict[str, int] | None)
+        (<class 'int'>, <class 'tuple'>, <class 'dict'>)
+    """
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Annotated, Union, UnionType):
+        return plain(inner[0])
+    return str if origin is Literal else origin or annotation
+
+
+def options() -> list[inspect.Parameter]:
+    """An option for every field of a study that fits into one, its help from the class."""
+    about = re.findall(r"^ +(\w+): (.+?\.)$", StudyConfig.__doc__ or "", re.MULTILINE | re.DOTALL)
+    texts = {name: " ".join(text.replace("`", "").split()) for name, text in about}
+    parameters = []
+    for name, field in StudyConfig.model_fields.items():
+        kind, text = plain(field.annotation), texts[name][0].upper() + texts[name][1:]
+        if kind is tuple:
+            kind, text = str, f"{text} With commas between."
+        if kind is not dict:  # that is only for a file
+            keyword, option = inspect.Parameter.KEYWORD_ONLY, typer.Option(None, help=text)
+            parameters.append(
+                inspect.Parameter(name, keyword, default=option, annotation=kind | None)
+            )
+    return parameters
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """The options of a study that were given, as its fields.
+
+    Raises:
+        ConfigurationError: a list of numbers holds something else.
+    """
+    fields = {name: value for name, value in values.items() if value is not None}
+    for name, value in fields.items():
+        annotation = StudyConfig.model_fields[name].annotation
+        if plain(annotation) is tuple:
+            whole = plain(get_args(annotation)[0]) is int
+            option = f"--{name.replace('_', '-')}"
+            fields[name] = numbers(value, option) if whole else names(value)
+    return fields
+
+
 def study(
     file: Annotated[Path | None, typer.Argument(help="YAML file with the same fields.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="mnist, fashion-mnist, mnist-5k, …")] = None,
-    models: Annotated[str | None, typer.Option(help="Such as ae,vae,vsc,vsc-wu.")] = None,
-    latents: Annotated[str | None, typer.Option(help="Latent sizes, such as 2,64.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="One run each, such as 0,1,2.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Overrides the recipe's.")] = None,
-    alpha: Annotated[float | None, typer.Option(help="Share of images a spike is on.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
-    trunk: Annotated[str | None, typer.Option(help="convolution or mlp.")] = None,
-    widths: Annotated[str | None, typer.Option(help="Of its layers, such as 16,32,256.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, tf32 or bf16.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
-    split: Annotated[str | None, typer.Option(help="test or validation.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
-    jobs: Annotated[int | None, typer.Option(help="Runs at a time.", min=1)] = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
     reuse: Annotated[
         list[Path] | None,
         typer.Option(help="Folder with finished runs to take over, with or without weights."),
     ] = None,
+    plugin: Plugins = None,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
+    **values: Any,
 ) -> None:
     """Train every model at every size and seed, measure them, and write a report."""
-    from sparsevae.cli.progress import following
-    from sparsevae.experiments import published
+    from sparsevae.cli.bars import following
     from sparsevae.studies.study import run_study
-    from sparsevae.training.config import StudyConfig, read_yaml
+    from sparsevae.training.config import read_yaml
 
-    given = {
-        "dataset": dataset,
-        "models": names(models),
-        "latents": numbers(latents, "--latents"),
-        "seeds": numbers(seeds, "--seeds"),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "alpha": alpha,
-        "recipe": recipe,
-        "trunk": trunk,
-        "widths": numbers(widths, "--widths"),
-        "precision": precision,
-        "limit": limit,
-        "split": split,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    reuse = reuse or []
-    config = StudyConfig.checked({**(read_yaml(file) if file else {}), **options})
+    config = StudyConfig.checked({**(read_yaml(file) if file else {}), **given(values)})
     with following() as listener:
         try:
-            page = run_study(
+            run_study(
                 config,
                 out,
                 device=device,
                 jobs=jobs,
-                reuse=reuse,
+                reuse=reuse or (),
+                plugins=plugin or (),
                 listener=listener,
-                plugins=(published.__name__,),
             )
         except KeyboardInterrupt:
             raise typer.Exit(stopped()) from None
-    typer.echo(f"Report: {page}")
+    typer.echo(f"Report: {write_pages(out)}")
+
+
+signature = inspect.signature(study)
+file_argument, *others = [p for p in signature.parameters.values() if p.name != "values"]
+study.__signature__ = signature.replace(  # type: ignore[attr-defined] # read by Typer
+    parameters=[
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in (file_argument, *options(), *others)
+    ]
+)
+app.command()(study)
+
+
+def write_pages(folder: Path) -> Path:
+    """Assess the claims on a study, and write its report."""
+    from sparsevae.experiments.claims import write_verdicts
+    from sparsevae.report import write_report
+
+    write_verdicts(folder)
+    return write_report(folder)
 
 
 @app.command()
@@ -81,12 +121,18 @@ def report(
     out: Annotated[
         Path, typer.Option(help="Where the page goes that compares several studies.")
     ] = Path("comparison"),
+    plugin: Plugins = None,
 ) -> None:
     """Write a study's tables, figures and report again, or compare several on one page."""
-    from sparsevae.studies.results import write_comparison, write_report
+    from sparsevae.report import write_comparison
+    from sparsevae.runs.folder import finished_runs
+    from sparsevae.studies.results import write_results
 
-    several = len(folders) > 1
-    page = write_comparison(folders, out) if several else write_report(folders[0])
+    if len(folders) > 1:
+        page = write_comparison(folders, out)
+    else:
+        write_results(folders[0], finished_runs(folders[0]))
+        page = write_pages(folders[0])
     typer.echo(f"Report: {page}")
 
 
@@ -97,54 +143,50 @@ def figures(
     image: Annotated[
         str | None, typer.Option(help="What the others stay at: an example's number, or mean.")
     ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """Draw the pictures of finished runs again, as PNG and SVG, perhaps of other dimensions."""
-    from sparsevae.studies.results import draw, finished_runs
+    from sparsevae.report import draw
+    from sparsevae.runs.folder import finished_runs
 
-    moved = numbers(dimensions, "--dimensions")
-    if moved is not None and len(moved) != 2:
+    chosen = numbers(dimensions, "--dimensions")
+    if chosen is not None and len(chosen) != 2:
         raise ConfigurationError(
             f"--dimensions takes two numbers, such as 3,7, not {dimensions!r}."
         )
     if image not in (None, "mean") and not str(image).isdigit():
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
+    base = image if image in (None, "mean") else int(image)
     for run in finished_runs(folder):
-        if moved is not None or image is not None:
-            from sparsevae.report.grids import move_grid
-
-            base = None if image == "mean" else int(image or 0)
-            move_grid(run, (moved[0], moved[1]) if moved else None, base)
-        for path in draw(run):
+        for path in draw(run, chosen, base):
             typer.echo(path)
 
 
 @app.command()
-def measure(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
-) -> None:
+def measure(folders: Folders, device: Device = "auto", plugin: Plugins = None) -> None:
     """Measure finished runs again from their weights, with the present definitions."""
-    import sparsevae.experiments.published  # noqa: F401 (its rows of the tables)
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.studies.remeasuring import measure_again
 
     with following() as listener:
         for folder in folders:
-            measure_again(folder, listener, device=device)
+            if measure_again(folder, listener, device=device):
+                write_pages(folder)
 
 
 @app.command()
 def bound(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")],
+    folders: Folders,
     samples: Annotated[int, typer.Option(help="Codes drawn for each image.", min=1)] = 5000,
     images: Annotated[int, typer.Option(help="The first so many test images.", min=1)] = 10_000,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    device: Device = "auto",
+    plugin: Plugins = None,
 ) -> None:
     """Measure only the importance-weighted bound of finished runs, with more draws and images."""
-    import sparsevae.experiments.published  # noqa: F401 (its rows of the tables)
-    from sparsevae.cli.progress import following
+    from sparsevae.cli.bars import following
     from sparsevae.studies.remeasuring import tighten_bounds
 
     with following() as listener:
         for folder in folders:
-            tighten_bounds(folder, listener, samples=samples, images=images, device=device)
+            if tighten_bounds(folder, listener, samples=samples, images=images, device=device):
+                write_pages(folder)

@@ -1,9 +1,9 @@
-"""What any model must beat, from the data alone, kept as ``references.json`` beside a study.
+"""What any model must beat, from the data alone, kept as ``baselines.json`` beside a study.
 
 dataset, note, classes, data_sha256, images    what was measured
 collapse_floor, perfect_score, mean_image_mse  scores without a code, nats and per pixel
-denoising, denoising_examples                  MSE of trivial denoisers, all test images or shown
-usefulness                                     columns of evaluation.probes, by the code's name
+denoising, denoising_examples                  MSE of trivial denoisers, of all or pictured images
+probes                                         columns of codes without a model, by their names
 """
 
 from collections.abc import Callable, Iterable
@@ -15,38 +15,39 @@ import numpy as np
 
 from sparsevae.data import Dataset
 from sparsevae.evaluation import pictures
-from sparsevae.evaluation.passes import Floats, unit
-from sparsevae.evaluation.probes import class_scores, unevenness, with_classes
-from sparsevae.evaluation.quality import LEVELS
+from sparsevae.evaluation.probes import class_columns, with_classes
+from sparsevae.evaluation.sparsity import uneven_columns
 from sparsevae.metrics import bounds, images
+from sparsevae.metrics.table import LEVELS
+from sparsevae.storage.arrays import Floats, Row
 from sparsevae.storage.files import read_json, write_json
 
-Row = dict[str, Any]
-
 RAW = "raw pixels"
+FORMER = "usefulness"  # what earlier versions called the probes
 
 
-def write_references(
+def write_baselines(
     dataset: Dataset, sizes: Iterable[int], path: Path, say: Callable[[str], None]
 ) -> None:
-    """Measure what any model must beat, and add it to a file where it is not there yet.
+    """Measure what any model must beat, and add it to a study's file where it is not there yet.
 
     Args:
         dataset: from which everything follows.
         sizes: latent sizes; as many principal components stand beside the codes.
         path: the file; of other data or an earlier version, it is replaced.
-        say: told that it takes a while.
+        say: is given a line before anything is measured, for it takes a while.
     """
-    kept = read_json(path) if path.is_file() else {}
-    known = kept.get("data_sha256") == dataset.sha256 and _complete(kept)
-    content = kept if known else {}
-    useful = content.get("usefulness", {})
-    missing = [name for name in reference_names(dataset, sizes) if name not in useful]
-    if content and not missing:
+    kept = dict(read_json(path)) if path.is_file() else {}
+    if kept.get("data_sha256") != dataset.sha256 or not _complete(kept):
+        kept = {}
+    rows = kept.pop(FORMER, kept.get("probes", {}))
+    missing = [name for name in code_names(dataset, sizes) if name not in rows]
+    if kept and not missing:
         return
     say("Measuring what any model must beat: mean image, filters, raw pixels, PCA.")
-    content = content or trivial_scores(dataset)
-    write_json(path, {**content, "usefulness": {**useful, **measured_codes(dataset, missing)}})
+    kept = kept or trivial_scores(dataset)
+    rows = {**rows, **measured_codes(dataset, missing)}
+    write_json(path, {**kept, "probes": rows})
 
 
 def _complete(content: dict[str, Any]) -> bool:
@@ -56,14 +57,14 @@ def _complete(content: dict[str, Any]) -> bool:
 
 def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     """The data, and what is reached on them without a model."""
-    train, test = unit(dataset.train), unit(dataset.test)
-    examples = test[pictures.example_indices(dataset)]
+    train, test = dataset.train.scaled(), dataset.test.scaled()
+    examples = test[pictures.example_indices(dataset.test.labels, len(test))]
     seed = pictures.NOISE_SEED
     columns = {
         **bounds.gaussian_columns(test, LEVELS, seed),
         **bounds.damaged_columns(test, LEVELS, seed),
     }
-    shown = bounds.gaussian_columns(examples, pictures.SIGMAS, seed)
+    pictured = bounds.gaussian_columns(examples, pictures.SIGMAS, seed)
     return {
         "dataset": dataset.name,
         "note": dataset.note,
@@ -74,11 +75,11 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
         "perfect_score": bounds.perfect_score(test),
         "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
         "denoising": bounds.denoising_rows(train, test, columns),
-        "denoising_examples": bounds.denoising_rows(train, examples, shown),
+        "denoising_examples": bounds.denoising_rows(train, examples, pictured),
     }
 
 
-def reference_names(dataset: Dataset, sizes: Iterable[int]) -> list[str]:
+def code_names(dataset: Dataset, sizes: Iterable[int]) -> list[str]:
     """Names of codes that need no model: raw pixels, and 16, 50 and ``sizes`` components.
 
     There are fewer principal components than pixels, and than training images.
@@ -93,14 +94,14 @@ def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
 
     Args:
         dataset: principal components are those of its training images.
-        names: of :func:`reference_names`.
+        names: of :func:`code_names`.
 
     Returns:
         A row of columns by name.
     """
     from sklearn.decomposition import PCA
 
-    train, test = unit(dataset.train), unit(dataset.test)
+    train, test = dataset.train.scaled(), dataset.test.scaled()
     rows = {}
     for name in names:
         encode: Callable[[Floats], Floats] = _flat
@@ -109,8 +110,8 @@ def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
             encode = partial(_projected, fit.fit(_flat(train)))
         codes = encode(test)
         rows[name] = {
-            **unevenness(codes),
-            **class_scores(with_classes(dataset, encode, codes)),
+            **uneven_columns(codes),
+            **class_columns(with_classes(dataset.train, dataset.test.labels, encode, codes)),
         }
     return rows
 

@@ -10,28 +10,29 @@ Shape legend: N images, K codes drawn for each, J latent dimensions, U component
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparsevae.evaluation.passes import Floats, fixed_noise
-from sparsevae.metrics import likelihood
+from sparsevae.evaluation.one_pass import Pass, Progress
+from sparsevae.evaluation.passes import fixed_noise
+from sparsevae.metrics import keys, likelihood
 from sparsevae.models import Model
 from sparsevae.models.distributions import Mixture, SpikeAndSlab, doubled
+from sparsevae.storage.arrays import Floats, Row
 
-Progress = Callable[[int], None]
 SAMPLES, IMAGES = 500, 1000
 ROWS = 2500  # codes decoded at once
 COLUMNS = (
-    "importance_weighted_bound",
-    "importance_negative_elbo",
-    "effective_sample_size",
-    "importance_samples",
-    "importance_images",
+    keys.IMPORTANCE_WEIGHTED_BOUND,
+    keys.IMPORTANCE_NEGATIVE_ELBO,
+    keys.INFERENCE_SLACK,
+    keys.EFFECTIVE_SAMPLE_SIZE,
+    keys.EFFECTIVE_SAMPLE_SIZE_P10,
+    keys.IMPORTANCE_SAMPLES,
+    keys.IMPORTANCE_IMAGES,
 )
 
 
@@ -66,26 +67,30 @@ def _drawn(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def log_weights(model: Model, x: Tensor, samples: int, prior: Mixture) -> Tensor:
+def log_weights(
+    model: Model, x: Tensor, samples: int, prior: Mixture, target: Tensor | None = None
+) -> Tensor:
     """Log p(x|z) + log p(z) − log q(z|x) of codes from torch's generator.
 
     Args:
         model: in evaluation mode.
-        x: values where the likelihood is defined, shape ``(N, *shape)``.
+        x: rows as the model takes them, shape ``(N, *shape)``.
         samples: K.
         prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`.
+        target: the rows that are scored where they are not ``x``.
 
     Returns:
-        Nats, shape ``(N, K)``, double precision.
+        Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
     codes, mask, log_q = _drawn(model.posterior(x).gated(), samples)
-    images = x.repeat_interleave(samples, 0)
+    scored = (x if target is None else target).repeat_interleave(samples, 0)
     log_likelihood = [
-        model.likelihood(z).log_prob(image)
-        for z, image in zip(codes.split(ROWS), images.split(ROWS), strict=True)
+        model.likelihood(z).log_prob(rows)
+        for z, rows in zip(codes.split(ROWS), scored.split(ROWS), strict=True)
     ]
     log_p = mixture_log_prob(prior, codes, mask)
-    return (torch.cat(log_likelihood) + log_p - log_q).view(len(x), samples)
+    rest = torch.cat(log_likelihood).to(log_p.device)
+    return (rest + log_p - log_q.to(log_p.device)).view(len(x), samples)
 
 
 @torch.no_grad()
@@ -95,16 +100,18 @@ def image_bounds(
     *,
     samples: int = SAMPLES,
     seed: int = 0,
-    progress: Progress = lambda images: None,
+    target: Floats | None = None,
+    progress: Progress = lambda rows: None,
 ) -> dict[str, Floats]:
-    """The bounds of every image; memory does not grow with their number.
+    """The bounds of every row; memory does not grow with their number.
 
     Args:
         model: on any device, in evaluation mode; its prior has a density.
-        x: values in [0, 1], shape ``(N, C, H, W)``.
-        samples: K, codes drawn for each image.
+        x: rows as the model takes them, shape ``(N, *shape)``.
+        samples: K, codes drawn for each row.
         seed: of the draws.
-        progress: called with a number of images as they are done.
+        target: the rows that are scored where they are not ``x``.
+        progress: called with a number of rows as they are done.
 
     Returns:
         ``bound``, ``elbo`` (the mean log-weight of the same draws), both nats, and
@@ -115,41 +122,70 @@ def image_bounds(
     """
     where, prior = next(model.parameters()).device, model.prior.mixture(model.posterior)
     group = max(1, ROWS // samples)
+    target = x if target is None else target
     parts = []
     with fixed_noise(seed):
         for start in range(0, len(x), group):
-            images = torch.from_numpy(x[start : start + group]).to(where)
-            weights = log_weights(model, images, samples, prior).cpu().numpy()
+            some = slice(start, start + group)
+            rows, scored = (torch.from_numpy(part[some]).to(where) for part in (x, target))
+            weights = log_weights(model, rows, samples, prior, scored).cpu().numpy()
             bound = likelihood.importance_weighted_bound(weights)
             size = likelihood.effective_sample_size(weights)
             parts.append((bound, weights.mean(1), size))
-            progress(len(images))
+            progress(len(rows))
     columns = map(np.concatenate, zip(*parts, strict=True))
     return dict(zip(("bound", "elbo", "effective_sample_size"), columns, strict=True))
 
 
-def measure_bound(
-    model: Model,
-    x: Floats,
-    *,
-    samples: int = SAMPLES,
-    images: int = IMAGES,
-    progress: Progress = lambda images: None,
-) -> dict[str, Any]:
-    """The columns of this module for a model, in the sign of ``negative_elbo``.
+def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int = IMAGES) -> Row:
+    """The columns of draws from the posterior, in raw units and in the sign of the −ELBO.
 
-    They are blank where reconstruction + kl is no bound, or the prior has no density.
+    They are None where reconstruction + kl is no bound, or the prior has no density, or a row
+    lies where the likelihood is 0.
 
     Args:
-        model: on any device, in evaluation mode.
-        x: test images, values in [0, 1], shape ``(N, C, H, W)``.
-        samples: K, codes drawn for each image.
-        images: how many of the first images are taken.
-        progress: called with a number of images as they are done.
+        one: a model and its rows.
+        samples: K, codes drawn for each row.
+        images: how many of the first rows are taken.
     """
-    if not (model.has_bound and model.prior.has_density):
+    model, x, target = one.model, one.x[:images], one.target[:images]
+    if not (model.has_bound and model.prior.has_density) or one.outside:
         return dict.fromkeys(COLUMNS)
-    found = image_bounds(model, x[:images], samples=samples, progress=progress)
-    means = (-found["bound"].mean(), -found["elbo"].mean(), found["effective_sample_size"].mean())
-    numbers = (*map(float, means), samples, min(len(x), images))
-    return dict(zip(COLUMNS, numbers, strict=True))
+    bounds = image_bounds(model, x, samples=samples, target=target, progress=one.progress)
+    some, sizes = one.measured, bounds["effective_sample_size"]
+    negative_elbo = (some.reconstruction + some.kl)[:images].mean(dtype=np.float64)
+    numbers = (
+        one.log_volume - bounds["bound"].mean(),
+        one.log_volume - bounds["elbo"].mean(),
+        negative_elbo + bounds["bound"].mean(),
+        sizes.mean(),
+        np.quantile(sizes, 0.1),
+    )
+    return dict(zip(COLUMNS, (*map(float, numbers), samples, len(x)), strict=True))
+
+
+def bound_columns(one: Pass) -> Row:
+    """The terms of the bound and of the objective; a model without a prior has no bound."""
+    model, measured = one.model, one.measured
+    bounded = model.has_bound and not one.outside
+    kl = float(measured.kl.mean())
+    reconstruction = float(measured.reconstruction.mean()) + one.log_volume
+    gamma, expected = torch.from_numpy(measured.gamma), torch.from_numpy(measured.expected)
+    penalty = float(model.sparsity_penalty(gamma.to(_where(model)), expected.to(_where(model))))
+    bits = (reconstruction + kl) / (math.prod(model.shape) * math.log(2))
+    return {
+        keys.NEGATIVE_ELBO: reconstruction + kl if bounded else None,
+        keys.RECONSTRUCTION: None if one.outside else reconstruction,
+        keys.KL: kl if model.has_bound else None,
+        keys.SPARSITY_PENALTY: penalty,
+        keys.LOSS: (
+            None if one.outside else reconstruction + float(model.kl_weight(1.0)) * kl + penalty
+        ),
+        keys.BITS_PER_DIMENSION: bits if bounded and model.family.normalised else None,
+        keys.PRIOR_PERPLEXITY: model.prior.perplexity(),
+        **importance_columns(one),
+    }
+
+
+def _where(model: Model) -> torch.device:
+    return next(model.parameters()).device

@@ -1,35 +1,36 @@
 """A small classifier of a data set's own images: its features say how different images look.
 
-It is trained on the spot, on the training labels, and kept in the cache under the checksum of the
-data. Distances in its features compare models on the same data; they are not those of a network
-trained on photographs (no FID, no LPIPS).
+It is trained on the spot, on the training labels, and kept where a file for it is named. Distances
+in its features compare models on the same data; they are not those of a network trained on
+photographs (no FID, no LPIPS).
 
 Shape legend: B images in a batch (B, C, H, W), F features.
 """
 
 import math
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sparsevae.data import Dataset, Split
-from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.passes import Floats, batched, fixed_noise, unit
+from sparsevae.data import Split
+from sparsevae.errors import OutputError, RunFolderError
+from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.networks.trunks import Encoder, Shape
-from sparsevae.storage import cache
-from sparsevae.storage.files import read_tensors
+from sparsevae.storage.arrays import Floats
+from sparsevae.storage.files import make_folder, read_tensors, write_tensors
 
-CHANNELS = (16, 32, 64)
+WIDTHS = (16, 32, 64)
 VERSION = 1  # of the recipe below; a classifier in the cache belongs to one
 SEED = 0
 BATCH = 128
 RATE = 2e-3  # falls linearly to 0
-SPREAD_IMAGES = 10_000  # training images that the unit of the features comes from
-FEWEST_PASSES, MOST_PASSES, SHOWN = 2, 10, 120_000  # passes, and images they are to add up to
+SPREAD_IMAGES = 10_000  # training images that the scale of the features comes from
+FEWEST_PASSES, MOST_PASSES, SEEN = 2, 10, 120_000  # passes, and images they are to add up to
 
 
 class Classifier(nn.Module):
@@ -44,7 +45,7 @@ class Classifier(nn.Module):
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.network = Encoder(shape, classes, CHANNELS)
+        self.network = Encoder(shape, classes, WIDTHS)
         for parameter in self.network.trunk.parameters():
             if parameter.ndim > 1:  # PyTorch's own start is so small that half the features die
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu")
@@ -68,39 +69,40 @@ class Classifier(nn.Module):
         """The most probable class of many images with values in [0, 1], shape ``(N,)``."""
         return batched(self, images, self).argmax(1)
 
-    def accuracy(self, split: Split) -> float:
-        """Share of a split's labelled images that get their label."""
-        return float((self.labels_of(unit(split)) == split.labels).mean())
 
+def classifier(train: Split, classes: int, kept: Path | None = None) -> Classifier:
+    """The classifier of labelled training images, trained now or read where it is kept.
 
-def classifier(dataset: Dataset) -> Classifier | None:
-    """The classifier of a data set, from the cache or trained now; None without labels."""
-    if dataset.train.labels is None:
-        return None
+    Args:
+        train: with labels.
+        classes: how many there are.
+        kept: a file for it, see :func:`file_of`; None keeps it nowhere.
+    """
     with fixed_noise(SEED):
-        found = Classifier(dataset.shape, len(dataset.classes)).eval()
-    name = f"classifiers/{dataset.sha256[:16]}-v{VERSION}.safetensors"
-    if not _restored(found, name):
-        _train(found, dataset.train)
-        cache.store(name, _content(found))
-    return found
+        network = Classifier(tuple(train.images.shape[1:]), classes).eval()
+    if kept is None or not _restored(network, kept):
+        _train(network, train)
+        if kept is not None:
+            with suppress(OutputError):  # a cache that cannot be written to is done without
+                make_folder(kept.parent)
+                write_tensors(kept, network.state_dict(), {})
+    return network
 
 
-def _restored(model: Classifier, name: str) -> bool:
-    """Whether the cache has it whole; what is damaged there is made again."""
-    path = cache.folder() / name
+def file_of(folder: Path, data_sha256: str) -> Path:
+    """Where a folder keeps the classifier of data with this checksum."""
+    return folder / f"{data_sha256[:16]}-v{VERSION}.safetensors"
+
+
+def _restored(network: Classifier, path: Path) -> bool:
+    """Whether a file has it whole; what is damaged there is made again."""
     if not path.is_file():
         return False
     try:
-        model.load_state_dict(read_tensors(path)[0])
+        network.load_state_dict(read_tensors(path)[0])
     except (RunFolderError, RuntimeError):
         return False
     return True
-
-
-def _content(model: Classifier) -> bytes:
-    plain = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    return safetensors.torch.save(plain)
 
 
 def passes(images: int) -> int:
@@ -110,7 +112,7 @@ def passes(images: int) -> int:
         >>> passes(60_000), passes(4_000)
         (2, 10)
     """
-    return max(FEWEST_PASSES, min(MOST_PASSES, SHOWN // images))
+    return max(FEWEST_PASSES, min(MOST_PASSES, SEEN // images))
 
 
 def _train(model: Classifier, split: Split) -> None:
@@ -122,12 +124,12 @@ def _train(model: Classifier, split: Split) -> None:
         rate = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
         for _ in range(passes(count)):
             for chosen in torch.randperm(count).split(BATCH):
-                images = torch.from_numpy(unit(split.take(chosen.numpy())))
+                images = torch.from_numpy(split.take(chosen.numpy()).scaled())
                 loss = functional.cross_entropy(model(images), labels[chosen])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 rate.step()
-    some = model.features_of(unit(split.take(slice(SPREAD_IMAGES))))
+    some = model.features_of(split.take(slice(SPREAD_IMAGES)).scaled())
     variance = float(some.var(0, dtype=np.float64).sum())
     model.spread.fill_(math.sqrt(variance) if variance > 0 else 1.0)

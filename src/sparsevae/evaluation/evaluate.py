@@ -1,130 +1,168 @@
-"""A model and data in, one row of metrics and the numbers behind the pictures out.
+"""A model and rows in, numbers out: one pass over the rows, read by groups of metrics."""
 
-Shape legend: N images, J latent dimensions.
-"""
-
-import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-import torch
-
-from sparsevae.data import Dataset
+from sparsevae.data import Dataset, Split
+from sparsevae.data.dataset import Factors, Labels
+from sparsevae.data.scaling import GREY, Scaling
+from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import pictures
-from sparsevae.evaluation.bound import measure_bound
-from sparsevae.evaluation.classifier import classifier
-from sparsevae.evaluation.factors import measure_factors
-from sparsevae.evaluation.geometry import measure_geometry
-from sparsevae.evaluation.passes import (
-    Floats,
-    Measured,
-    ablation_rises,
-    mean_image,
-    measure,
-    unit,
-)
-from sparsevae.evaluation.probes import measure_usefulness
-from sparsevae.evaluation.quality import measure_quality
-from sparsevae.metrics import bounds, sparseness, sparsity
+from sparsevae.evaluation.bound import bound_columns
+from sparsevae.evaluation.diagnostics import Diagnosis, examine
+from sparsevae.evaluation.one_pass import Pass, Progress
+from sparsevae.evaluation.paths import geometry_columns
+from sparsevae.evaluation.probes import probe_columns
+from sparsevae.evaluation.quality import quality_columns
+from sparsevae.evaluation.sparsity import sparsity_columns
+from sparsevae.metrics import keys
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
+from sparsevae.metrics.table import METRICS, Metric
 from sparsevae.models import Model
-
-Array = npt.NDArray[Any]
-
-OF_CLASSES = (
-    "selectivity",
-    "selectivity_all",
-    "selectivity_permuted",
-    "spike_class_information",
-    "spike_class_information_max",
-)
+from sparsevae.storage.arrays import Array, Row
 
 
-def _bound(model: Model, found: Measured) -> dict[str, Any]:
-    """The terms of the bound and of the objective; a model without a prior has no bound."""
-    reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
-    gamma, expected = torch.from_numpy(found.gamma), torch.from_numpy(found.expected)
-    penalty = float(model.sparsity_penalty(gamma, expected))
-    return {
-        "negative_elbo": reconstruction + kl if model.has_bound else None,
-        "reconstruction": reconstruction,
-        "kl": kl if model.has_bound else None,
-        "sparsity_penalty": penalty,
-        "prior_perplexity": model.prior.perplexity(),
-        "loss": reconstruction + float(model.kl_weight(1.0)) * kl + penalty,
-    }
+def _parameters(one: Pass) -> Row:
+    return {f"parameters_{part}": n for part, n in one.model.parameter_counts().items()}
 
 
-def _sparsity(found: Measured, rises: Floats, labels: Array | None) -> dict[str, Any]:
-    """How sparse the codes are; what needs classes is blank without labels."""
-    used = sparsity.used_mask(rises)
-    row: dict[str, Any] = {
-        "used_dimensions": int(used.sum()),
-        "on_in_1pct": sparsity.on_in_one_percent(found.gamma),
-        "active_per_image": sparsity.active_per_image(found.gamma),
-        "sum_gamma": float(found.gamma.sum(1).mean()),
-        "always_on": sparsity.always_on(found.gamma),
-        "dead": sparsity.dead(found.gamma, used),
-        "exact_zeros": sparsity.exact_zeros(found.code),
-        "support_entropy": sparseness.support_entropy(found.gamma),
-        "gate_entropy": sparseness.gate_entropy(found.gamma),
-    }
-    if labels is None:
-        return {**row, **dict.fromkeys(OF_CLASSES)}
-    row["selectivity"] = sparsity.selectivity(found.gamma, labels, used)
-    row["selectivity_all"] = sparsity.selectivity(found.gamma, labels)
-    row["selectivity_permuted"] = sparsity.permuted_selectivity(found.gamma, labels, used)
-    information = sparseness.class_information(found.gamma, labels)
-    mean, largest = sparseness.mean_and_largest(information, used)
-    return {**row, "spike_class_information": mean, "spike_class_information_max": largest}
+def _factors(one: Pass) -> Row:
+    return one.factor_match[0]
 
 
-def essentials(
-    model: Model, found: Measured, rises: Floats, labels: Array | None
-) -> dict[str, Any]:
-    """What decides whether a sparse model works: the terms of its bound, and its gates.
+def _collapse(one: Pass) -> Row:
+    reconstruction = float(one.measured.reconstruction.mean())
+    too_high = reconstruction > COLLAPSE_SHARE * one.collapse_floor
+    return {keys.COLLAPSED_DECODER: bool(too_high or one.pixel_variance < FLAT_DECODER)}
 
-    Args:
-        model: in evaluation mode.
-        found: the result of :func:`sparsevae.evaluation.passes.measure`.
-        rises: the result of :func:`sparsevae.evaluation.passes.ablation_rises`, shape ``(J,)``.
-        labels: shape ``(N,)``; without them what needs classes is None.
+
+GROUPS: dict[str, Callable[[Pass], Row]] = {
+    "parameters": _parameters,
+    "bound": bound_columns,
+    "quality": quality_columns,
+    "sparsity": sparsity_columns,
+    "probes": probe_columns,
+    "geometry": geometry_columns,
+    "factors": _factors,
+    "diagnostics": _collapse,
+}
+PICTURES = "pictures"  # a group of arrays, without metrics
+ALL_GROUPS = (*GROUPS, PICTURES)
+_FURTHER: dict[str, tuple[Metric, Callable[[Pass], Any]]] = {}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        metrics: by key, None where one is not defined; see :mod:`sparsevae.metrics.table`.
+        arrays: what pictures draw, see :mod:`sparsevae.evaluation.pictures`; with the group
+            "factors" also ``factor_correlation``.
+        diagnosis: of the group "diagnostics", otherwise None.
     """
-    return {**_bound(model, found), **_sparsity(found, rises, labels)}
+
+    metrics: Row
+    arrays: dict[str, Array] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
 
 
-def evaluate(model: Model, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Measure a trained model on the test split.
+def evaluate(
+    model: Model,
+    x: Array,
+    labels: Labels | None = None,
+    *,
+    train: Split | None = None,
+    groups: Iterable[str] = ALL_GROUPS,
+    scaling: Scaling | None = None,
+    factors: Factors | None = None,
+    factor_groups: Iterable[slice] = (),
+    classifier_file: Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a trained model on rows, as much as is asked for.
 
     Args:
         model: on any device, in evaluation mode.
-        dataset: its test split is what is measured; the mean training image is what a
-            collapsed decoder would print.
+        x: raw rows where a scaling is given, otherwise float rows as the model takes them (or
+            bytes of grey levels), shape ``(N, *shape)``.
+        labels: class of every row, shape ``(N,)``.
+        train: training rows, from which probes and the classifier learn, and whose mean is what a
+            collapsed decoder prints. What needs them is None without.
+        groups: of :data:`ALL_GROUPS`; a group that is left out costs nothing.
+        scaling: of the raw rows. A density is then that of the raw rows.
+        factors: what the rows were drawn from, shape ``(N, K)``, NaN where a factor is absent.
+        factor_groups: columns of factors that belong together.
+        classifier_file: where the classifier is kept between calls; nowhere when None.
+        progress: called with a number of rows as their importance-weighted bound is done.
 
-    Returns:
-        Metrics by name (None where a metric is not defined for the model), and arrays: what
-        pictures draw (:mod:`sparsevae.evaluation.pictures`) is made from the same measurements.
+    Raises:
+        ConfigurationError: an unknown group.
+
+    Example:
+        >>> row = evaluate(model, x, groups=("sparsity",)).metrics  # doctest: +SKIP
     """
-    x, labels = unit(dataset.test), dataset.test.labels
-    found = measure(model, x)
-    rises = ablation_rises(model, x, found)
-    judge = classifier(dataset)
-    arrays = pictures.gather(model, dataset, x, found, rises)
-    row = {
-        **essentials(model, found, rises, labels),
-        **measure_bound(model, x),
-        **measure_quality(model, x, found, judge),
-        **measure_usefulness(model, dataset, found),
-        **measure_geometry(model, labels, found, arrays, judge),
-    }
-    row["active_units"] = sparsity.active_units(found.mean) if model.has_bound else None
-    scored = not model.family.normalised
-    floor = bounds.collapse_floor(mean_image(dataset.train), x) if scored else math.nan
-    row["collapsed_decoder"] = bool(
-        row["reconstruction"] > COLLAPSE_SHARE * floor or row["pixel_variance"] < FLAT_DECODER
+    if scaling is None and x.dtype == "uint8":
+        scaling = GREY
+    return evaluate_pass(
+        Pass(
+            model,
+            x,
+            labels,
+            train=train,
+            scaling=scaling,
+            factors=factors,
+            factor_groups=tuple(factor_groups),
+            classifier_file=classifier_file,
+            progress=progress or (lambda rows: None),
+        ),
+        groups,
     )
-    row.update({f"parameters_{part}": n for part, n in model.parameter_counts().items()})
-    accuracy = judge.accuracy(dataset.test) if judge and labels is not None else None
-    row["classifier_accuracy"] = accuracy
-    known, matched = measure_factors(found.code, sparsity.used_mask(rises), dataset)
-    return {**row, **known}, {**arrays, **matched}
+
+
+def evaluate_dataset(
+    model: Model,
+    dataset: Dataset,
+    groups: Iterable[str] = ALL_GROUPS,
+    classifier_file: Path | None = None,
+) -> Evaluation:
+    """:func:`evaluate` on the test split of a data set, with its training split."""
+    return evaluate_pass(Pass.of(model, dataset, classifier_file=classifier_file), groups)
+
+
+def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
+    """:func:`evaluate` on a pass that is there already."""
+    chosen = tuple(groups)
+    for name in chosen:
+        if name not in ALL_GROUPS:
+            raise ConfigurationError(
+                f"Groups of metrics are {', '.join(ALL_GROUPS)}; there is no {name!r}."
+            )
+    row: Row = {}
+    for name in (name for name in chosen if name in GROUPS):
+        row |= GROUPS[name](one)
+        row |= {key: f(one) for key, (metric, f) in _FURTHER.items() if metric.group == name}
+    arrays = pictures.gather(one) if PICTURES in chosen else {}
+    if "factors" in chosen:
+        arrays |= one.factor_match[1]
+    return Evaluation(row, arrays, examine(one) if "diagnostics" in chosen else None)
+
+
+def register(metric: Metric, function: Callable[[Pass], Any]) -> None:
+    """Add a metric to the table and to what :func:`evaluate` returns.
+
+    Args:
+        metric: its row; the group says when it is computed.
+        function: a plain number of a pass, or None where it is not defined.
+
+    Raises:
+        ConfigurationError: the key is taken, or there is no such group.
+    """
+    if metric.group not in GROUPS or any(row.key == metric.key for row in METRICS):
+        raise ConfigurationError(
+            f"The metric {metric.key!r} needs a key of its own and a group of {', '.join(GROUPS)}."
+        )
+    METRICS.append(metric)
+    _FURTHER[metric.key] = metric, function

@@ -1,25 +1,20 @@
-"""Run a model over many images and keep what it says as arrays.
+"""Run a model over many rows, a batch at a time, and keep what it says as arrays.
 
-Shape legend: N images, J latent dimensions.
+Shape legend: N rows, J latent dimensions.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from sparsevae.data import Split
 from sparsevae.data.scaling import GREY
 from sparsevae.models import Model
-from sparsevae.storage.arrays import mean_row
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+from sparsevae.storage.arrays import Array, Floats, mean_row
 
 BATCH = 1000
 COLUMNS = ("code", "mean", "loc", "gamma", "reconstruction", "kl", "expected", "draw")
@@ -28,7 +23,7 @@ ABLATION_IMAGES = 1000
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model says of N images, as arrays.
+    """What a model says of N rows, as arrays.
 
     Attributes:
         code: the deterministic code, shape ``(N, J)``.
@@ -59,11 +54,6 @@ def fixed_noise(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def unit(split: Split) -> Floats:
-    """Images of a split as its model takes them, grey levels in [0, 1], ``(N, *shape)``."""
-    return split.scaled()
 
 
 def mean_image(split: Split) -> Floats:
@@ -97,22 +87,27 @@ def encode(model: Model, images: Array) -> Floats:
 
 
 @torch.no_grad()
-def measure(model: Model, x: Floats, seed: int = 0) -> Measured:
-    """Encode and score images with the full model (progress 1), one draw an image.
+def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None) -> Measured:
+    """Encode and score rows with the full model (progress 1), one draw a row.
 
     Args:
         model: on any device, in evaluation mode.
-        x: values in [0, 1], shape ``(N, C, H, W)``.
+        x: rows as the model takes them, shape ``(N, *shape)``.
         seed: of the draws.
+        target: what is scored where it is not ``x``: rows outside of a scaling's range, which a
+            model is given cut off, have a density all the same.
     """
     where = next(model.parameters()).device
     parts: list[tuple[Tensor, ...]] = []
     with fixed_noise(seed):
         for start in range(0, len(x), BATCH):
             batch = torch.from_numpy(x[start : start + BATCH]).to(where)
+            scored = batch
+            if target is not None:
+                scored = torch.from_numpy(target[start : start + BATCH]).to(where)
             q = model.posterior(batch)
             z = q.rsample()
-            reconstruction = -model.likelihood(z).log_prob(batch)
+            reconstruction = -model.likelihood(z).log_prob(scored)
             kl, expected = model.prior.kl(q, batch, model.posterior, 1.0)
             parts.append(
                 (q.code, q.mean, q.loc, q.spike_probability, reconstruction, kl, expected, z)
@@ -122,31 +117,29 @@ def measure(model: Model, x: Floats, seed: int = 0) -> Measured:
 
 
 @torch.no_grad()
-def ablation_rises(model: Model, x: Floats, found: Measured) -> Floats:
-    """Rise of the reconstruction when one dimension is set to its mean, shape ``(J,)``.
+def ablation_cost(model: Model, x: Floats, measured: Measured) -> Floats:
+    """Nats that the reconstruction loses when one dimension is set to its mean, shape ``(J,)``.
 
     A gated dimension is set to 0, its value when off. Images whose value does not change
     are not decoded again, so the result is exact and cheap for sparse codes.
 
     Args:
-        model: the model that ``found`` was measured with.
-        x: values in [0, 1], shape ``(N, C, H, W)``; the first 1,000 are used.
-        found: the result of :func:`measure` for ``x``.
+        model: the model that ``measured`` is of.
+        x: the rows that were scored, shape ``(N, *shape)``; the first 1,000 are used.
+        measured: the result of :func:`measure` for ``x``.
     """
     count = min(len(x), ABLATION_IMAGES)
     where = next(model.parameters()).device
-    draws = torch.from_numpy(found.draw[:count]).to(where)
-    before = torch.from_numpy(found.reconstruction[:count]).to(where)
+    draws = torch.from_numpy(measured.draw[:count]).to(where)
+    before = torch.from_numpy(measured.reconstruction[:count]).to(where)
     targets = torch.from_numpy(x[:count]).to(where)
-    neutral = np.zeros_like(found.mean[0]) if found.gated else found.mean.mean(0)
-    rises = []
+    neutral = np.zeros_like(measured.mean[0]) if measured.gated else measured.mean.mean(0)
+    cost = np.zeros(len(neutral), np.float32)
     for j, value in enumerate(neutral.tolist()):
         chosen = (draws[:, j] != value).nonzero().squeeze(1)
-        if len(chosen) == 0:
-            rises.append(0.0)
-            continue
-        without = draws[chosen].clone()
-        without[:, j] = value
-        after = -model.likelihood(without).log_prob(targets[chosen])
-        rises.append(float((after - before[chosen]).sum()) / count)
-    return np.array(rises, dtype=np.float32)
+        if len(chosen):
+            without = draws[chosen].clone()
+            without[:, j] = value
+            after = -model.likelihood(without).log_prob(targets[chosen])
+            cost[j] = float((after - before[chosen]).sum()) / count
+    return cost

@@ -15,25 +15,29 @@ Keys of the arrays (J latent dimensions, K classes, G grid positions an axis, im
     noisy, restored    (S, M, C, H, W) uint8  at each of S noise levels, the first is clean
     sigmas             (S,)
     restored_mse       (S,) MSE per pixel to the clean image over the M examples;  noisy_mse (S,)
-    rises              (J,) nats that the reconstruction loses without a dimension
+    ablation_cost      (J,) nats that the reconstruction loses without a dimension
     gamma_mean         (J,) mean spike probability;  gated (1,) whether there are spikes
 
 A run on a table keeps nothing with images, and in their place ``effects``, see :func:`effects`.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.data import Dataset, corruptions
+from sparsevae.data import corruptions
+from sparsevae.data.dataset import Labels
 from sparsevae.data.scaling import GREY, Scaling
-from sparsevae.evaluation.passes import Floats, Measured, batched
+from sparsevae.evaluation.passes import Measured, batched
 from sparsevae.metrics import images, sparsity
 from sparsevae.models import Model
+from sparsevae.storage.arrays import Array, Floats
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from sparsevae.evaluation.one_pass import Pass
+
 Shade = Callable[[Floats], npt.NDArray[np.uint8]]
 
 SIGMAS = (0.1, 0.2, 0.3, 0.5)
@@ -64,29 +68,29 @@ def shades(scaling: Scaling | None, low: float, high: float) -> Shade:
     return lambda values: grey((scaling.undo(values) - low) / ((high - low) or 1.0))
 
 
-def most_used(rises: Floats) -> tuple[int, int]:
+def most_used(cost: Floats) -> tuple[int, int]:
     """The two dimensions that the decoder needs most, in ascending order.
 
     Example:
         >>> most_used(np.array([0.1, 3.0, 0.0, 2.0]))
         (1, 3)
     """
-    order = np.argsort(-rises, kind="stable")
+    order = np.argsort(-cost, kind="stable")
     first, second = sorted((int(order[0]), int(order[-1 if len(order) < 2 else 1])))
     return first, second
 
 
-def axis_values(found: Measured) -> Floats:
+def axis_values(measured: Measured) -> Floats:
     """Values that a grid's axis takes in each dimension, shape ``(J, G)``.
 
     They run between quantiles of the codes that are on. For gated dimensions the first value
     is NaN, which stands for the spike switched off.
     """
-    axes = np.full((found.code.shape[1], GRID), np.nan, dtype=np.float32)
-    for axis, loc, gamma in zip(axes, found.loc.T, found.gamma.T, strict=True):
+    axes = np.full((measured.code.shape[1], GRID), np.nan, dtype=np.float32)
+    for axis, loc, gamma in zip(axes, measured.loc.T, measured.gamma.T, strict=True):
         slab = loc[gamma > 0.5] if (gamma > 0.5).any() else loc
         low, high = np.quantile(slab, [GRID_SHARE, 1 - GRID_SHARE])
-        axis[int(found.gated) :] = np.linspace(low, high, GRID - found.gated)
+        axis[int(measured.gated) :] = np.linspace(low, high, GRID - measured.gated)
     return axes
 
 
@@ -154,66 +158,77 @@ def restorations(model: Model, x: Floats, shade: Shade = grey) -> dict[str, Arra
     }
 
 
-def class_profiles(found: Measured, labels: Array, classes: int) -> dict[str, Array]:
+def class_profiles(measured: Measured, labels: Labels, classes: int) -> dict[str, Array]:
     """Mean code, spike probability and posterior mean of every class, each ``(K, J)``."""
-    values = {"class_code": found.code, "class_gamma": found.gamma, "class_mean": found.mean}
+    values = {
+        "class_code": measured.code,
+        "class_gamma": measured.gamma,
+        "class_mean": measured.mean,
+    }
     return {
         name: sparsity.class_means(value, labels, classes).astype(np.float32)
         for name, value in values.items()
     }
 
 
-def example_indices(dataset: Dataset) -> Array:
-    """Fixed test images, taken from every class in turn where there are labels."""
-    labels = dataset.test.labels
+def example_indices(labels: Labels | None, count: int) -> Array:
+    """Fixed rows of ``count``, taken from every class in turn where there are labels."""
     if labels is None:
-        return np.arange(min(EXAMPLES, len(dataset.test)))
-    rank = np.empty(len(labels), dtype=np.int64)  # the how-manieth of its class an image is
-    for k in range(len(dataset.classes)):
+        return np.arange(min(EXAMPLES, count))
+    rank = np.empty(len(labels), dtype=np.int64)  # among the rows of its class
+    for k in np.unique(labels):
         rank[labels == k] = np.arange((labels == k).sum())
     return np.lexsort((labels, rank))[:EXAMPLES]
 
 
-def gather(
-    model: Model, dataset: Dataset, x: Floats, found: Measured, rises: Floats
-) -> dict[str, Array]:
-    """All arrays of a run's pictures.
+class Frame(NamedTuple):
+    """Where a run's pictures are taken.
 
-    Args:
-        model: in evaluation mode.
-        dataset: its test split is pictured.
-        x: the test images, values in [0, 1].
-        found: what the model says of ``x``.
-        rises: of :func:`sparsevae.evaluation.passes.ablation_rises`.
+    Attributes:
+        examples: places of M rows, shape ``(M,)``.
+        base_codes: codes of the examples and, last, of the mean row, shape ``(M + 1, J)``.
+        axes: of :func:`axis_values`, shape ``(J, G)``.
+        dimensions: the two that the decoder needs most.
     """
-    labels, chosen = dataset.test.labels, example_indices(dataset)
-    dimensions = most_used(rises)
-    bases = np.concatenate([x[chosen], x.mean(0, keepdims=True)])
-    codes, axes = batched(model.encode, bases, model), axis_values(found)
+
+    examples: Array
+    base_codes: Floats
+    axes: Floats
+    dimensions: tuple[int, int]
+
+
+def frame(one: "Pass") -> Frame:
+    """Where the pictures of a model are taken."""
+    x, examples = one.x, example_indices(one.labels, len(one.x))
+    bases = np.concatenate([x[examples], x.mean(0, keepdims=True)])
+    codes = batched(one.model.encode, bases, one.model)
+    return Frame(examples, codes, axis_values(one.measured), most_used(one.ablation_cost))
+
+
+def gather(one: "Pass") -> dict[str, Array]:
+    """All arrays of a run's pictures, by the names above."""
+    model, measured, frame = one.model, one.measured, one.frame
     arrays: dict[str, Array] = {
-        "axis_values": axes,
-        "base_codes": codes,
-        "scatter_codes": found.code[:SCATTERED],
-        "gates": np.packbits(found.gamma[:SCATTERED] > 0.5, axis=1),
-        "scatter": found.code[:SCATTERED, list(dimensions)],
-        "example_indices": chosen,
-        "rises": rises,
-        "gamma_mean": found.gamma.mean(0),
-        "gated": np.array([found.gated]),
+        "axis_values": frame.axes,
+        "base_codes": frame.base_codes,
+        "scatter_codes": measured.code[:SCATTERED],
+        "gates": np.packbits(measured.gamma[:SCATTERED] > 0.5, axis=1),
+        "scatter": measured.code[:SCATTERED, list(frame.dimensions)],
+        "example_indices": frame.examples,
+        "ablation_cost": one.ablation_cost,
+        "gamma_mean": measured.gamma.mean(0),
+        "gated": np.array([measured.gated]),
     }
     if len(model.shape) > 1:
-        shade = shades(dataset.test.scaling, *_ends(dataset))
-        arrays.update(decoded_grid(model, axes, codes[0], dimensions, shade))
-        arrays.update(restorations(model, x[chosen], shade))
-        arrays["examples"] = shade(x[chosen])
+        examples = one.x[frame.examples]
+        shade = shades(one.scaling, float(one.rows[:].min()), float(one.rows[:].max()))
+        base = frame.base_codes[0]
+        arrays.update(decoded_grid(model, frame.axes, base, frame.dimensions, shade))
+        arrays.update(restorations(model, examples, shade))
+        arrays["examples"] = shade(examples)
     else:
-        arrays["effects"] = effects(model, axes, codes[-1], x)
-    if labels is not None:
-        arrays.update(class_profiles(found, labels, len(dataset.classes)))
-        arrays["scatter_labels"] = labels[:SCATTERED]
+        arrays["effects"] = effects(model, frame.axes, frame.base_codes[-1], one.x)
+    if one.labels is not None:
+        arrays.update(class_profiles(measured, one.labels, one.classes))
+        arrays["scatter_labels"] = one.labels[:SCATTERED]
     return arrays
-
-
-def _ends(dataset: Dataset) -> tuple[float, float]:
-    images = dataset.test.images[:]
-    return float(images.min()), float(images.max())

@@ -1,4 +1,4 @@
-"""What codes are good for, as columns: classes from few labels, clusters, uneven entries.
+"""What codes say of their classes, as columns: from few labels, and as clusters.
 
 Shape legend: N images, J latent dimensions.
 """
@@ -6,18 +6,20 @@ Shape legend: N images, J latent dimensions.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sparsevae.data import Dataset
-from sparsevae.evaluation.passes import Floats, Measured, batched, unit
-from sparsevae.metrics import clusters, probes, sparseness
-from sparsevae.models import Model
+from sparsevae.data import Split
+from sparsevae.data.dataset import Labels
+from sparsevae.evaluation.one_pass import Pass
+from sparsevae.evaluation.passes import batched
+from sparsevae.metrics import clusters, keys, probes
+from sparsevae.metrics.table import PROBE_SIZES
+from sparsevae.storage.arrays import Floats, Row
 
-Row = dict[str, Any]
-
-GATED_MEAN = "_gamma_mu"  # ends the names of columns of γμ, which stand beside the code's
+Encoder = Callable[[Floats], Floats]
+Accuracies = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -26,28 +28,30 @@ class Labelled:
 
     Attributes:
         train: of the training images of :func:`sparsevae.metrics.probes.probe_draws`, S seeds of
-            n images, shape ``(S, n, J)``.
+            n images, shape ``(S, n, J)``; None where there are none.
         train_labels: shape ``(S, n)``.
         test: of the test images, shape ``(N, J)``.
         test_labels: shape ``(N,)``.
     """
 
-    train: Floats
-    train_labels: probes.Labels
+    train: Floats | None
+    train_labels: Labels | None
     test: Floats
-    test_labels: probes.Labels
+    test_labels: Labels
+
+    def probed(self, size: int) -> Accuracies | None:
+        """Accuracies of linear probes with ``size`` labelled images, shape ``(S,)``."""
+        if self.train is None or self.train_labels is None:
+            return None
+        test = (self.test, self.test_labels)
+        return probes.probe_accuracies(self.train, self.train_labels, *test, size)
+
+    def neighbours(self, size: int) -> Accuracies | None:
+        """Accuracies of the nearest of ``size`` labelled images, shape ``(S,)``."""
+        return probes.neighbour_accuracies(self.test, self.test_labels, size)
 
 
-def unevenness(codes: Floats) -> Row:
-    """The measures of sparseness that need neither gates nor labels."""
-    return {
-        "hoyer": sparseness.hoyer(codes),
-        "population_sparseness": sparseness.population_sparseness(codes),
-        "lifetime_sparseness": sparseness.lifetime_sparseness(codes),
-    }
-
-
-def class_scores(codes: Labelled | None, ending: str = "") -> Row:
+def class_columns(codes: Labelled | None, ending: str = "") -> Row:
     """What codes say of their classes.
 
     Args:
@@ -60,78 +64,59 @@ def class_scores(codes: Labelled | None, ending: str = "") -> Row:
         images.
     """
     row: Row = {}
-    for size in probes.SIZES:
-        for name, accuracies in (("probe", _probed), ("knn", _neighbours)):
-            found = None if codes is None else accuracies(codes, size)
-            key = f"{name}_{size}{ending}"
-            row[key] = None if found is None else float(found.mean())
-            row[f"{key}_sd"] = None if found is None else float(found.std(ddof=1))
-    for name, score in (("silhouette", _silhouette), ("adjusted_rand", _adjusted_rand)):
-        row[name + ending] = None if codes is None else score(codes)
+    for size in PROBE_SIZES:
+        each = {keys.probe(size): Labelled.probed, keys.neighbours(size): Labelled.neighbours}
+        for key, accuracies_of in each.items():
+            row[key + ending] = row[f"{key}{ending}_sd"] = None
+            accuracies = None if codes is None else accuracies_of(codes, size)
+            if accuracies is not None:
+                row[key + ending] = float(accuracies.mean())
+                row[f"{key}{ending}_sd"] = float(accuracies.std(ddof=1))
+    row.update(dict.fromkeys((keys.SILHOUETTE + ending, keys.ADJUSTED_RAND + ending)))
+    if codes is not None:
+        silhouettes = clusters.silhouettes(codes.test, codes.test_labels)
+        if silhouettes is not None:
+            row[keys.SILHOUETTE + ending] = float(silhouettes.mean())
+        agreement = clusters.adjusted_rand(codes.test, codes.test_labels)
+        row[keys.ADJUSTED_RAND + ending] = agreement
     return row
 
 
-def _probed(codes: Labelled, size: int) -> probes.Floats | None:
-    training = (codes.train, codes.train_labels)
-    return probes.probe_accuracies(*training, codes.test, codes.test_labels, size)
-
-
-def _neighbours(codes: Labelled, size: int) -> probes.Floats | None:
-    return probes.neighbour_accuracies(codes.test, codes.test_labels, size)
-
-
-def _silhouette(codes: Labelled) -> float | None:
-    found = clusters.silhouettes(codes.test, codes.test_labels)
-    return None if found is None else float(found.mean())
-
-
-def _adjusted_rand(codes: Labelled) -> float | None:
-    return clusters.adjusted_rand(codes.test, codes.test_labels)
-
-
 def with_classes(
-    dataset: Dataset, encode: Callable[[Floats], Floats], test: Floats
+    train: Split | None, labels: Labels | None, encode: Encoder, test: Floats
 ) -> Labelled | None:
     """Codes of the images that probes learn from, beside those of the test images.
 
     Args:
-        dataset: whose images and labels.
+        train: training images; without labels of several classes nothing is probed.
+        labels: classes of the test images.
         encode: images, as a model takes them, to codes.
         test: codes of the test images.
 
     Returns:
-        None where there are no labels, or a single class.
+        None where the test images have no labels, or a single class.
     """
-    train_labels, test_labels = dataset.train.labels, dataset.test.labels
-    if train_labels is None or test_labels is None:
+    if labels is None or len(np.unique(labels)) < 2:
         return None
-    if min(len(np.unique(labels)) for labels in (train_labels, test_labels)) < 2:
-        return None
-    draws = probes.probe_draws(train_labels)
-    train = np.stack([encode(unit(dataset.train.take(draw))) for draw in draws])
-    return Labelled(train, train_labels[draws], test, test_labels)
+    known = None if train is None else train.labels
+    if train is None or known is None or len(np.unique(known)) < 2:
+        return Labelled(None, None, test, labels)
+    draws = probes.probe_draws(known)
+    codes = np.stack([encode(train.take(draw).scaled()) for draw in draws])
+    return Labelled(codes, known[draws], test, labels)
 
 
-def measure_usefulness(model: Model, dataset: Dataset, found: Measured) -> Row:
+def probe_columns(one: Pass) -> Row:
     """The columns of this module for a model.
 
-    Args:
-        model: in evaluation mode.
-        dataset: its training images are what probes learn from.
-        found: the result of :func:`sparsevae.evaluation.passes.measure` for the test images.
-
-    Returns:
-        Columns of the deterministic code and, ending in ``_gamma_mu``, of E_q[z] = γμ; the
-        latter are None where that is the code itself, as it is without a posterior's spikes, and
-        what needs classes is None without them.
+    Columns of the deterministic code and, with γμ in their names, of E_q[z] = γμ; the latter are
+    None where that is the code itself, as it is without a posterior's spikes.
     """
-    code = with_classes(dataset, partial(batched, model.encode, model=model), found.code)
+    model, measured = one.model, one.measured
+    columns = partial(with_classes, one.train, one.labels)
+    code = columns(partial(batched, model.encode, model=model), measured.code)
     mean = None
-    if not np.array_equal(found.code, found.mean):
+    if not np.array_equal(measured.code, measured.mean):
         means = partial(batched, lambda x: model.posterior(x).mean, model=model)
-        mean = with_classes(dataset, means, found.mean)
-    return {
-        **unevenness(found.code),
-        **class_scores(code),
-        **class_scores(mean, GATED_MEAN),
-    }
+        mean = columns(means, measured.mean)
+    return {**class_columns(code), **class_columns(mean, keys.GATED_MEAN)}

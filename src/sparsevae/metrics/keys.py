@@ -50,6 +50,7 @@ COLLAPSED_DECODER = "collapsed_decoder"
 GATED_MEAN = "_gamma_mu"  # ends the keys of columns of γμ, which stand beside the code's
 NOISE, SALT_PEPPER, OCCLUSION = "noise", "salt_pepper", "occlusion"
 
+
 def corrupted(key: str, kind: str, level: float, *, clipped: bool = False) -> str:
     """The key of a column of corrupted images.
 
@@ -65,9 +66,11 @@ def corrupted(key: str, kind: str, level: float, *, clipped: bool = False) -> st
     """
     return f"{key}_{kind}_{level}" + ("_clipped" if clipped else "")
 
+
 def probe(labels: int) -> str:
     """The key of the linear probe with that many labelled images."""
     return f"probe_{labels}"
+
 
 def neighbours(labels: int) -> str:
     """The key of the nearest neighbours with that many labelled images."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.integer]
+Labels = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 ACTIVE_VARIANCE = 0.01
@@ -28,14 +28,14 @@ def active_units(means: Floats) -> int:
     return int((means.var(0) > ACTIVE_VARIANCE).sum())
 
 
-def used_mask(rises: Floats) -> Mask:
+def used_mask(ablation_cost: Floats) -> Mask:
     """Dimensions that the decoder needs.
 
     Args:
-        rises: rise of the reconstruction term when one dimension is set to its mean (spike
-            and slab: 0), nats per image, shape ``(J,)``.
+        ablation_cost: nats per image that the reconstruction loses when one dimension is set to
+            its mean (spike and slab: 0), shape ``(J,)``.
     """
-    return np.asarray(rises >= USED_NATS)
+    return np.asarray(ablation_cost >= USED_NATS)
 
 
 def on_share(gamma: Floats) -> Floats:

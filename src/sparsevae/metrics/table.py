@@ -95,7 +95,7 @@ def _of_means(entry: Metric) -> Metric:
 
 
 METRICS: list[Metric] = list(_metrics())
-"""Every metric, in the order of ``results.csv``; :func:`sparsevae.evaluation.register` adds one."""
+"""Every metric, in the order of ``results.csv``; ``sparsevae.evaluation.register`` adds one."""
 
 
 def metric(key: str) -> Metric:

@@ -1,65 +1,79 @@
-"""Decode another plane, or lines, of the latent space of a finished run.
+"""Decode another plane, or lines, of the latent space of a finished run: values in, values out.
 
 It needs the run's weights and the numbers behind its pictures, but not the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.evaluation.passes import batched
-from sparsevae.evaluation.pictures import Array, decoded_grid, most_used, shades
+from sparsevae.evaluation.pictures import decoded_grid, most_used, shades
 from sparsevae.metrics.sparsity import USED_NATS
-from sparsevae.runs.folder import RunFolder
+from sparsevae.models import Model
+from sparsevae.report.study import COST
+from sparsevae.storage.arrays import Array
+from sparsevae.training.config import DataConfig
 
-LINES = 24  # dimensions that are shown unless some are named
+LINES = 24  # dimensions of lines unless some are named
+MOST = 64  # dimensions of lines: more are neither readable nor small
 
 
-def move_grid(run: RunFolder, dimensions: tuple[int, int] | None, image: int | None) -> None:
-    """Decode the grid of a finished run anew, and keep it in the run folder.
+def moved(
+    arrays: Mapping[str, Array],
+    model: Model,
+    data: DataConfig,
+    dimensions: Sequence[int] | None = None,
+    image: int | None = None,
+) -> dict[str, Array]:
+    """The arrays behind a run's pictures with the plane of other dimensions.
 
     Args:
-        run: with its weights and pictures.
+        arrays: of the run, which stay as they are.
+        model: its model.
+        data: what the run keeps of its data.
         dimensions: which two move; the two most used when None.
         image: which of the kept examples gives the other dimensions; the mean image when None.
 
     Raises:
-        RunFolderError: the run keeps no weights or no pictures.
+        RunFolderError: there are no pictures, or none of images.
         ConfigurationError: there is no such dimension or example.
     """
-    model, arrays = run.load(), run.pictures
-    if not arrays:
-        raise RunFolderError(f"{run.path} keeps no pictures; train the run again.")
-    if "effects" in arrays:
-        raise RunFolderError(f"{run.path} is of a table: there is no grid of images to move.")
-    chosen = dimensions or most_used(arrays["rises"])
-    check_dimensions(run, chosen)
+    _check_images(arrays)
+    first, second = dimensions or most_used(arrays[COST])
+    check_dimensions(model.latents, (first, second))
     bases = arrays["base_codes"]
     if image is not None and not 0 <= image < len(bases) - 1:
-        raise ConfigurationError(f"{run.path} keeps the examples 0 to {len(bases) - 2}.")
+        raise ConfigurationError(
+            f"The run keeps the examples 0 to {len(bases) - 2}, not example {image}."
+        )
     base = bases[-1 if image is None else image]
-    scattered = {"scatter": arrays["scatter_codes"][:, list(chosen)]}
-    data = run.data
     shade = shades(data.scaling, data.low, data.high)
-    arrays.update(decoded_grid(model, arrays["axis_values"], base, chosen, shade) | scattered)
-    run.keep_pictures(arrays)
+    grid = decoded_grid(model, arrays["axis_values"], base, (first, second), shade)
+    return {**arrays, **grid, "scatter": arrays["scatter_codes"][:, [first, second]]}
 
 
-def check_dimensions(run: RunFolder, dimensions: Sequence[int]) -> None:
-    """Raise :class:`ConfigurationError` unless the run has all these dimensions."""
-    latents = run.config.latents
+def check_dimensions(latents: int, dimensions: Sequence[int]) -> None:
+    """Raise :class:`ConfigurationError` unless there are all these dimensions."""
     if not all(0 <= dimension < latents for dimension in dimensions):
         raise ConfigurationError(
-            f"{run.path} has the dimensions 0 to {latents - 1}, not {tuple(dimensions)}."
+            f"The run has the dimensions 0 to {latents - 1}, not {tuple(dimensions)}."
         )
 
 
-def decoded_lines(run: RunFolder, dimensions: Sequence[int] | None = None) -> dict[str, Array]:
+def decoded_lines(
+    arrays: Mapping[str, Array],
+    model: Model,
+    data: DataConfig,
+    dimensions: Sequence[int] | None = None,
+) -> dict[str, Array]:
     """Images along the axis of one dimension after the other, the rest as in the mean image.
 
     Args:
-        run: with its weights and pictures.
+        arrays: behind the run's pictures.
+        model: its model.
+        data: what the run keeps of its data.
         dimensions: R of them; those that the decoder uses, at most :data:`LINES`, when None.
 
     Returns:
@@ -67,15 +81,17 @@ def decoded_lines(run: RunFolder, dimensions: Sequence[int] | None = None) -> di
         ``images`` ``(R, G, C, H, W)`` uint8.
 
     Raises:
-        RunFolderError: the run keeps no weights, or no pictures of images.
-        ConfigurationError: there is no such dimension.
+        RunFolderError: there are no pictures of images.
+        ConfigurationError: there is no such dimension, or more than 64 are named.
     """
-    check_dimensions(run, dimensions or ())
-    model, arrays, data = run.load(), run.pictures, run.data
-    if "grid" not in arrays:
-        raise RunFolderError(f"{run.path} keeps no pictures of images.")
-    ranked = np.argsort(-arrays["rises"], kind="stable")
-    needed = max(1, int((arrays["rises"] >= USED_NATS).sum()))
+    _check_images(arrays)
+    check_dimensions(model.latents, dimensions or ())
+    if len(dimensions or ()) > MOST:
+        raise ConfigurationError(
+            f"A picture has room for {MOST} dimensions, not {len(dimensions or ())}: name fewer."
+        )
+    ranked = np.argsort(-arrays[COST], kind="stable")
+    needed = max(1, int((arrays[COST] >= USED_NATS).sum()))
     chosen = np.array(dimensions or ranked[: min(needed, LINES)])
     values = arrays["axis_values"][chosen]  # (R, G)
     codes = np.tile(arrays["base_codes"][-1], (*values.shape, 1)).astype(np.float32)
@@ -83,5 +99,15 @@ def decoded_lines(run: RunFolder, dimensions: Sequence[int] | None = None) -> di
         codes[line, :, dimension] = np.nan_to_num(places)
     decoded = batched(model.decode, codes.reshape(-1, model.latents), model)
     pixels = shades(data.scaling, data.low, data.high)(decoded)
-    images = pixels.reshape(*values.shape, *model.shape)
-    return {"dimensions": chosen, "values": values, "images": images}
+    return {
+        "dimensions": chosen,
+        "values": values,
+        "images": pixels.reshape(*values.shape, *model.shape),
+    }
+
+
+def _check_images(arrays: Mapping[str, Array]) -> None:
+    if not arrays:
+        raise RunFolderError("The run keeps no pictures; train it again.")
+    if "grid" not in arrays:
+        raise RunFolderError("The run is of a table: there are no images to decode.")

@@ -6,19 +6,17 @@ Shape legend: images (C, H, W) as uint8 grey levels or RGB, R rows and M columns
 G positions on an axis of a grid; N codes; K classes; J latent dimensions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from sparsevae.runs.codes import tiles
-
-Array = npt.NDArray[Any]
+from sparsevae.storage.arrays import Array
 
 # Ten colours that stay apart for colour-blind eyes. Source: Petroff 2021, arXiv:2107.02270.
 COLOURS = (
@@ -31,6 +29,8 @@ INK, MUTED, RULE = "#1f2933", "#6b7280", "#cfd4da"
 OFF = "#e76300"  # frames where a spike is off; seen on black and on white
 SMALL, TEXT, TITLE = 7.5, 8.5, 9.5  # points
 TICK_STEP = 3  # tiles from one label to the next
+CHARACTER = 0.062  # inches that a small letter takes at most on average
+LETTERS = 18  # of a name at most
 DARK = 0.62  # of the range of a colour map: stronger cells carry white numbers
 
 
@@ -130,29 +130,45 @@ def scatter_codes(
 ) -> Axes:
     """Draw codes in two dimensions, coloured by class.
 
+    Of more than ten classes the ten most frequent have a colour, all others are grey.
+
     Args:
         ax: to draw on.
         codes: shape ``(N, 2)``.
         labels: class of every code, shape ``(N,)``; one colour when None.
-        classes: names in the order of the labels; from the eleventh on colours repeat.
+        classes: names in the order of the labels.
         dimensions: numbers of the two.
     """
-    colours = [COLOURS[0]] if labels is None else [COLOURS[k % len(COLOURS)] for k in labels]
     ax.axhline(0, color=RULE, linewidth=0.8, zorder=0)
     ax.axvline(0, color=RULE, linewidth=0.8, zorder=0)
-    ax.scatter(codes[:, 0], codes[:, 1], s=6, c=colours, alpha=0.75, linewidths=0)
     ax.set(xlabel=f"dimension {dimensions[0]}", ylabel=f"dimension {dimensions[1]}")
     tidy(ax)
     ax.set_box_aspect(1)
-    if labels is not None:
-        _class_legend(ax, classes)
+    style: dict[str, Any] = {"s": 6, "alpha": 0.75, "linewidths": 0}
+    if labels is None:
+        ax.scatter(codes[:, 0], codes[:, 1], color=COLOURS[0], **style)
+        return ax
+    coloured = np.arange(len(classes))
+    if len(classes) > len(COLOURS):
+        frequency = np.bincount(labels, minlength=len(classes))
+        coloured = np.sort(np.argsort(-frequency, kind="stable")[: len(COLOURS)])
+    palette = np.array([RULE] * len(classes), dtype=object)
+    palette[coloured] = COLOURS[: len(coloured)]
+    grey_first = np.argsort(np.isin(labels, coloured), kind="stable")
+    points = codes[grey_first] if len(coloured) < len(classes) else codes
+    order = labels[grey_first] if len(coloured) < len(classes) else labels
+    ax.scatter(points[:, 0], points[:, 1], c=palette[order].tolist(), **style)
+    named = [(shortened(classes[k]), palette[k]) for k in coloured]
+    if len(coloured) < len(classes):
+        named.append((f"{len(classes) - len(coloured):,} others", RULE))
+    _legend(ax, named)
     return ax
 
 
-def _class_legend(ax: Axes, classes: Sequence[str]) -> None:
+def _legend(ax: Axes, named: Iterable[tuple[str, str]]) -> None:
     handles = [
-        Line2D([], [], linestyle="", marker="o", markersize=4, label=name, color=COLOURS[k % 10])
-        for k, name in enumerate(classes)
+        Line2D([], [], linestyle="", marker="o", markersize=4, label=name, color=colour)
+        for name, colour in named
     ]
     ax.legend(
         handles=handles,
@@ -163,6 +179,25 @@ def _class_legend(ax: Axes, classes: Sequence[str]) -> None:
         handletextpad=0.1,
         borderaxespad=0.2,
     )
+
+
+def key_width(classes: Sequence[str]) -> float:
+    """Inches that the names of the classes take beside codes."""
+    some = [*classes, "1,000 others"] if len(classes) > len(COLOURS) else classes
+    return 0.3 + CHARACTER * max((len(shortened(name)) for name in some), default=0)
+
+
+def shortened(name: str) -> str:
+    """A user's name with as many letters as a picture has room for.
+
+    Example:
+        >>> shortened("shirt"), shortened("mean temperature of the coldest quarter")
+        ('shirt', 'mean temperature …')
+    """
+    name = " ".join(name.split())
+    name = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
+    plain = name.replace("$", r"\$")  # no formula
+    return f"\u00a0{plain}" if plain.startswith("_") else plain  # matplotlib hides those
 
 
 def heat_map(

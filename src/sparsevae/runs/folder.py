@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +50,7 @@ METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetenso
 DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
 KEPT = ("config.json", HISTORY, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS, METRICS)
 """Files of a finished run, in the order in which they are copied: metrics last."""
+FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 
 
 def versions() -> dict[str, str]:
@@ -85,7 +87,7 @@ class RunFolder:
 
     path: Path
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: PathLike[str] | str) -> None:
         object.__setattr__(self, "path", Path(path))
 
     def __fspath__(self) -> str:
@@ -149,7 +151,7 @@ class RunFolder:
         """The numbers behind the pictures; empty where they were not kept."""
         path = self.path / PICTURES
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
-        return {name: tensor.numpy() for name, tensor in tensors.items()}
+        return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
 
     @cached_property
     def diagnosis(self) -> Row:
@@ -160,6 +162,9 @@ class RunFolder:
         diagnosis = dict(read_json(path)) if path.is_file() else {}
         if diagnosis and not {"findings", "statistics"} <= set(diagnosis):
             raise RunFolderError(f"{path} is damaged; remove it to do without.")
+        if diagnosis:
+            numbers = diagnosis["statistics"].items()
+            diagnosis["statistics"] = {FORMER.get(name, name): value for name, value in numbers}
         return diagnosis
 
     def start(
@@ -316,3 +321,16 @@ class RunFolder:
             return kind.checked(self._entry(name, dict))
         except ConfigurationError as error:
             raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
+
+
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Finished runs of a study's folder, in the order of their names; of a run folder, itself.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    paths = [folder, *sorted((folder / "runs").glob("*"))]
+    finished = [run for run in map(RunFolder, paths) if run.path.is_dir() and run.finished]
+    if not finished:
+        raise RunFolderError(f"{folder} holds no finished runs; name the folder of a study.")
+    return finished

@@ -14,8 +14,8 @@ from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation import diagnostics
-from sparsevae.evaluation.evaluate import evaluate
+from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.classifier import file_of
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
@@ -25,6 +25,7 @@ from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
 from sparsevae.runs.trained import TrainedModel
 from sparsevae.runs.weights import build_model
+from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
 from sparsevae.training import loop, step
@@ -215,11 +216,11 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
     """
-    dataset = in_memory(dataset)
-    metrics, pictures = evaluate(model, dataset)
-    diagnosis = diagnostics.examine(model, dataset, pictures["rises"]).as_json()
-    folder.keep_diagnosis(diagnosis)
-    folder.finish({**known, **metrics}, pictures)
+    kept = file_of(cache.folder() / "classifiers", dataset.sha256)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    if evaluation.diagnosis is not None:
+        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+    folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
 
 
 def in_memory(dataset: Dataset) -> Dataset:

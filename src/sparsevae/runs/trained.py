@@ -3,34 +3,28 @@
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from sparsevae.data import Dataset, Split
+from sparsevae.data import Split
+from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
-from sparsevae.evaluation.evaluate import evaluate
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import named_array, raw_rows
+from sparsevae.runs.given import named_array
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
-
-
-class Evaluated(NamedTuple):
-    """Metrics by name, and arrays."""
-
-    metrics: Row
-    arrays: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,17 +228,29 @@ class TrainedModel:
         volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
         return np.asarray(np.concatenate(parts) - volume, np.float32)
 
-    def evaluate(self, rows: Any, labels: Any = None) -> "Evaluated":
-        """Measure the model on rows, with labels where what needs classes is wanted.
+    def evaluate(
+        self, rows: Any, labels: Any = None, *, groups: Iterable[str] = ALL_GROUPS
+    ) -> Evaluation:
+        """Measure the model on rows, as much as is asked for.
+
+        Args:
+            rows: see the class; their mean row is what a collapsed decoder would print.
+            labels: one a row, where what needs classes is wanted.
+            groups: of :data:`sparsevae.evaluation.ALL_GROUPS`.
 
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
-        raw = raw_rows(rows, labels, fewest=1)
-        own = self.split(rows)
-        test = Split(own.images, raw.labels, self.data.scaling)
-        return Evaluated(
-            *evaluate(self.model, Dataset(raw.source, own, test, raw.classes, raw.sha256))
+        own, marks = self.split(rows), getattr(rows, "labels", None)
+        if labels is not None:
+            marks, _ = labels_of(np.asarray(labels), "labels")
+        return evaluate(
+            self.model,
+            self.values(rows),
+            marks,
+            train=own,
+            groups=groups,
+            scaling=self.data.scaling,
         )
 
     def save(self, folder: Path | str) -> Path:

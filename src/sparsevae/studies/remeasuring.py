@@ -1,20 +1,20 @@
 """Finished runs measured again from their weights: all of their numbers, or a tighter bound."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.baselines import write_references
-from sparsevae.evaluation.bound import Progress, measure_bound
-from sparsevae.evaluation.passes import unit
-from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.train import keep_numbers, silent
-from sparsevae.studies.engines import data_of
-from sparsevae.studies.results import finished_runs, write_report
-from sparsevae.studies.study import Listener
+from sparsevae.evaluation.baselines import write_baselines
+from sparsevae.evaluation.bound import importance_columns
+from sparsevae.evaluation.one_pass import Pass
+from sparsevae.report.study import BASELINES
+from sparsevae.runs.folder import RunFolder, finished_runs, identity
+from sparsevae.runs.train import keep_numbers
+from sparsevae.storage.files import locked
+from sparsevae.studies.results import move_old_names, write_results
+from sparsevae.studies.study import EVALUATION, Listener, data_of
 from sparsevae.training import loop
 
 
@@ -22,7 +22,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     """Measure a finished run again from its weights, with the present definitions.
 
     What training alone knows, its seconds and its kernel, stays; every other number, the pictures
-    and the findings are made anew, and replace the old ones when all are there.
+    and the diagnostics are made anew, and replace the old ones when all are there.
 
     Args:
         folder: of a finished run.
@@ -46,7 +46,7 @@ def tighten_bound(
     samples: int,
     images: int,
     device: str = "auto",
-    progress: Progress = silent,
+    on_images: Callable[[int], None] = lambda images: None,
 ) -> None:
     """Measure the importance-weighted bound of a finished run again, with other numbers of draws.
 
@@ -56,17 +56,15 @@ def tighten_bound(
         samples: K, codes drawn for each image.
         images: how many of the first test images are taken.
         device: see :func:`sparsevae.training.loop.device`.
-        progress: called with a number of images as they are done.
+        on_images: called with a number of images as they are done.
 
     Raises:
         RunFolderError: the run is not finished, keeps no weights, or is of other data.
     """
     _check_same_data(folder, dataset)
     model = folder.load(loop.device(device))
-    x = unit(dataset.test)
-    folder.change_metrics(
-        measure_bound(model, x, samples=samples, images=images, progress=progress)
-    )
+    one = Pass.of(model, dataset, progress=on_images)
+    folder.change_metrics(importance_columns(one, samples=samples, images=images))
 
 
 def _check_same_data(folder: RunFolder, dataset: Dataset) -> None:
@@ -77,61 +75,70 @@ def _check_same_data(folder: RunFolder, dataset: Dataset) -> None:
         )
 
 
-def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> None:
+def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> bool:
     """Measure the finished runs of a folder again, with the present definitions.
 
     Args:
-        folder: of a study, whose references and report are written again too; or of a run.
+        folder: of a study, whose baselines and tables are written again too; or of a run.
         listener: told which runs are done.
         device: see :func:`sparsevae.training.loop.device`.
+
+    Returns:
+        Whether it is a study, whose report is out of date now.
 
     Raises:
         RunFolderError: a run keeps no weights, or its data are not those it was trained on;
             without weights no run is measured.
     """
     runs = _with_weights(folder)
-    for run in runs:
-        dataset = _data(run)
-        measure_run(run, dataset, device=device)
-        listener.finished(run.config.name, run.metrics)
-    if runs[0].path != folder:
-        sizes = {run.config.latents for run in runs}
-        write_references(dataset, sizes, folder / "references.json", listener.say)
-        write_report(folder)
+    with locked(folder):
+        listener.begin({run.path.name: EVALUATION * len(_data(run).test) for run in runs})
+        for run in runs:
+            dataset = _data(run)
+            measure_run(run, dataset, device=device)
+            listener.images(run.path.name, EVALUATION * len(dataset.test))
+            listener.finished(run.path.name, run.metrics)
+        if is_study := runs[0].path != folder:
+            move_old_names(folder)
+            sizes = {run.config.latents for run in runs}
+            write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
+            write_results(folder, runs)
+    return is_study
 
 
 def tighten_bounds(
     folder: Path, listener: Listener, *, samples: int, images: int, device: str = "auto"
-) -> None:
+) -> bool:
     """Measure the importance-weighted bound of finished runs with other numbers of draws.
 
     A run that has been measured with these numbers is not measured again.
 
     Args:
-        folder: of a study, whose report is written again too; or of a run.
+        folder: of a study, whose tables are written again too; or of a run.
         listener: told how far it is.
         samples: K, codes drawn for each image.
         images: how many of the first test images are taken.
         device: see :func:`sparsevae.training.loop.device`.
 
+    Returns:
+        Whether it is a study, whose report is out of date now.
+
     Raises:
         RunFolderError: as :func:`measure_again`.
     """
-    runs, wanted, sizes = _with_weights(folder), [], {}
-    for run in runs:
-        dataset = _data(run)
-        count = min(images, len(dataset.test))
-        if not _bounded(run.metrics, samples, count):
-            wanted.append((run, dataset))
-            sizes[run.path.name] = count
-    listener.begin(sizes)
-    for run, dataset in wanted:
-        told = partial(listener.progress, run.path.name)
-        numbers = {"samples": samples, "images": images}
-        tighten_bound(run, dataset, **numbers, device=device, progress=told)
-        listener.finished(run.path.name, run.metrics)
-    if runs[0].path != folder:
-        write_report(folder)
+    runs = _with_weights(folder)
+    counts = {run.path.name: min(images, len(_data(run).test)) for run in runs}
+    loose = [run for run in runs if not _is_bounded(run, samples, counts[run.path.name])]
+    with locked(folder):
+        listener.begin({run.path.name: counts[run.path.name] for run in loose})
+        for run in loose:
+            on_images = partial(listener.images, run.path.name)
+            numbers = {"samples": samples, "images": images}
+            tighten_bound(run, _data(run), **numbers, device=device, on_images=on_images)
+            listener.finished(run.path.name, run.metrics)
+        if is_study := runs[0].path != folder:
+            write_results(folder, runs)
+    return is_study
 
 
 def _with_weights(folder: Path) -> list[RunFolder]:
@@ -143,13 +150,11 @@ def _with_weights(folder: Path) -> list[RunFolder]:
 
 
 def _data(run: RunFolder) -> Dataset:
-    config = run.config
-    return data_of(config.dataset, config.split, config.limit)
+    return data_of(run.config.dataset, run.config.split, run.config.limit)
 
 
-def _bounded(metrics: Mapping[str, Any], samples: int, images: int) -> bool:
+def _is_bounded(run: RunFolder, samples: int, images: int) -> bool:
     """Whether a run has no such bound, or has it with these numbers."""
-    if metrics.get("importance_weighted_bound") is None:
-        return True
-    known = metrics["importance_samples"], metrics["importance_images"]
-    return known == (samples, images)
+    metrics = run.metrics
+    known = metrics.get("importance_samples"), metrics.get("importance_images")
+    return metrics.get("importance_weighted_bound") is None or known == (samples, images)

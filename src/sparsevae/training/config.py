@@ -27,11 +27,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
-Widths = Annotated[
-    tuple[Count, ...],
-    Field(min_length=1, validation_alias=AliasChoices("widths", "channels")),  # the old name
-]
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
+FORMER_WIDTHS = AliasChoices("widths", "channels")  # files of earlier versions say "channels"
 C = TypeVar("C", bound="Checked")
 
 
@@ -85,7 +83,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -125,20 +123,20 @@ class StudyConfig(Checked):
     """A grid of runs: models x latents x seeds, and what they share.
 
     Attributes:
-        dataset: None takes MNIST where it can be had, else the embedded ``mnist-5k``.
-        models: rows of the table of models.
+        dataset: a named one; MNIST where it can be had, else mnist-5k, when left out.
+        models: rows of the table of models, see ``sparsevae models``.
         latents: latent sizes J.
         seeds: one run each.
         epochs: passes over the training data.
-        batch_size: images a step; None takes :func:`sparsevae.training.recipes.batch_size`.
+        batch_size: images a step; fewer on small data sets when left out.
         learning_rate: overrides the recipe's.
         alpha: overrides α = min(½, 8/J) for models that have it.
         recipe: a named set of defaults.
-        precision: arithmetic of the training steps.
+        precision: arithmetic of the training steps: float32, tf32 or bf16.
         limit: only the first so many images of training and of test data.
-        split: what the runs are scored on.
-        widths: widths of the trunk.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        split: what the runs are scored on, test or validation.
+        widths: of the trunk's layers.
+        trunk: layers of an image's trunk, convolution or mlp; that of vectors is an mlp.
         arguments: further arguments, by model name.
     """
 
@@ -154,7 +152,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 

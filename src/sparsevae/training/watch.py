@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sparsevae.evaluation.diagnostics.statistics import asked_activity
 from sparsevae.metrics import bounds
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
@@ -68,6 +67,10 @@ def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float
     return f"epoch {len(history)} of {epochs}: {new}." if new else ""
 
 
+def _alpha(model: Model) -> float:
+    return 1.0 if model.target_share is None else model.target_share
+
+
 def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, str]:
     """Signs of collapse in one epoch, each with its words."""
     signs: dict[str, str] = {}
@@ -83,7 +86,7 @@ def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, 
         return signs
     if row["shut"] == model.latents:
         signs["shut"] = f"all {model.latents} gates are shut for every image"
-    elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and asked_activity(model) < DENSE_ALPHA:
+    elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and _alpha(model) < DENSE_ALPHA:
         signs["dense"] = (
             f"the same {row['always_on']:.0f} gates are open for every image, of "
             f"{row['sum_gamma']:.1f} on average: they select nothing"

@@ -1,4 +1,4 @@
-"""What a verdict is: a fault by its name, how much it matters, and one sentence about it."""
+"""What a finding is: a fault by its name, how much it matters, and one sentence about it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Severity = Literal["alarm", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One verdict.
+    """One fault of a model.
 
     Attributes:
         name: of the fault.

@@ -1,4 +1,4 @@
-"""Verdicts on dimensions: dead, always on, saturated, sunk.
+"""Findings on dimensions: dead, always on, saturated, sunk.
 
 Shape legend: J latent dimensions.
 """
@@ -16,15 +16,15 @@ SUNK = 0.1  # of the activity α·J that is asked for; healthy models keep to it
 def dead(s: Statistics) -> Finding | None:
     """Dimensions that are off, or equal their prior, and that the decoder does not use."""
     quiet = s.on_share < DEAD if s.gated else s.kl < EMPTY_DIMENSION
-    found = quiet & ~used_mask(s.rises)
-    if not found.any():
+    unused = quiet & ~used_mask(s.ablation_cost)
+    if not unused.any():
         return None
     sign = "the gate never opens" if s.gated else "the posterior equals the prior"
     return Finding(
         "dead dimensions",
-        "warning" if s.gated and found.mean() > MANY_DEAD else "note",
-        dimensions(found),
-        f"In {found.sum()} of {len(found)} dimensions {sign} and the decoder does without them",
+        "warning" if s.gated and unused.mean() > MANY_DEAD else "note",
+        dimensions(unused),
+        f"In {unused.sum()} of {len(unused)} dimensions {sign} and the decoder does without them",
         "what they could say is worth less to the decoder than their divergence costs",
         "use the prior 'mixture' with a sparsity penalty on each dimension, or fewer dimensions"
         if s.gated
@@ -34,16 +34,16 @@ def dead(s: Statistics) -> Finding | None:
 
 def always_on(s: Statistics) -> Finding | None:
     """Gates on in more than 95 % of images; an alarm where most open gates are such."""
-    found = s.on_share > ALWAYS_ON
-    if not s.gated or not found.any():
+    constant = s.on_share > ALWAYS_ON
+    if not s.gated or not constant.any():
         return None
-    share = float(s.gamma[found].sum() / s.gamma.sum())
+    share = float(s.gamma[constant].sum() / s.gamma.sum())
     return Finding(
         "dimensions always on",
         "alarm" if share > DENSE_SHARE and s.alpha < DENSE_ALPHA else "note",
-        dimensions(found),
-        f"In {found.sum()} of {len(found)} dimensions the gate is on for nearly every image, and "
-        f"these make up {share:.0%} of all open gates",
+        dimensions(constant),
+        f"In {constant.sum()} of {len(constant)} dimensions the gate is on for nearly every "
+        f"image, and these make up {share:.0%} of all open gates",
         "a gate that is open for all images costs −log α once, and a penalty on the mean over "
         "dimensions does not mind",
         "put the sparsity penalty on each dimension ('prior' or 'posterior') and raise its weight",
@@ -52,15 +52,15 @@ def always_on(s: Statistics) -> Finding | None:
 
 def saturated(s: Statistics) -> Finding | None:
     """Gates with γ near 0, or near 1, for every image; an alarm where all are."""
-    found = s.open | s.shut
-    if not s.gated or not found.any():
+    decided = s.open | s.shut
+    if not s.gated or not decided.any():
         return None
     return Finding(
         "saturated gates",
-        "alarm" if found.all() and s.alpha < DENSE_ALPHA else "note",
-        dimensions(found),
+        "alarm" if decided.all() and s.alpha < DENSE_ALPHA else "note",
+        dimensions(decided),
         f"γ is above {OPEN} for every image in {s.open.sum()} and below {SHUT} in {s.shut.sum()} "
-        f"of {len(found)} dimensions",
+        f"of {len(decided)} dimensions",
         "hardly any gradient reaches a gate that is decided alike for all images",
         "raise the activity that is asked for or the temperature of the relaxation, or let the "
         "weight of the divergence rise from 0",

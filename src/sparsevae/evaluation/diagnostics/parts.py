@@ -1,4 +1,4 @@
-"""Verdicts on the parts of a model: decoder, divergence, warm-up, α, slab, pseudo-inputs."""
+"""Findings on the parts of a model: decoder, divergence, warm-up, α, slab, pseudo-inputs."""
 
 from sparsevae.evaluation.diagnostics.finding import Finding
 from sparsevae.evaluation.diagnostics.statistics import Statistics

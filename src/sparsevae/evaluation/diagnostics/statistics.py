@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from sparsevae.evaluation.passes import ABLATION_IMAGES, Floats, Measured, batched, fixed_noise
-from sparsevae.metrics import images, sparsity
+from sparsevae.evaluation.one_pass import Pass
+from sparsevae.evaluation.passes import ABLATION_IMAGES, fixed_noise
+from sparsevae.metrics import sparsity
 from sparsevae.models import Model
 from sparsevae.models.distributions import SpikeAndSlab
+from sparsevae.storage.arrays import Floats
 
 Mask = npt.NDArray[np.bool_]
 
@@ -51,7 +53,7 @@ class Statistics:
         shut: whether γ < 0.01 for every image, shape ``(J,)``.
         open: whether γ > 0.99 for every image, shape ``(J,)``.
         prior_gamma: Σ_u π_u γ_uj, shape ``(J,)``.
-        rises: nats that the reconstruction loses without a dimension, shape ``(J,)``.
+        ablation_cost: nats that the reconstruction loses without a dimension, shape ``(J,)``.
     """
 
     gated: bool
@@ -72,7 +74,7 @@ class Statistics:
     shut: Mask
     open: Mask
     prior_gamma: Floats
-    rises: Floats
+    ablation_cost: Floats
 
     def as_json(self) -> dict[str, Any]:
         """Every number by its name, in plain JSON with null for NaN."""
@@ -87,49 +89,44 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def gather(
-    model: Model, x: Floats, found: Measured, rises: Floats, mean_image: float
-) -> Statistics:
+def gather(one: Pass) -> Statistics:
     """The statistics of a model.
 
-    Args:
-        model: on any device, in evaluation mode.
-        x: values in [0, 1], shape ``(N, *shape)``; what needs many decodings, and the KL of a
-            dimension, is taken over the first 1,000.
-        found: the result of :func:`sparsevae.evaluation.passes.measure` for ``x``.
-        rises: the result of :func:`sparsevae.evaluation.passes.ablation_rises`, shape ``(J,)``.
-        mean_image: grey score of the mean training image on ``x``, nats per image.
+    What needs many decodings, and the KL of a dimension, is taken over the first 1,000 rows.
+    Scores are those of scaled rows.
     """
-    first = torch.from_numpy(x[:ABLATION_IMAGES]).to(next(model.parameters()).device)
-    decoded = batched(model.decode, found.code, model)
-    code_use, slab_use = _uses(model, first)
-    kl, prior_gamma = _against_prior(model, first)
-    components, perplexity = _mixture(model, first)
+    model, measured = one.model, one.measured
+    where = next(model.parameters()).device
+    x, target = (torch.from_numpy(a[:ABLATION_IMAGES]).to(where) for a in (one.x, one.target))
+    code_use, slab_use = _uses(model, x, target)
+    kl, prior_gamma = _against_prior(model, x)
+    perplexity = model.prior.perplexity(x)
+    parts = 0 if perplexity is None else len(model.prior.mixture(model.posterior).log_weights)
     return Statistics(
-        gated=found.gated,
-        reconstruction=float(found.reconstruction.mean()),
-        mean_image=math.nan if model.family.normalised else mean_image,
-        pixel_variance=images.variance_share(decoded, x),
+        gated=measured.gated,
+        reconstruction=float(measured.reconstruction.mean()),
+        mean_image=one.collapse_floor,
+        pixel_variance=one.pixel_variance,
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=float(found.kl.mean()) if model.prior.has_density else math.nan,
+        total_kl=float(measured.kl.mean()) if model.prior.has_density else math.nan,
         warm_up=float(model.warm_up(1.0)),
-        alpha=asked_activity(model),
+        alpha=_number(model.target_share),
         lowest_alpha=_number(model.least_share),
-        components=components,
-        perplexity=perplexity,
+        components=parts,
+        perplexity=_number(perplexity),
         kl=kl,
-        gamma=found.gamma.mean(0),
-        on_share=sparsity.on_share(found.gamma),
-        shut=np.asarray(found.gamma.max(0) < SHUT),
-        open=np.asarray(found.gamma.min(0) > OPEN),
+        gamma=measured.gamma.mean(0),
+        on_share=sparsity.on_share(measured.gamma),
+        shut=np.asarray(measured.gamma.max(0) < SHUT),
+        open=np.asarray(measured.gamma.min(0) > OPEN),
         prior_gamma=prior_gamma,
-        rises=rises,
+        ablation_cost=one.ablation_cost,
     )
 
 
 @torch.no_grad()
-def _uses(model: Model, x: Tensor) -> tuple[float, float]:
+def _uses(model: Model, x: Tensor, target: Tensor) -> tuple[float, float]:
     """Nats that the codes of other images, and the slabs of others, cost."""
     with fixed_noise(SEED):
         q = model.posterior(x)
@@ -137,9 +134,9 @@ def _uses(model: Model, x: Tensor) -> tuple[float, float]:
         z, mask = q.gated().draw() if slabs else (q.rsample(), None)
         others = z[torch.randperm(len(z))]
         exchanged = None if mask is None else exchange_slabs(z, mask)
-    own = _score(model, z, x)
-    slab_use = math.nan if exchanged is None else _score(model, exchanged, x) - own
-    return _score(model, others, x) - own, slab_use
+    own = _score(model, z, target)
+    slab_use = math.nan if exchanged is None else _score(model, exchanged, target) - own
+    return _score(model, others, target) - own, slab_use
 
 
 def exchange_slabs(z: Tensor, mask: Tensor) -> Tensor:
@@ -187,19 +184,5 @@ def _divergences(q: SpikeAndSlab, p: SpikeAndSlab, gates: bool) -> Tensor:
     return kl_divergence(*slabs)
 
 
-def asked_activity(model: Model) -> float:
-    """α, the share of images for which a dimension should be on; NaN for a model without it."""
-    return _number(model.target_share)
-
-
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-@torch.no_grad()
-def _mixture(model: Model, x: Tensor) -> tuple[int, float]:
-    """U, and the perplexity of the components' weights."""
-    perplexity = model.prior.perplexity(x)
-    if perplexity is None:
-        return 0, math.nan
-    return len(model.prior.mixture(model.posterior).log_weights), perplexity

@@ -4,9 +4,14 @@ The statistics, thresholds and the rule are written down in ``docs/claims.md``; 
 two together.
 """
 
-from sparsevae.experiments.claims.judging import DECIDING_SEEDS, ClaimVerdict, PartVerdict, judge
+from sparsevae.experiments.claims.assessment import (
+    DECIDING_SEEDS,
+    ClaimVerdict,
+    PartVerdict,
+    assess,
+    write_verdicts,
+)
 from sparsevae.experiments.claims.parts import CLAIMS, PARTS
-from sparsevae.experiments.claims.written import write
 
 __all__ = [
     "CLAIMS",
@@ -14,6 +19,6 @@ __all__ = [
     "PARTS",
     "ClaimVerdict",
     "PartVerdict",
-    "judge",
-    "write",
+    "assess",
+    "write_verdicts",
 ]

@@ -73,13 +73,13 @@ def _less(name: str, model: str, other: str, metric: str, at: Place, side: Side)
     return Part(name, words, metric, (model, other), number, at, side, 0)
 
 
-def _against(name: str, model: str, metric: str, trivial: tuple[str, str], side: Side) -> Part:
-    """A metric of a model less the error of a trivial denoiser, given by row and column."""
+def _against(name: str, model: str, metric: str, baseline: tuple[str, str], side: Side) -> Part:
+    """A metric of a model less the error of a baseline, given by row and column."""
 
     def number(seed: Seed) -> float:
-        return seed.metric(model, metric) - seed.without_model(*trivial)
+        return seed.metric(model, metric) - seed.without_model(*baseline)
 
-    words = f"{MODELS[model].title} − {trivial[0]} {metric}"
+    words = f"{MODELS[model].title} − {baseline[0]} {metric}"
     return Part(name, words, metric, (model,), number, "large", side, 0)
 
 

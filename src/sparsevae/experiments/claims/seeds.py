@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparsevae.models import MODELS
+from sparsevae.storage.arrays import Row
 
-Row = Mapping[str, Any]
 Settings = Mapping[tuple[str, int], Mapping[int, Row]]  # (model, J) → seed → metrics
 
 PLANE = 2  # dimensions of a code that can be looked at whole
@@ -25,13 +25,13 @@ class Seed:
         size: J.
         rows: metrics by model.
         smallest: metrics by model at the smallest size of the study.
-        references: what is reached without a model, see :mod:`sparsevae.metrics.bounds`.
+        baselines: what is reached without a model, see :mod:`sparsevae.evaluation.baselines`.
     """
 
     size: int
     rows: Mapping[str, Row]
     smallest: Mapping[str, Row] = field(default_factory=dict)
-    references: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Mapping[str, Any] = field(default_factory=dict)
 
     def metric(self, model: str, name: str) -> float:
         """A metric of a model.
@@ -48,9 +48,9 @@ class Seed:
         return _metric(self.smallest, model, name)
 
     def without_model(self, row: str, column: str) -> float:
-        """The error of a trivial denoiser."""
+        """The error of a baseline."""
         try:
-            return float(self.references["denoising"][row][column])
+            return float(self.baselines["denoising"][row][column])
         except KeyError:
             raise UnmeasuredError(f"{row} is not measured") from None
 
@@ -64,11 +64,11 @@ def _metric(rows: Mapping[str, Row], model: str, name: str) -> float:
 
 def by_setting(rows: Iterable[Row]) -> dict[tuple[str, int], dict[int, Row]]:
     """The rows by model and latent size, then by seed."""
-    found: dict[tuple[str, int], dict[int, Row]] = {}
+    settings: dict[tuple[str, int], dict[int, Row]] = {}
     for row in rows:
         key = (str(row["model"]), int(row["latents"]))
-        found.setdefault(key, {})[int(row["seed"])] = row
-    return found
+        settings.setdefault(key, {})[int(row["seed"])] = row
+    return settings
 
 
 def largest_size(settings: Settings, models: Iterable[str]) -> int | None:
@@ -80,20 +80,20 @@ def largest_size(settings: Settings, models: Iterable[str]) -> int | None:
 
 
 def seeds_at(
-    settings: Settings, models: Iterable[str], size: int, references: Mapping[str, Any]
+    settings: Settings, models: Iterable[str], size: int, baselines: Mapping[str, Any]
 ) -> list[Seed]:
     """The seeds that all the models were run with at a size."""
     names = tuple(models)
     runs = {name: settings.get((name, size), {}) for name in names}
-    shared = sorted(set.intersection(*(set(found) for found in runs.values())))
+    shared = sorted(set.intersection(*(set(own) for own in runs.values())))
     least = min((at for _, at in settings), default=size)
     smallest = {name: settings.get((name, least), {}) for name in names if least < size}
     return [
         Seed(
             size,
             {name: runs[name][seed] for name in names},
-            {name: found[seed] for name, found in smallest.items() if seed in found},
-            references,
+            {name: own[seed] for name, own in smallest.items() if seed in own},
+            baselines,
         )
         for seed in shared
     ]

@@ -12,12 +12,14 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
-from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
-from sparsevae.experiments.reproductions.table import compare, write_table
-from sparsevae.runs.folder import RunFolder
+from sparsevae.experiments.reproductions.reproduction import (
+    Reproduction,
+    Value,
+    compare,
+    write_table,
+)
 from sparsevae.storage.files import make_folder
-from sparsevae.studies.engines import Task, data_of
-from sparsevae.studies.study import Listener, do_runs
+from sparsevae.studies.study import Listener, RunTask, data_of, do_tasks
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.recipes import runs as runs_of
 
@@ -84,17 +86,14 @@ def reproduce(
     from sparsevae.training import loop
 
     where = str(loop.device(device))
-    tasks, images = list[Task](), dict[str, int]()
+    tasks = list[RunTask]()
     for key, study in chosen.studies.items():
         name = str(study.dataset)
         dataset = data_of(name, study.split, study.limit)
-        images[name] = len(dataset.train)
-        for run in runs_of(study, name, images[name]):
-            folder = RunFolder(out / key / "runs" / run.name)
-            if (folder.path / "config.json").exists():
-                folder.check(run, dataset.sha256)
-            tasks.append(Task(run, folder.path, where, (published.__name__,)))
+        for run in runs_of(study, name, len(dataset.train)):
+            folder = out / key / "runs" / run.name
+            tasks.append(RunTask.of(run, folder, where, dataset, (published.__name__,)))
     make_folder(out)
-    do_runs(tasks, images, jobs, listener)
+    do_tasks(tasks, jobs, listener)
     chosen.draw(out)
     return write_table(chosen, out)

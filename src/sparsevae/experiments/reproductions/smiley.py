@@ -8,9 +8,7 @@ import numpy.typing as npt
 from sparsevae.data import smiley
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
 from sparsevae.models import MODELS
-from sparsevae.report import figures, plots
-from sparsevae.runs.folder import RunFolder
-from sparsevae.studies.results import finished_runs
+from sparsevae.report import Study, figures, plots
 from sparsevae.training.config import StudyConfig
 
 SIZES = (18, 40, 60)
@@ -37,17 +35,16 @@ SAID = {
 
 def draw(out: Path) -> None:
     """Draw |correlation| of sources and latents of the first seed, one row of panels a model."""
-    runs = {(run.config.model, run.config.latents): run for run in _first_seeds(out)}
+    study = Study.read(out / STUDY)
     sheet = figures.Sheet(2.2 + 3.2 * len(SIZES), 3.4 * len(ROWS), "Sources and latents of Smiley")
     panels = sheet.subplots(len(ROWS), len(SIZES), squeeze=False)
     names = [f"{group} {n}" for group, part in smiley.GROUPS.items() for n in _numbers(part)]
-    for line, model in zip(panels, ROWS, strict=True):
-        for ax, size in zip(line, SIZES, strict=True):
-            values = arranged(runs[model, size].pictures["factor_correlation"])
-            empty = [""] * size
-            plots.heat_map(
-                ax, values, names if size == SIZES[0] else [""] * len(names), empty, centred=False
-            )
+    for column, size in zip(panels.T, SIZES, strict=True):
+        runs = {run.config.model: run for run in study.first_seeds(size)}
+        labels = names if size == SIZES[0] else [""] * len(names)
+        for ax, model in zip(column, ROWS, strict=True):
+            values = arranged(runs[model].arrays["factor_correlation"])
+            plots.heat_map(ax, values, labels, [""] * size, centred=False)
             plots.headed(ax, f"{MODELS[model].title}, J = {size}")
     for ending in ("png", "svg"):
         figures.save(sheet, out / f"correlation.{ending}")
@@ -55,11 +52,6 @@ def draw(out: Path) -> None:
 
 def _numbers(part: slice) -> range:
     return range(part.stop - part.start)
-
-
-def _first_seeds(out: Path) -> list[RunFolder]:
-    runs = finished_runs(out / STUDY)
-    return sorted(runs, key=lambda run: -run.config.seed)  # of equal keys the last one stays
 
 
 def arranged(correlation: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -1,7 +1,8 @@
-"""Run folders in, matplotlib figures out, drawn again from the folders alone.
+"""Values of runs in, matplotlib figures out; only :func:`save` writes.
 
-A figure needs neither the data set nor the weights: everything it shows was kept when the run
-was measured. Figures belong to no window system and show themselves in a notebook.
+A figure needs neither the data set nor the weights: everything it holds was kept when the run
+was measured, and :meth:`sparsevae.report.study.Run.read` reads it. Figures belong to no window
+system and show themselves in a notebook.
 """
 
 from sparsevae.report.figures.comparison import (
@@ -9,9 +10,14 @@ from sparsevae.report.figures.comparison import (
     quality_against_noise,
     training_curves,
 )
+from sparsevae.report.figures.run import (
+    activated_dimensions,
+    column_effects,
+    latent_space,
+    reconstructions,
+)
 from sparsevae.report.figures.sheet import Sheet, png, save
-from sparsevae.report.figures.single import activated_dimensions, latent_space, reconstructions
-from sparsevae.report.figures.traversal import column_effects, traversal
+from sparsevae.report.figures.traversal import traversal
 
 __all__ = [
     "Sheet",

@@ -8,18 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sparsevae.evaluation.pictures import SIGMAS
+from sparsevae.metrics import keys
 from sparsevae.metrics.intervals import mean_interval
+from sparsevae.metrics.table import metric
 from sparsevae.report import plots
-from sparsevae.report.figures.grouping import (
-    by_model_and_size,
-    in_order,
-    model_place,
-    model_title,
-)
 from sparsevae.report.figures.sheet import Sheet
-from sparsevae.runs.folder import RunFolder
+from sparsevae.report.study import Run, by_model_and_size, in_order, model_place, model_title
+from sparsevae.storage.arrays import Row
 
-Row = Mapping[str, Any]
 Points = Iterable[tuple[float, list[float]]]  # a place on the x axis and one value a seed
 
 WIDTH = 11.0  # inches
@@ -29,16 +25,14 @@ TERMS = {
     "kl": "KL",
     "penalty": "sparsity penalty",
 }
-QUALITIES = {
-    "negative_elbo": ("−ELBO, nats per image", 1),
-    "mse": ("MSE ×1000 per pixel", 1000),
-    "used_dimensions": ("used dimensions", 1),
-    "active_per_image": ("active dimensions per image", 1),
-    "selectivity": ("selectivity", 1),
-    "probe_1000": ("probe with 1,000 labels, %", 100),
-}
-ACROSS = 3  # panels beside each other
-TRIVIAL = {
+QUALITIES = (
+    *(keys.NEGATIVE_ELBO, keys.MSE, keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE),
+    *(keys.SELECTIVITY, keys.probe(1000)),
+)
+ACROSS = 3  # panels of different numbers beside each other
+MOST = 4  # panels of latent sizes beside each other
+ENTRIES = 8  # of a legend beside each other
+BASELINES = {
     "doing nothing": ":",
     "mean image": (0, (1, 4)),
     "Wiener filter 3x3": "-.",
@@ -46,33 +40,30 @@ TRIVIAL = {
 }
 
 
-def training_curves(runs: Iterable[RunFolder]) -> Sheet:
+def training_curves(runs: Iterable[Run]) -> Sheet:
     """The terms of the loss over the epochs: one row of panels a latent size, one line a run.
 
     A term that is 0 throughout is not drawn.
 
     Args:
-        runs: finished runs.
-
-    Raises:
-        RunFolderError: a run keeps no history.
+        runs: with their history.
     """
-    found = [(run.config, run.history) for run in runs]
-    sizes = sorted({config.latents for config, _ in found})
-    models = {config.model for config, _ in found}
-    terms = [term for term in TERMS if any(_present(history, term) for _, history in found)]
+    runs = list(runs)
+    sizes = sorted({run.config.latents for run in runs})
+    models = {run.config.model for run in runs}
+    terms = [term for term in TERMS if any(_present(run.history, term) for run in runs)]
     sheet = Sheet(WIDTH, 2.2 * len(sizes) + 0.5)
     axes = sheet.subplots(len(sizes), len(terms), squeeze=False, sharex=True)
-    for config, history in found:
+    for run in runs:
         style: dict[str, Any] = {
-            "color": plots.model_colour(model_place(config.model, models)),
-            "label": model_title(config.model),
+            "color": plots.model_colour(model_place(run.config.model, models)),
+            "label": run.title,
             "linewidth": 1.2,
         }
-        epochs = [row["epoch"] for row in history]
-        for ax, term in zip(axes[sizes.index(config.latents)], terms, strict=True):
-            if _present(history, term):
-                ax.plot(epochs, [row[term] for row in history], **style)
+        epochs = [row["epoch"] for row in run.history]
+        for ax, term in zip(axes[sizes.index(run.config.latents)], terms, strict=True):
+            if _present(run.history, term):
+                ax.plot(epochs, [row[term] for row in run.history], **style)
     for size, line in zip(sizes, axes, strict=True):
         for ax, term in zip(line, terms, strict=True):
             plots.headed(plots.tidy(ax), f"{TERMS[term]}, J = {size}")
@@ -98,48 +89,56 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
     """
     groups = by_model_and_size(rows)
     models, sizes = in_order(model for model, _ in groups), sorted({size for _, size in groups})
-    shown = {name: text for name, text in QUALITIES.items() if _values(rows, name, 1)}
-    lines = -(-len(shown) // ACROSS)
+    known = [metric(key) for key in QUALITIES if _values(rows, key, 1)]
+    lines = -(-len(known) // ACROSS)
     sheet = Sheet(WIDTH, 2.6 * lines + 0.4)
-    axes = [sheet.add_subplot(lines, ACROSS, place + 1) for place in range(len(shown))]
-    for ax, (name, (title, scale)) in zip(axes, shown.items(), strict=True):
+    axes = [sheet.add_subplot(lines, ACROSS, place + 1) for place in range(len(known))]
+    for ax, number in zip(axes, known, strict=True):
         for model in models:
             seeds = {size: groups.get((model, size), []) for size in sizes}
-            points = ((size, _values(found, name, scale)) for size, found in seeds.items())
+            points = (
+                (size, _values(own, number.key, number.scale)) for size, own in seeds.items()
+            )
             _draw(ax, points, model, model_place(model, models))
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
         ax.set_xlabel("latent dimensions J")
-        plots.headed(plots.tidy(ax), title)
+        plots.headed(plots.tidy(ax), ", ".join(filter(None, (number.title, number.unit))))
     _legend(sheet, axes)
     return sheet
 
 
-def quality_against_noise(rows: Sequence[Row], references: Mapping[str, Any]) -> Sheet:
+def quality_against_noise(rows: Sequence[Row], baselines: Mapping[str, Any]) -> Sheet:
     """MSE to the clean image against the noise level, one panel a latent size.
 
     Args:
         rows: metrics of runs; the noise is not clipped.
-        references: of the study; its "denoising" rows are drawn in grey beside the models.
+        baselines: of the study; its "denoising" rows are drawn in grey beside the models.
     """
     groups = by_model_and_size(rows)
     models, sizes = in_order(model for model, _ in groups), sorted({size for _, size in groups})
-    sheet = Sheet(WIDTH, 3.4)
-    axes = sheet.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
-    names = {0.0: "mse", **{sigma: f"mse_noise_{sigma}" for sigma in SIGMAS}}
+    lines, across = -(-len(sizes) // MOST), min(len(sizes), MOST)
+    sheet = Sheet(WIDTH, 3.4 * lines)
+    grid = list(sheet.subplots(lines, across, squeeze=False, sharey=True).flat)
+    axes = grid[: len(sizes)]
+    for spare in grid[len(sizes) :]:
+        spare.remove()
+    noisy = {sigma: keys.corrupted(keys.MSE, keys.NOISE, sigma) for sigma in SIGMAS}
+    names = {0.0: keys.MSE, **noisy}
     for ax, size in zip(axes, sizes, strict=True):
         for model in models:
             seeds = groups.get((model, size), [])
             points = ((sigma, _values(seeds, name, 1000)) for sigma, name in names.items())
             _draw(ax, points, model, model_place(model, models))
-        _trivial_lines(ax, references.get("denoising", {}))
+        _baseline_lines(ax, baselines.get("denoising", {}))
         ax.set(yscale="log", xlabel="noise σ", xticks=list(names))
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.minorticks_off()
         plots.headed(plots.tidy(ax), f"J = {size}")
-    axes[0].set_ylabel("MSE ×1000 per pixel")
+    for ax in axes[::across]:
+        ax.set_ylabel("MSE ×1000 per pixel")
     _legend(sheet, axes)
     return sheet
 
@@ -152,13 +151,13 @@ def _values(rows: Iterable[Row], name: str, scale: float) -> list[float]:
 def _draw(ax: Axes, points: Points, model: str, index: int) -> None:
     known = [(x, mean_interval(values)) for x, values in points if values]
     if known:
-        x, means, reaches = np.array([(x, found.mean, found.half_width) for x, found in known]).T
+        x, means, reaches = np.array([(x, mean.mean, mean.half_width) for x, mean in known]).T
         plots.mean_curve(ax, x, means, reaches, label=model_title(model), index=index)
 
 
-def _trivial_lines(ax: Axes, table: Mapping[str, Mapping[str, float]]) -> None:
+def _baseline_lines(ax: Axes, table: Mapping[str, Mapping[str, float]]) -> None:
     """What denoises without any model; a clean image that is left as it is has no place."""
-    for name, style in TRIVIAL.items():
+    for name, style in BASELINES.items():
         row = table.get(name, {})
         known = {0.0: row.get("clean"), **{sigma: row.get(f"{sigma}") for sigma in SIGMAS}}
         values = [(sigma, 1000 * error) for sigma, error in known.items() if error]
@@ -177,7 +176,7 @@ def _legend(sheet: Sheet, axes: Iterable[Axes]) -> None:
         named.values(),
         named.keys(),
         loc="outside upper left",
-        ncols=len(named),
+        ncols=min(len(named), ENTRIES),
         fontsize=plots.TEXT,
         frameon=False,
     )

@@ -1,0 +1,171 @@
+"""One pass of a model over rows: every part is computed when it is first read, and once.
+
+Shape legend: N rows, J latent dimensions.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparsevae.data import Dataset, Split
+from sparsevae.data.dataset import Factors, Labels
+from sparsevae.data.scaling import GREY, Scaling
+from sparsevae.evaluation import pictures
+from sparsevae.evaluation.classifier import Classifier, classifier
+from sparsevae.evaluation.factors import factor_columns
+from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_image, measure
+from sparsevae.metrics import bounds, images, sparsity
+from sparsevae.models import Model
+from sparsevae.storage.arrays import Array, Floats, Row, Rows
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """A model, the rows that it is measured on, and what it says of them.
+
+    Attributes:
+        model: on any device, in evaluation mode.
+        rows: raw where there is a scaling, otherwise as the model takes them, ``(N, *shape)``.
+        labels: class of every row, shape ``(N,)``; None without classes.
+        train: training rows, which probes, classifier and the mean image are made from.
+        scaling: from raw rows to the model's; None where they are the model's already.
+        factors: what rows were drawn from, shape ``(N, K)``, NaN where a factor is absent.
+        factor_groups: columns of the factors that belong together.
+        class_count: number of classes where some may have no row here.
+        classifier_file: where the classifier is kept; None trains it and keeps it nowhere.
+        progress: called with a number of rows as their importance-weighted bound is done.
+    """
+
+    model: Model
+    rows: Rows
+    labels: Labels | None = None
+    train: Split | None = None
+    scaling: Scaling | None = None
+    factors: Factors | None = None
+    factor_groups: tuple[slice, ...] = ()
+    class_count: int = 0
+    classifier_file: Path | None = None
+    progress: Progress = field(default=lambda rows: None)
+
+    @classmethod
+    def of(cls, model: Model, dataset: Dataset, **settings: Any) -> "Pass":
+        """Over the test split of a data set, with its training split.
+
+        Args:
+            model: in evaluation mode.
+            dataset: with the rows.
+            **settings: ``classifier_file`` and ``progress``.
+        """
+        test = dataset.test
+        return cls(
+            model,
+            test.images,
+            test.labels,
+            train=dataset.train,
+            scaling=test.scaling or GREY,
+            factors=test.factors,
+            factor_groups=tuple(dataset.factor_groups.values()),
+            class_count=len(dataset.classes),
+            **settings,
+        )
+
+    @cached_property
+    def x(self) -> Floats:
+        """The rows as the model takes them."""
+        if self.scaling is None:
+            return np.require(self.rows[:], np.float32, ["C", "W"])
+        return self.scaling.apply(self.rows)
+
+    @cached_property
+    def target(self) -> Floats:
+        """The rows as the likelihood scores them.
+
+        They are not cut off at the ends of a scaling where the likelihood is a density.
+        """
+        scaling, density = self.scaling, self.model.family.continuous
+        if scaling is None or scaling.kind != "minmax" or self.outside or not density:
+            return self.x
+        return scaling.apply(self.rows, clip=False)
+
+    @cached_property
+    def outside(self) -> bool:
+        """Whether a row lies where the likelihood, a density on [0, 1], is 0."""
+        family = self.model.family
+        if self.scaling is None or not (family.continuous and family.domain == "unit"):
+            return False
+        scaled = self.scaling.apply(self.rows, clip=False)
+        return bool(scaled.min() < 0 or scaled.max() > 1)
+
+    @property
+    def log_volume(self) -> float:
+        """Nats a row by which a density of raw rows lies below that of the model's rows."""
+        if self.scaling is None or not self.model.family.continuous:
+            return 0.0
+        return self.scaling.log_volume(self.model.shape)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 without labels."""
+        splits = (self.labels, self.train.labels if self.train else None)
+        largest = (int(labels.max()) + 1 for labels in splits if labels is not None)
+        return max(self.class_count, *largest, 0)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """Codes, spike probabilities and terms of the bound of every row."""
+        return measure(self.model, self.x, target=self.target)
+
+    @cached_property
+    def decoded(self) -> Floats:
+        """The mean row decoded from every code, shape ``(N, *shape)``."""
+        return batched(self.model.decode, self.measured.code, self.model)
+
+    @cached_property
+    def pixel_variance(self) -> float:
+        """Variance of the decoded rows as a share of the rows' own."""
+        return images.variance_share(self.decoded, self.x)
+
+    @cached_property
+    def collapse_floor(self) -> float:
+        """Nats a row of a decoder that prints the mean training row.
+
+        NaN without training rows, or for a likelihood that is no score of grey levels.
+        """
+        if self.train is None or self.model.family.normalised:
+            return math.nan
+        return bounds.collapse_floor(mean_image(self.train), self.x)
+
+    @cached_property
+    def ablation_cost(self) -> Floats:
+        """Nats that the reconstruction loses without a dimension, shape ``(J,)``."""
+        return ablation_cost(self.model, self.target, self.measured)
+
+    @cached_property
+    def used(self) -> npt.NDArray[np.bool_]:
+        """Dimensions that the decoder needs, shape ``(J,)``."""
+        return sparsity.used_mask(self.ablation_cost)
+
+    @cached_property
+    def classifier(self) -> Classifier | None:
+        """The classifier of the training rows; None without labelled images."""
+        if self.train is None or self.train.labels is None:
+            return None
+        return classifier(self.train, self.classes, self.classifier_file)
+
+    @cached_property
+    def frame(self) -> "pictures.Frame":
+        """The examples, the axes and the two dimensions of the pictures."""
+        return pictures.frame(self)
+
+    @cached_property
+    def factor_match(self) -> tuple[Row, dict[str, Array]]:
+        """How codes match known factors: columns and the matrix of correlations."""
+        return factor_columns(self.measured.code, self.used, self.factors, self.factor_groups)
