@@ -27,10 +27,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
-Widths = Annotated[
-    tuple[Count, ...],
-    Field(min_length=1, validation_alias=AliasChoices("widths", "channels")),  # the old name
-]
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+BOTH_NAMES = AliasChoices("widths", "channels")  # old folders have the second
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
 C = TypeVar("C", bound="Checked")
 
@@ -85,7 +83,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field((16, 32, 256), validation_alias=BOTH_NAMES)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -154,7 +152,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field((16, 32, 256), validation_alias=BOTH_NAMES)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
