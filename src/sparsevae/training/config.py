@@ -83,7 +83,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = Field((16, 32, 256), validation_alias=BOTH_NAMES)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=BOTH_NAMES)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -152,7 +152,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = Field((16, 32, 256), validation_alias=BOTH_NAMES)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=BOTH_NAMES)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
