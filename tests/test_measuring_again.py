@@ -140,7 +140,7 @@ def test_a_bound_with_more_draws_is_tighter_and_the_only_number_that_changes(
     options = ("--samples", 2000, "--images", 40)
     status, said = command(monkeypatch, capsys, out, *options, "--device", "cpu", name="bound")
     assert status == 0, said
-    after = run.metrics
+    after = RunFolder(run.path).metrics
     changed = {name for name in after if after[name] != before[name]}
     assert changed
     assert changed <= set(BOUND_COLUMNS)

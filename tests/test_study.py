@@ -321,7 +321,7 @@ def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(fin
     made_up_for = json.loads((again / "baselines.json").read_text())
     assert made_up_for.keys() == beside.keys()
     assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
-    assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
+    assert made_up_for["probes"].keys() == beside["probes"].keys()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):
