@@ -168,11 +168,13 @@ def png(mode, size, colour):
 
 
 def test_a_dropped_image_becomes_a_row(study):
-    row = uploads.read_upload(png("RGB", (90, 60), (255, 255, 255)), "image", (1, 28, 28), study.data)
+    row = uploads.read_upload(
+        png("RGB", (90, 60), (255, 255, 255)), "image", (1, 28, 28), study.data
+    )
     assert row.shape == (1, 1, 28, 28)
     assert row.min() > 254
     for content in (b"", b"GIF89a", b"<svg/>", png("L", (4, 4), 9)[:40]):
-        with pytest.raises(DatasetError, match="^The file"):
+        with pytest.raises(DatasetError, match=r"^The file"):
             uploads.read_upload(content, "image", (1, 28, 28), study.data)
 
 
@@ -222,28 +224,62 @@ def hostile_requests(port, count):
     keys = ["r1", "r0%00", "../r0", "r00", "__class__", "<script>", "%F0%9F%92%A5"]
     nan = np.full(4, np.nan, "<f4").tobytes()
     kinds = [
-        lambda: dict(**{TOKEN_HEADER: draw.choice([None, "", "x" * 5000, TOKEN[:-1], f"{TOKEN} "[:0]])}),
-        lambda: dict(Host=draw.choice(hosts)),
-        lambda: dict(Origin=draw.choice(origins)),
-        lambda: dict(Sec_Fetch_Site=draw.choice(["cross-site", "same-site"])),
-        lambda: dict(method=draw.choice(["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])),
-        lambda: dict(path=f"/{draw.choice(names)}"),
-        lambda: dict(path=f"/api/runs/{draw.choice(keys)}"),
-        lambda: dict(method="POST", path=f"/api/runs/{draw.choice(keys)}/decode", body=good),
-        lambda: dict(method="POST", path=f"/api/runs/r0/{draw.choice(keys)}", body=good),
-        lambda: dict(method="POST", path=call, body=bytes(draw.choice([0, 1, 3, 15, 17, 4097]))),
-        lambda: dict(method="POST", path=call, body=nan),
-        lambda: dict(method="POST", path=call, body=b"", Content_Length=str(MOST_BYTES + 1)),
-        lambda: dict(method="POST", path=call, body=b"", Content_Length="9" * draw.randint(20, 400)),
-        lambda: dict(method="POST", path=call, body=b"", Content_Length=draw.choice(["-1", "1e3", "+4", "٤"])),
-        lambda: dict(method="POST", path=call, body=good, Content_Type=draw.choice(["text/plain", None, "application/json"])),
-        lambda: dict(method="POST", path=call, body=b"", Transfer_Encoding="chunked"),
-        lambda: dict(method="POST", path=f"/api/upload/{draw.choice(['exe', 'pickle', '..'])}", body=good),
-        lambda: dict(method="POST", path="/api/upload/image", body=draw.randbytes(200)),
-        lambda: dict(method="POST", path="/api/upload/npy", body=b"\x93NUMPY" + draw.randbytes(80)),
-        lambda: dict(method="POST", path="/api/study", body=good),
-        lambda: dict(method="GET", path=call),
-        lambda: dict(path="/api/study", body=good),
+        lambda: dict(
+            **{TOKEN_HEADER: draw.choice([None, "", "x" * 5000, TOKEN[:-1], f"{TOKEN} "[:0]])}
+        ),
+        lambda: {"Host": draw.choice(hosts)},
+        lambda: {"Origin": draw.choice(origins)},
+        lambda: {"Sec_Fetch_Site": draw.choice(["cross-site", "same-site"])},
+        lambda: {"method": draw.choice(["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])},
+        lambda: {"path": f"/{draw.choice(names)}"},
+        lambda: {"path": f"/api/runs/{draw.choice(keys)}"},
+        lambda: {"method": "POST", "path": f"/api/runs/{draw.choice(keys)}/decode", "body": good},
+        lambda: {"method": "POST", "path": f"/api/runs/r0/{draw.choice(keys)}", "body": good},
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": bytes(draw.choice([0, 1, 3, 15, 17, 4097])),
+        },
+        lambda: {"method": "POST", "path": call, "body": nan},
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": str(MOST_BYTES + 1),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": "9" * draw.randint(20, 400),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": draw.choice(["-1", "1e3", "+4", "٤"]),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": good,
+            "Content_Type": draw.choice(["text/plain", None, "application/json"]),
+        },
+        lambda: {"method": "POST", "path": call, "body": b"", "Transfer_Encoding": "chunked"},
+        lambda: {
+            "method": "POST",
+            "path": f"/api/upload/{draw.choice(['exe', 'pickle', '..'])}",
+            "body": good,
+        },
+        lambda: {"method": "POST", "path": "/api/upload/image", "body": draw.randbytes(200)},
+        lambda: {
+            "method": "POST",
+            "path": "/api/upload/npy",
+            "body": b"\x93NUMPY" + draw.randbytes(80),
+        },
+        lambda: {"method": "POST", "path": "/api/study", "body": good},
+        lambda: {"method": "GET", "path": call},
+        lambda: {"path": "/api/study", "body": good},
     ]
     for number in range(count):
         yield kinds[number % len(kinds)]()
@@ -253,7 +289,9 @@ def test_a_thousand_hostile_requests_are_refused_with_a_sentence(port, study):
     secret = study.runs["r0"].run.path.name.encode()
     statuses = set()
     for request in hostile_requests(port, 1000):
-        request = {name.replace("Sec_Fetch_Site", "Sec-Fetch-Site"): v for name, v in request.items()}
+        request = {
+            name.replace("Sec_Fetch_Site", "Sec-Fetch-Site"): v for name, v in request.items()
+        }
         try:
             status, _, content = ask(port, **request)
         except UnicodeEncodeError:
@@ -269,7 +307,11 @@ def test_a_thousand_hostile_requests_are_refused_with_a_sentence(port, study):
 
 
 def test_what_is_no_request_at_all_does_no_harm(port):
-    for content in (b"\x00" * 100, b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000, b"POST / HTTP/9.9\r\n\r\n"):
+    for content in (
+        b"\x00" * 100,
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000,
+        b"POST / HTTP/9.9\r\n\r\n",
+    ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             try:
                 connection.sendall(content)

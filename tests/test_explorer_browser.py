@@ -1,4 +1,4 @@
-"""The explorer in a real browser: every view, served and as one file, wide and narrow, light and dark.
+"""The explorer in a real browser: served and as one file, wide and narrow, light and dark.
 
 One browser and one server serve all tests; a test has a context of its own.
 """
@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from sparsevae.explorer.static import write_static
-from sparsevae.runs.train import train_run
 from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import train_run
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.recipes import runs
 
@@ -52,7 +52,8 @@ NAMELESS = """() => [...document.querySelectorAll(
   .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim()
     || e.closest("label")?.textContent.trim()))
   .map((e) => e.outerHTML.slice(0, 120))"""
-SETTLED = """() => !document.querySelector(".path:empty") && !!document.querySelector("main[data-shown]")"""
+SETTLED = """() => !document.querySelector(".path:empty")
+  && !!document.querySelector("main[data-shown]")"""
 READ = """
   const canvas = document.querySelector(selector);
   if (!canvas) return null;
@@ -230,7 +231,9 @@ def walk_plane(page, width):
     changes(page, shown, lambda: [page.keyboard.press("ArrowRight") for _ in range(6)])
     row = page.locator(".row-name").inner_text()
     page.keyboard.press("Enter")
-    page.wait_for_function("(text) => document.querySelector('.row-name').textContent !== text", arg=row)
+    page.wait_for_function(
+        "(text) => document.querySelector('.row-name').textContent !== text", arg=row
+    )
 
 
 def walk_dimensions(page):
@@ -240,8 +243,12 @@ def walk_dimensions(page):
     first = page.locator("article[aria-label=VSC] .lines a").first
     page.wait_for_function("() => document.querySelector('.lines b').textContent === '0'")
     page.locator("input[type=search]").fill("2")
-    page.wait_for_function("() => document.querySelectorAll('article[aria-label=VSC] .lines li').length >= 1")
-    assert first.locator("b").inner_text() == "2" or "class" in page.locator("input[type=search]").get_attribute("placeholder")
+    page.wait_for_function(
+        "() => document.querySelectorAll('article[aria-label=VSC] .lines li').length >= 1"
+    )
+    assert first.locator("b").inner_text() == "2" or "class" in page.locator(
+        "input[type=search]"
+    ).get_attribute("placeholder")
     page.locator("input[type=search]").fill("")
     first.click()
     page.wait_for_selector("text=Dimension 0 of VSC")
@@ -280,7 +287,8 @@ def walk_paths(page):
     page.wait_for_function("() => location.hash.includes('to=')")
     page.wait_for_function(SETTLED)
     page.wait_for_function(
-        "() => [...document.querySelectorAll('article .quiet')].every((e) => e.textContent.includes('nats'))"
+        "() => [...document.querySelectorAll('article .quiet')]"
+        ".every((e) => e.textContent.includes('nats'))"
     )
     frames = page.locator("article[aria-label=VSC] .frames")
     assert frames.count() == 2
@@ -295,7 +303,9 @@ def walk_noise(page):
     page.wait_for_selector(".ranking h3")
     before = page.locator(".ranking").get_attribute("aria-label")
     page.locator("[aria-label='Strength of the noise']").fill("0.8")
-    page.wait_for_function("(b) => document.querySelector('.ranking').getAttribute('aria-label') !== b", arg=before)
+    page.wait_for_function(
+        "(b) => document.querySelector('.ranking').getAttribute('aria-label') !== b", arg=before
+    )
     label = page.locator(".ranking").get_attribute("aria-label")
     assert all(name in label for name in ("PCA", "VAE", "VSC", "Noisy image"))
     assert "sigma=0.8" in page.url
@@ -341,7 +351,8 @@ def test_the_focus_goes_through_the_page_in_reading_order(open_page, addresses):
             page.evaluate(
                 "() => { const e = document.activeElement; const b = e.getBoundingClientRect();"
                 " return [e.closest('header, .menu, .source, main')?.className"
-                " || e.closest('header, main')?.tagName || 'skip', e.textContent.slice(0, 20), b.width > 0]; }"
+                " || e.closest('header, main')?.tagName || 'skip', e.textContent.slice(0, 20),"
+                " b.width > 0]; }"
             )
         )
     order = [stop[0] for stop in stops]
@@ -374,7 +385,9 @@ def test_five_clicks_are_enough_for_each_thing(open_page, addresses):
 def test_an_address_brings_everything_back(open_page, addresses):
     page = open_page(addresses["server"])
     page.evaluate("location.hash = '#/image?row=7&edit=r0:1!,2=0.5'")
-    page.wait_for_function("() => document.querySelector('.row-name').textContent.startsWith('Test image 8')")
+    page.wait_for_function(
+        "() => document.querySelector('.row-name').textContent.startsWith('Test image 8')"
+    )
     key = page.locator("article").first.get_attribute("aria-label")
     bar = page.locator(f"article[aria-label={key}] [data-dimension='2']")
     assert "0.500" in bar.get_attribute("aria-valuetext")
@@ -395,12 +408,16 @@ def test_draw_drop_and_save(open_page, addresses, kind, tmp_path):
     page.mouse.move(box["x"] + 140, box["y"] + 220, steps=6)
     page.mouse.up()
     page.locator("dialog[open] button", has_text="Done").click()
-    page.wait_for_function("() => document.querySelector('.row-name').textContent === 'Your drawing'")
+    page.wait_for_function(
+        "() => document.querySelector('.row-name').textContent === 'Your drawing'"
+    )
     assert 64 + 5 < page.evaluate(MEAN, ".source canvas.picture") < 120
     picture = tmp_path / "<img src=x onerror=alert(1)>.png"
     Image.fromarray(np.full((50, 40), 255, np.uint8)).save(picture)
     page.locator("input[type=file]").set_input_files(picture)
-    page.wait_for_function("() => document.querySelector('.row-name').textContent.startsWith('<img')")
+    page.wait_for_function(
+        "() => document.querySelector('.row-name').textContent.startsWith('<img')"
+    )
     assert page.evaluate(MEAN, ".source canvas.picture") == 255
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
@@ -439,7 +456,8 @@ def test_tables_and_counts_with_hostile_names(open_page, counts_run, measured_ru
         before = page.locator("article .value").all_inner_texts()
         page.locator("article .bar").first.click()
         page.wait_for_function(
-            "(b) => [...document.querySelectorAll('article .value')].some((e, i) => e.textContent !== b[i])",
+            "(b) => [...document.querySelectorAll('article .value')]"
+            ".some((e, i) => e.textContent !== b[i])",
             arg=before,
         )
         for view in VIEWS[1:]:
@@ -450,9 +468,13 @@ def test_tables_and_counts_with_hostile_names(open_page, counts_run, measured_ru
         page.locator("button", has_text="Edit").click()
         page.locator(".numbers input").first.fill("3.5")
         page.locator("button", has_text="Use it").click()
-        page.wait_for_function("() => document.querySelector('.row-name').textContent === 'A row of your own'")
+        page.wait_for_function(
+            "() => document.querySelector('.row-name').textContent === 'A row of your own'"
+        )
         assert page.locator("img, i[onerror]").count() == 0
-        assert "<img src=x" in page.locator("select").all_inner_texts()[0] + page.content().replace("&lt;", "<")
+        assert "<img src=x" in page.locator("select").all_inner_texts()[
+            0
+        ] + page.content().replace("&lt;", "<")
     finally:
         stop(process)
 

@@ -27,10 +27,12 @@ class Film:
         self.page, self.frames = page, []
 
     def shoot(self, milliseconds: int = 120) -> None:
+        """Take a frame."""
         raw = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
         self.frames.append((raw.resize(SMALL, Image.Resampling.LANCZOS), milliseconds))
 
     def save(self, path: Path) -> None:
+        """Write the animation with one palette for all frames."""
         palette = self.frames[0][0].quantize(COLOURS, dither=Image.Dither.NONE)
         images = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f, _ in self.frames]
         times = [time for _, time in self.frames]
@@ -85,7 +87,9 @@ def main() -> None:
     command = [sys.executable, "-m", "sparsevae", "explore", sys.argv[1], "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     address = server.stdout.readline().split()[1]
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         size = {"width": WIDTH, "height": HEIGHT}

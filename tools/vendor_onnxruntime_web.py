@@ -35,7 +35,10 @@ def fetch(version: str) -> tuple[str, dict[str, bytes]]:
     with tempfile.TemporaryDirectory() as folder:
         answer = subprocess.run(
             ["npm", "pack", "--json", f"onnxruntime-web@{version}"],
-            cwd=folder, check=True, capture_output=True, text=True,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
         )
         packed = json.loads(answer.stdout)
         facts = packed[0] if isinstance(packed, list) else next(iter(packed.values()))

@@ -49,7 +49,6 @@ class Explored:
 
     def posterior(self, rows: Array) -> tuple[Floats, Floats]:
         """Gate probabilities γ and slab means μ of raw rows, both ``(N, J)``; code is 1[γ>½]·μ."""
-
         compute = partial(gates_and_slabs, self.model)
         with kernels.use("plain"):
             both = batched(compute, self.data.scaling.apply(rows), self.model)

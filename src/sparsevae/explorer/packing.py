@@ -1,9 +1,9 @@
 """One message with words and arrays, as the page reads it from the server and from its own file.
 
-    4 bytes      length of the header, little-endian
-    header       JSON: ``facts`` (anything) and ``arrays`` (name, dtype, shape, offset)
-    padding      to a multiple of 8 bytes
-    the arrays   one after another, little-endian, each at a multiple of 8 bytes
+4 bytes      length of the header, little-endian
+header       JSON: ``facts`` (anything) and ``arrays`` (name, dtype, shape, offset)
+padding      to a multiple of 8 bytes
+the arrays   one after another, little-endian, each at a multiple of 8 bytes
 """
 
 import json

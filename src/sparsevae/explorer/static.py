@@ -57,7 +57,9 @@ def single_page(blocks: dict[str, bytes]) -> str:
     scripts = [runtime.decode().split("//# sourceMappingURL")[0], joined_modules()]
     policy = _policy(style, scripts)
     page = (folder / "index.html").read_text(encoding="utf-8")
-    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>'
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>'
+    )
     page = page.replace('<link rel="icon" href="icon.svg">\n', "")
     page = page.replace('<link rel="stylesheet" href="style.css">', head)
     page = page.replace('<script type="module" src="served.js"></script>\n', "")

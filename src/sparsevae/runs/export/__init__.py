@@ -55,7 +55,7 @@ def require(packages: Sequence[str], what: str) -> None:
 def export_run(
     run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
 ) -> list[Path]:
-    """Write a model's encoder, posterior and decoder as programs that need nothing of this library.
+    """Write encoder, posterior and decoder as programs that need nothing of this library.
 
     The encoder takes raw rows, any number of them, and gives deterministic codes; the posterior
     gives the gates γ and slabs μ behind them, shape ``(rows, 2, latents)``; the decoder takes
