@@ -1,4 +1,4 @@
-"""Encoder, posterior and decoder as programs: traced by PyTorch, written for it or as ONNX, and checked.
+"""Encoder, posterior and decoder as programs: traced, written for PyTorch or as ONNX, checked.
 
 Shape legend: B rows of shape (D,) or (C, H, W), J latent dimensions.
 """
