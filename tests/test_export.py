@@ -157,7 +157,8 @@ def test_the_command_names_the_files_it_wrote(monkeypatch, capsys, tmp_path):
     assert not ended.value.code
     named = capsys.readouterr().out.split()
     assert named == [
-        str(tmp_path / "out" / name) for name in ("encoder.pt2", "posterior.pt2", "decoder.pt2", "export.json")
+        str(tmp_path / "out" / name)
+        for name in ("encoder.pt2", "posterior.pt2", "decoder.pt2", "export.json")
     ]
 
 
