@@ -21,7 +21,6 @@ extensions = [
     "myst_nb",
     "autoapi.extension",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
 ]
@@ -29,7 +28,7 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints", "jupyter_execute"]
 nitpicky = False
 
 # Markdown and notebooks: every notebook is executed at every build, and an error ends it.
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
@@ -66,7 +65,6 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#3f4fa0", "color-brand-content": "#3f4fa0"},
     "dark_css_variables": {"color-brand-primary": "#9fb0ff", "color-brand-content": "#9fb0ff"},
 }
-mathjax_path = "tex-svg.js"  # beside the pages, so that they need no network
 
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
