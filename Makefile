@@ -1,4 +1,5 @@
-# make demo    train the four models on data that needs no download, write demo/report.html
+# make demo    train the four models on data that needs no download, write demo/report.html and
+#              demo/explorer.html
 # make test    every test but the slow ones
 # make lint    style and types
 # make clean   remove the environment and everything generated
@@ -24,7 +25,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 demo: $(READY)
 	$(BIN)/sparsevae study --dataset mnist-5k --latents 2,16 --batch-size 64 --epochs 25 --out demo
+	$(BIN)/sparsevae explore demo/runs/*-16-seed0 --static demo/explorer.html
 	@echo "The report is $(CURDIR)/demo/report.html"
+	@echo "Move the codes: open $(CURDIR)/demo/explorer.html, or run $(BIN)/sparsevae explore demo"
 
 # Two workers share the cores; each has one thread.
 test: export OMP_NUM_THREADS = 1

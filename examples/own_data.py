@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from sklearn.datasets import load_wine
 
 from sparsevae import OpenRun
-from sparsevae.data import readers
+from sparsevae.data import read
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import train_run
@@ -26,7 +26,7 @@ with TemporaryDirectory() as folder:
     rows = wine.data.assign(kind=wine.target).sample(frac=1, random_state=0)
     rows.head(options.limit or len(rows)).to_csv(table, index=False)
 
-    raw = readers.read(table, labels="kind")
+    raw = read(table, labels="kind")
     prepared = prepare(raw, model="vsc", latents=6, epochs=options.epochs)
     print("\n".join(prepared.told))
     run = RunFolder(Path(folder) / "run")

@@ -12,6 +12,7 @@ import socket
 import tempfile
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ from sparsevae.data import mnist
 from sparsevae.models import MODELS
 from sparsevae.models.priors import PRIORS
 from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import train_run
 from sparsevae.storage import cache
 from sparsevae.training.config import StudyConfig
@@ -153,3 +155,30 @@ def tiny_run(tiny_dataset, tmp_path_factory):
     folder = RunFolder(tmp_path_factory.mktemp("runs") / config.name)
     train_run(config, tiny_dataset, folder, device="cpu")
     return folder
+
+
+def table_run(folder, likelihood, values):
+    """A small run on a table in a file, whose names hold markup."""
+    path = folder / "table.csv"
+    names = [f"<i>column {i}</i>" for i in range(values.shape[1])]
+    kinds = ["<img src=x onerror=alert(1)>", "b"]
+    lines = [",".join([*names, "kind"])]
+    lines += [",".join([*map(str, row), kinds[n % 2]]) for n, row in enumerate(values)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    raw = data.read(path, labels="kind")
+    prepared = prepare(raw, latents=3, epochs=3, likelihood=likelihood)
+    run = RunFolder(folder / "run")
+    train_run(prepared.config, prepared.dataset, run, data=prepared.data)
+    return run
+
+
+@pytest.fixture(scope="session")
+def counts_run(tmp_path_factory):
+    values = np.random.default_rng(0).poisson(3.0, (80, 6))
+    return table_run(tmp_path_factory.mktemp("counts"), "poisson", values)
+
+
+@pytest.fixture(scope="session")
+def measured_run(tmp_path_factory):
+    values = np.random.default_rng(1).normal(size=(80, 5)).round(4)
+    return table_run(tmp_path_factory.mktemp("measured"), "gaussian", values)

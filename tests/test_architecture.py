@@ -25,9 +25,9 @@ ROOMS = listed_rooms()
 LOOSE = ["errors", "_version"]  # below every room
 FLOOR = {name: place for place, name in enumerate([*ROOMS, *LOOSE])}
 PUBLIC = [
-    *("RunFolder", "SparseVAEError", "__version__", "encode", "evaluate", "fit", "load"),
-    *("DeterministicCoder", "VariationalCoder", "VariationalSparseCoder"),
-    *("OpenRun", "export_run", "from_pretrained", "push_to_hub", "save_pretrained"),
+    *("RunFolder", "SparseVAEError", "TrainedModel", "__version__", "evaluate", "fit", "load"),
+    *("DeterministicCoder", "SparseVAE", "VariationalCoder", "VariationalSparseCoder"),
+    *("export_run", "from_pretrained", "push_to_hub", "save_pretrained"),
     *("data", "figures", "metrics", "models", "plots"),
 ]
 NAMELESS = {"utils", "util", "common", "helpers", "misc"}

@@ -19,10 +19,14 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sparsevae
 from sparsevae.errors import ConfigurationError, DatasetError
-from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
-from sparsevae.estimators.plan import make_plan
-from sparsevae.models import build, priors
-from sparsevae.training.defaults import LEAST_EPOCHS, MOST_EPOCHS
+from sparsevae.estimators import (
+    DeterministicCoder,
+    SparseVAE,
+    VariationalCoder,
+    VariationalSparseCoder,
+)
+from sparsevae.models import MODELS, build, priors
+from sparsevae.training.defaults import LEAST_EPOCHS, MOST_EPOCHS, settle
 
 CODERS = [VariationalSparseCoder, VariationalCoder, DeterministicCoder]
 each_coder = pytest.mark.parametrize("coder", CODERS)
@@ -42,10 +46,11 @@ def wine():
 
 def own_checks():
     """What ``parametrize_with_checks`` yields, as the list that pytest asks for."""
-    for coder in CODERS:
-        for estimator, check in estimator_checks_generator(few(coder, random_state=None)):
+    coders = [SparseVAE(model, 3, max_iter=1, widths=(4,)) for model in MODELS]
+    for coder in (*coders, VariationalSparseCoder(3, max_iter=1)):
+        for estimator, check in estimator_checks_generator(coder):
             name = getattr(check, "func", check).__name__
-            yield pytest.param(estimator, check, id=f"{coder.__name__}-{name}")
+            yield pytest.param(estimator, check, id=f"{type(coder).__name__}-{coder.model}-{name}")
 
 
 @pytest.mark.parametrize(("estimator", "check"), list(own_checks()))
@@ -59,7 +64,7 @@ def test_scikit_learns_own_checks(estimator, check):
 @each_coder
 def test_a_table_comes_back_in_its_units_better_than_its_mean(coder, wine):
     fitted = few(coder, max_iter=100, n_components=8).fit(wine)
-    assert (fitted.likelihood_, fitted.trunk_, fitted.widths_) == ("gaussian", "mlp", (64,))
+    assert (fitted.likelihood_, fitted.widths_) == ("gaussian", (64,))
     assert fitted.scaling_.kind == "standard"
     assert "0.13 to 1680" in fitted.likelihood_reason_
     restored = fitted.inverse_transform(fitted.transform(wine))
@@ -74,7 +79,7 @@ def test_a_table_comes_back_in_its_units_better_than_its_mean(coder, wine):
 def test_images_keep_their_layout(coder, shape):
     x = np.random.default_rng(0).integers(0, 256, size=(20, *shape), dtype=np.uint8)
     fitted = few(coder, widths=(4, 8)).fit(x)
-    assert (fitted.likelihood_, fitted.trunk_) == ("bernoulli", "convolution")
+    assert (fitted.likelihood_, fitted.widths_) == ("bernoulli", (4, 8))
     assert fitted.scaling_.kind == "grey"
     assert fitted.n_features_in_ == x[0].size
     codes = fitted.transform(x)
@@ -235,8 +240,9 @@ def test_sampled_pixels_are_black_and_white_and_their_means_grey():
     assert ((means > 0) & (means < 1)).all()
 
 
-def test_there_is_nothing_to_sample_from_without_a_prior():
-    assert not hasattr(DeterministicCoder, "sample")
+def test_there_is_nothing_to_sample_from_without_a_prior(wine):
+    with pytest.raises(ConfigurationError, match="'none'"):
+        few(DeterministicCoder).fit(wine).sample(3)
 
 
 @pytest.mark.parametrize("prior", ["fixed", "learned", "mixture"])
@@ -302,7 +308,7 @@ def test_cloning_keeps_parameters_and_forgets_training(coder, wine):
 
 
 def test_the_estimators_are_public_names():
-    for coder in CODERS:
+    for coder in (SparseVAE, *CODERS):
         assert getattr(sparsevae, coder.__name__) is coder
 
 
@@ -322,8 +328,7 @@ def test_quiet_unless_verbose(coder, wine, capsys):
     ("rows", "epochs"), [(10, MOST_EPOCHS), (320, 200), (100_000, LEAST_EPOCHS)]
 )
 def test_epochs_follow_the_number_of_rows(rows, epochs):
-    parameters = VariationalCoder(batch_size=64).get_params()
-    assert make_plan(parameters, np.zeros((rows, 2))).epochs == epochs
+    assert settle(np.zeros((rows, 2)), batch_size=64).config.epochs == epochs
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from sparsevae.runs import export
 from sparsevae.runs.export import export_run, hub, programs
 from sparsevae.runs.folder import FORMAT, RunFolder
 from sparsevae.runs.train import new_model
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.training.config import DataConfig, RunConfig
 
 SCALINGS = {
@@ -90,7 +90,7 @@ def test_onnx_takes_raw_rows_and_gives_the_models_codes_and_rows(kind, tmp_path)
     files = export_run(run, tmp_path / "out")
     assert [file.name for file in files] == ["encoder.onnx", "decoder.onnx", "export.json"]
     told = json.loads(files[2].read_text())
-    opened, rows = OpenRun.open(run), rows_for(run)
+    opened, rows = TrainedModel.load(run), rows_for(run)
     sessions = [onnxruntime.InferenceSession(file) for file in files[:2]]
     for count in (1, 7):  # the number of rows is free
         raw = rows[:count].astype(told["rows"]["dtype"])
@@ -112,7 +112,7 @@ SLOW = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES]
 def test_every_model_becomes_a_program_of_pytorch(name, kind, tmp_path):
     run = untrained(tmp_path / "run", name, kind)
     encoder, decoder, about = export_run(run, tmp_path / "out", "torch")
-    opened, rows = OpenRun.open(run), rows_for(run)
+    opened, rows = TrainedModel.load(run), rows_for(run)
     taken = torch.from_numpy(rows.astype(json.loads(about.read_text())["rows"]["dtype"]))
     codes = torch.export.load(encoder).module()(taken).detach().numpy()
     expected = opened.encode(rows)
@@ -123,7 +123,7 @@ def test_every_model_becomes_a_program_of_pytorch(name, kind, tmp_path):
 
 
 def test_a_program_that_differs_is_refused(tmp_path):
-    encoder, _ = programs.programs(OpenRun.open(untrained(tmp_path / "run", kind="counts")))
+    encoder, _ = programs.programs(TrainedModel.load(untrained(tmp_path / "run", kind="counts")))
     largest = max(1.0, float(np.abs(encoder.expected).max()))
     wrong = {"a little": 2e-5 * largest, "not a number": np.nan}
     for offset in wrong.values():
@@ -263,9 +263,9 @@ def test_a_run_goes_to_the_hub_and_comes_back(finished, tmp_path):
         run = hub.from_pretrained("me/model", tmp_path / "run", token="right", endpoint=endpoint)
     assert run.path == tmp_path / "run"
     rows = rows_for(finished)
-    expected = OpenRun.open(finished).encode(rows)
-    np.testing.assert_array_equal(OpenRun.open(run).encode(rows), expected)
-    assert run.metrics == finished.metrics
+    expected = TrainedModel.load(finished).encode(rows)
+    np.testing.assert_array_equal(run.encode(rows), expected)
+    assert RunFolder(run.path).metrics == finished.metrics
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_what_the_hub_refuses_is_one_sentence(act, error, says, finished):
 def test_saved_and_loaded_from_a_folder_without_the_hub(finished, tmp_path):
     hub.save_pretrained(finished, tmp_path / "copy")
     rows = rows_for(finished)
-    found = OpenRun.open(hub.from_pretrained(tmp_path / "copy")).encode(rows)
-    np.testing.assert_array_equal(found, OpenRun.open(finished).encode(rows))
+    found = hub.from_pretrained(tmp_path / "copy").encode(rows)
+    np.testing.assert_array_equal(found, TrainedModel.load(finished).encode(rows))
 
 
 def test_the_card_says_what_was_trained_on_and_every_number_with_its_definition(
@@ -356,7 +356,7 @@ HOSTILE = {
 def test_a_configuration_that_lies_is_one_sentence(case, finished, tmp_path):
     run = changed(finished, tmp_path, HOSTILE[case])
     with pytest.raises((RunFolderError, ConfigurationError)) as caught:
-        OpenRun.open(run)
+        TrainedModel.load(run)
     sentence(caught)
 
 
@@ -365,7 +365,7 @@ def test_a_scaling_of_another_length_than_the_rows_is_refused(finished, tmp_path
         content["data"]["scaling"].update(shift=[0.0] * 3, scale=[1.0] * 3)
 
     with pytest.raises(RunFolderError, match="scaling") as caught:
-        OpenRun.open(changed(finished, tmp_path, change))
+        TrainedModel.load(changed(finished, tmp_path, change))
     sentence(caught)
 
 

@@ -222,7 +222,7 @@ def test_fitting_in_memory_gives_the_weights_of_the_run(tiny_dataset, tmp_path):
         latents=4,
         epochs=2,
         batch_size=64,
-        recipe_name="protocol",
+        recipe="protocol",
         device="cpu",
         **arguments,
     )
@@ -285,7 +285,7 @@ def refused(error, action):
         ({"epochs": 0}, "epochs"),
         ({"batch_size": -1}, "batch_size"),
         ({"seed": -1}, "seed"),
-        ({"recipe_name": "soup"}, "soup"),
+        ({"recipe": "soup"}, "soup"),
     ],
     ids=str,
 )
@@ -297,7 +297,7 @@ def test_a_wrong_setting_is_one_sentence(settings, named, tiny_dataset):
 
 def test_a_known_recipe_is_named_where_an_unknown_one_is_refused(tiny_dataset):
     few = tiny_dataset.train.images[:20]
-    message = refused(ConfigurationError, lambda: fit(few, recipe_name="soup"))
+    message = refused(ConfigurationError, lambda: fit(few, recipe="soup"))
     assert all(name in message for name in RECIPES)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import sparse
 
 from sparsevae import cli
-from sparsevae.data import Dataset, files
+from sparsevae.data import Dataset, Raw, read
 from sparsevae.data.scaling import GREY
 from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
 from sparsevae.runs import train as train_module
@@ -21,7 +21,7 @@ from sparsevae.runs.codes import read_codes, write_codes
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import MOST_TEST_ROWS, held_out, prepare
 from sparsevae.runs.train import train_run
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.training import loop
 
 RNG = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def test_a_fit_leaves_a_whole_run_with_the_units_of_its_data(table_run):
     assert (data.columns, data.classes, data.dtype) == (NAMES, ("a", "b"), "float64")
     assert config.dataset == "table"
     assert config.arguments["likelihood"] == "gaussian"
-    train, _ = held_out(files.read(data.source, labels="kind"), 0.1)
+    train, _ = held_out(read(data.source, labels="kind"), 0.1)
     np.testing.assert_allclose(data.scaling.shift, TABLE[train].mean(0), rtol=1e-9)
     np.testing.assert_allclose(data.scaling.scale, TABLE[train].std(0), rtol=1e-9)
     figures = {path.name for path in (table_run.path / "figures").glob("*.png")}
@@ -113,7 +113,7 @@ def test_the_command_says_what_it_chose_and_why(place, capsys, monkeypatch):
 
 
 def raw_of(values, **changes):
-    found = files.Raw(values, None, (), (), "0" * 64, "made.npy")
+    found = Raw(values, None, (), (), "0" * 64, "made.npy")
     return replace(found, **changes)
 
 
@@ -210,7 +210,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     settings = {"latents": 2, "epochs": 3, "batch_size": 16, "widths": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
     monkeypatch.setattr(train_module, "RESIDENT", 0)
-    mapped = prepare(replace(files.read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
+    mapped = prepare(replace(read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
     with pytest.raises(InterruptionError):
         train(mapped, tmp_path / "parts", stop_after=len(values))
     parts = train(mapped, tmp_path / "parts")
@@ -239,12 +239,14 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from sparsevae import files, fitting, rows
-from sparsevae.own_data import prepare
-from sparsevae.runs import RunFolder
+from sparsevae.data import read
+from sparsevae.runs import train
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import prepare
+from sparsevae.storage import arrays
 
 torch.set_num_threads(1)
-rows.BLOCK_VALUES = 2**16
+arrays.BLOCK_VALUES = 2**16
 train.RESIDENT = 2**20
 train.MEASURED = 500
 
@@ -261,7 +263,7 @@ def peak(path, out):
     global most
     most = 0
     start = anonymous()
-    prepared = prepare(files.read(path), model="ae", latents=2, epochs=1, batch_size=500)
+    prepared = prepare(read(path), model="ae", latents=2, epochs=1, batch_size=500)
     train.train_run(
         prepared.config, prepared.dataset, RunFolder(out), data=prepared.data,
         device="cpu", progress=look,
@@ -322,7 +324,7 @@ def test_decoded_codes_are_the_reconstruction_in_the_datas_units(table_run, plac
     assert command("encode", table_run.path, place / "table.csv", "--out", codes) == 0
     assert command("decode", table_run.path, codes, "--out", rows) == 0
     assert command("reconstruct", table_run.path, place / "table.csv", "--out", restored) == 0
-    found = files.read(rows)
+    found = read(rows)
     assert found.columns == NAMES
     whole = np.load(restored)
     assert whole.dtype == np.float64
@@ -353,9 +355,9 @@ def test_images_keep_their_type_and_can_be_looked_at(colour_run, place, tmp_path
     [("uint8", 300.4, 255), ("uint8", -3.0, 0), ("int16", 2.6, 3), ("float64", 2.25, 2.25)],
 )
 def test_whole_numbers_are_rounded_and_cut_off(dtype, value, expected, table_run):
-    opened = OpenRun.open(table_run)
+    opened = TrainedModel.load(table_run)
     data = opened.data.model_copy(update={"dtype": dtype, "scaling": GREY})
-    found = replace(opened, data=data).raw(np.full((1, 4), value / 255, np.float32))
+    found = replace(opened, data=data)._raw(np.full((1, 4), value / 255, np.float32), True)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -390,7 +392,7 @@ def test_drawn_counts_are_counts(place, tmp_path):
     run = place / "said"
     if not run.exists():
         assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) == 0
-    opened = OpenRun.open(run)
+    opened = TrainedModel.load(run)
     drawn = opened.sample(200)
     assert drawn.dtype == COUNTS.dtype
     assert drawn.min() >= 0
@@ -404,7 +406,7 @@ def test_a_run_of_a_study_is_used_alike(tiny_run, tiny_dataset, tmp_path):
     assert command("encode", tiny_run.path, path, "--out", out) == 0
     expected = tiny_run.load().encode(torch.from_numpy(tiny_dataset.test.scaled())).numpy()
     np.testing.assert_allclose(np.load(out), expected, atol=1e-5)
-    assert OpenRun.open(tiny_run).sample(2).dtype == np.uint8
+    assert TrainedModel.load(tiny_run).sample(2).dtype == np.uint8
 
 
 # ------------------------------------------------------------------ traverse and evaluate
@@ -423,12 +425,12 @@ def test_a_traversal_shows_a_row_of_images_a_dimension(colour_run, tmp_path):
 
 
 def test_effects_on_columns_are_what_the_decoder_does(table_run, tmp_path):
-    arrays, opened = table_run.pictures, OpenRun.open(table_run)
+    arrays, opened = table_run.pictures, TrainedModel.load(table_run)
     axes, base = arrays["axis_values"], arrays["base_codes"][-1]
     codes = np.stack([base, base])
     codes[:, 1] = np.nanmin(axes[1]), np.nanmax(axes[1])
     low, high = opened.model.decode(torch.from_numpy(codes)).numpy()
-    _, test = held_out(files.read(table_run.data.source, labels="kind"), 0.1)
+    _, test = held_out(read(table_run.data.source, labels="kind"), 0.1)
     spread = opened.data.scaling.apply(TABLE[test]).std(0)
     np.testing.assert_allclose(arrays["effects"][1], (high - low) / spread, rtol=1e-3, atol=1e-5)
     assert command("traverse", table_run.path, "--out", tmp_path / "effects.svg") == 0
@@ -436,7 +438,7 @@ def test_effects_on_columns_are_what_the_decoder_does(table_run, tmp_path):
 
 
 def test_measuring_on_the_rows_held_out_gives_the_runs_own_numbers(table_run, tmp_path, capsys):
-    raw = files.read(table_run.data.source, labels="kind")
+    raw = read(table_run.data.source, labels="kind")
     _, test = held_out(raw, 0.1)
     path, out = tmp_path / "test.csv", tmp_path / "numbers.json"
     write_table(path, TABLE[test], labels=False)
@@ -521,7 +523,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(table_run, colour_run, pla
 def test_a_model_without_a_prior_has_nothing_to_draw_from(tmp_path):
     run = train(prepare(raw_of(TABLE), model="ae", latents=2, epochs=1), tmp_path / "run")
     with pytest.raises(ConfigurationError, match="prior"):
-        OpenRun.open(run).sample(3)
+        TrainedModel.load(run).sample(3)
 
 
 def test_hostile_codes_are_one_sentence(tmp_path):

@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.runs import folder
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import new_model
+from sparsevae.runs.train import new_model, train_run
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 
@@ -22,7 +21,7 @@ SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "widths": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),
-    *("findings.json", "pictures.safetensors", "metrics.json"),
+    *("diagnostics.json", "pictures.safetensors", "metrics.json"),
 }
 
 
@@ -59,7 +58,7 @@ def sentence(caught):
 
 
 def test_a_finished_run_holds_the_files_it_promises_and_no_other(tiny_run):
-    assert {path.name for path in tiny_run.path.iterdir()} == FILES
+    assert {path.name for path in tiny_run.path.iterdir()} == {*FILES, files.LOCK}
     assert os.fspath(tiny_run) == str(tiny_run.path)
     assert tiny_run.finished
     assert tiny_run.has_weights
@@ -75,13 +74,13 @@ def test_a_run_remembers_what_it_was(tiny_run, tiny_dataset):
 
 
 def test_a_loaded_model_is_the_trained_one(tiny_run, tiny_dataset):
-    model = folder.load(str(tiny_run.path))
+    model = RunFolder(str(tiny_run.path)).load()
     assert not model.training
     checkpoint, _ = tiny_run.load_checkpoint()
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, checkpoint[f"model/{name}"])
     chosen = tiny_run.pictures["example_indices"]
-    codes = model.encode(torch.from_numpy(unit(tiny_dataset.test.take(chosen))))
+    codes = model.encode(torch.from_numpy(tiny_dataset.test.take(chosen).scaled()))
     torch.testing.assert_close(codes.numpy(), tiny_run.pictures["base_codes"][:-1])
 
 
@@ -170,6 +169,16 @@ def test_a_crash_while_writing_leaves_the_old_file_and_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path, tiny_dataset):
+    folder = RunFolder(tmp_path / "run")
+    with (
+        files.locked(folder.path),
+        pytest.raises(OutputError, match="Another process works on the folder"),
+    ):
+        train_run(config(), tiny_dataset, folder, device="cpu")
+    assert [path.name for path in folder.path.iterdir()] == [files.LOCK]
+
+
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "metrics.json"
     files.write_json(path, {"mse": 1})
@@ -251,7 +260,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 
 def test_a_folder_that_is_not_there_is_not_a_run(tmp_path):
     with pytest.raises(RunFolderError, match=r"nowhere is not finished: it has no config\.json"):
-        folder.load(tmp_path / "nowhere")
+        RunFolder(tmp_path / "nowhere").load()
 
 
 # ------------------------------------------------------------------ another configuration

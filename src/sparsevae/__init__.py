@@ -2,15 +2,14 @@
 
 The public names are loaded when they are first used, so that ``import sparsevae`` is quick:
 
-* :func:`fit` trains a model in memory, :func:`load` takes one from a run folder;
-* :func:`encode` gives its codes, :func:`evaluate` measures it;
-* :class:`RunFolder` is a run on disk, :class:`OpenRun` one in use on raw data;
+* :func:`fit` trains a model on rows of your own, :func:`load` takes one from a run folder: both
+  give a :class:`TrainedModel`, which encodes, decodes, samples, measures, saves and exports;
+* :func:`evaluate` measures a network; :class:`RunFolder` is a run on disk;
+* :class:`SparseVAE` is a scikit-learn estimator; :class:`VariationalSparseCoder`,
+  :class:`VariationalCoder` and :class:`DeterministicCoder` are its former names;
 * :func:`export_run` writes ONNX; :func:`push_to_hub`, :func:`from_pretrained` and
   :func:`save_pretrained` are the Hugging Face Hub's;
-* :class:`VariationalSparseCoder`, :class:`VariationalCoder` and :class:`DeterministicCoder` are
-  scikit-learn estimators;
-* the modules :mod:`datasets`, :mod:`figures`, :mod:`files`, :mod:`metrics`, :mod:`models`,
-  :mod:`plots`.
+* the modules :mod:`data`, :mod:`figures`, :mod:`metrics`, :mod:`models` and :mod:`plots`.
 """
 
 from importlib import import_module
@@ -21,26 +20,29 @@ from sparsevae._version import __version__ as __version__
 if TYPE_CHECKING:
     from sparsevae import data, metrics, models
     from sparsevae.errors import SparseVAEError
-    from sparsevae.estimators import DeterministicCoder, VariationalCoder, VariationalSparseCoder
+    from sparsevae.estimators import (
+        DeterministicCoder,
+        SparseVAE,
+        VariationalCoder,
+        VariationalSparseCoder,
+    )
     from sparsevae.evaluation import evaluate
-    from sparsevae.evaluation.passes import encode
     from sparsevae.report import figures, plots
     from sparsevae.runs.export import export_run
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
-    from sparsevae.runs.folder import RunFolder, load
+    from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
-    from sparsevae.runs.trained import OpenRun
-
+    from sparsevae.runs.trained import TrainedModel, load
 
 __all__ = [
     "DeterministicCoder",
-    "OpenRun",
     "RunFolder",
+    "SparseVAE",
     "SparseVAEError",
+    "TrainedModel",
     "VariationalCoder",
     "VariationalSparseCoder",
     "data",
-    "encode",
     "evaluate",
     "export_run",
     "figures",
@@ -54,35 +56,31 @@ __all__ = [
     "save_pretrained",
 ]
 
+_MODULES = {"figures": "report.figures", "plots": "report.plots"}
 _HOMES = {
-    "DeterministicCoder": "estimators",
-    "OpenRun": "runs.trained",
-    "RunFolder": "runs.folder",
-    "SparseVAEError": "errors",
-    "VariationalCoder": "estimators",
-    "VariationalSparseCoder": "estimators",
-    "encode": "evaluation.passes",
-    "evaluate": "evaluation",
-    "export_run": "runs.export",
-    "figures": "report",
-    "fit": "runs.train",
-    "from_pretrained": "runs.export.hub",
-    "load": "runs.folder",
-    "plots": "report",
-    "push_to_hub": "runs.export.hub",
-    "save_pretrained": "runs.export.hub",
+    "errors": ("SparseVAEError",),
+    "estimators": (
+        "DeterministicCoder",
+        "SparseVAE",
+        "VariationalCoder",
+        "VariationalSparseCoder",
+    ),
+    "evaluation": ("evaluate",),
+    "runs.export": ("export_run",),
+    "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
+    "runs.folder": ("RunFolder",),
+    "runs.train": ("fit",),
+    "runs.trained": ("TrainedModel", "load"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'sparsevae' has no attribute {name!r}")
-    if name in _HOMES:
-        home = f"sparsevae.{_HOMES[name]}"
-        if name in ("figures", "plots"):
-            return import_module(f"{home}.{name}")
-        return getattr(import_module(home), name)
-    return import_module(f"sparsevae.{name}")
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"sparsevae.{home}"), name)
+    return import_module(f"sparsevae.{_MODULES.get(name, name)}")
 
 
 def __dir__() -> list[str]:

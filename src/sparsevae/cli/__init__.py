@@ -1,11 +1,12 @@
 """The command line; heavy libraries are imported by the commands that need them."""
 
-from sparsevae.cli import export, look_up, own_data, reproduce, studies
+from sparsevae.cli import explore, export, look_up, own_data, reproduce, studies
 from sparsevae.cli.application import app, main
 
 PANELS = {
     studies: "Studies",
     reproduce: "Studies",
+    explore: "Studies",
     own_data: "Your own data",
     export: "Share",
     look_up: "Look up",

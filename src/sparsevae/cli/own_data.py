@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sparsevae.data import Raw
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import Prepared
-    from sparsevae.runs.trained import OpenRun
+    from sparsevae.runs.trained import TrainedModel
 
 Data = Annotated[
     str,
@@ -22,21 +22,15 @@ Data = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Columns = Annotated[str | None, typer.Option(help="A table's columns, such as width,height.")]
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
-Array = Annotated[str | None, typer.Option(help="Which array of an .npz.")]
+Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
 Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
+RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
 
 
-def read(
-    path: str,
-    columns: str | list[str] | None = None,
-    labels: str | None = None,
-    array: str | None = None,
-    channels: str | None = None,
-    fewest: int = 2,
-) -> "Raw":
+def read(path: str, channels: str | None = None, **options: Any) -> "Raw":
     """What a path holds, by the options of the commands.
 
     Raises:
@@ -48,22 +42,14 @@ def read(
 
     if channels not in (None, "first", "last"):
         raise ConfigurationError(f"--channels is first or last, not {channels!r}.")
-    chosen = names(columns) if isinstance(columns, str) else columns
-    return readers.read(
-        path,
-        columns=chosen,
-        labels=labels,
-        array=array,
-        channels=channels,  # type: ignore[arg-type] # compared above
-        fewest=fewest,
-    )
+    return readers.read(path, channels=channels, **options)  # type: ignore[arg-type] # compared
 
 
-def read_for(run: "OpenRun", path: str, **options: Any) -> "Raw":
-    """Rows for a run, one or more: of a table with names, the columns that it was trained on."""
+def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
+    """Rows for a model, one or more: of a table with names, the columns it was trained on."""
     ending = Path(path).suffix.lower()
-    if run.data.columns and ending in (".csv", ".tsv", ".parquet"):
-        options["columns"] = list(run.data.columns)
+    if trained.data.columns and ending in (".csv", ".tsv", ".parquet"):
+        options["columns"] = list(trained.data.columns)
     return read(path, fewest=1, **options)
 
 
@@ -77,11 +63,12 @@ def fit(
     widths: Annotated[str | None, typer.Option(help="Of the network: 16,32,256.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     test_fraction: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.1,
     columns: Columns = None,
     labels: Labels = None,
-    array: Array = None,
+    array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
@@ -92,55 +79,56 @@ def fit(
     from sparsevae.training import loop
 
     loop.device(device)
-    wide = numbers(widths, "--widths")
     prepared = prepare(
-        read(path, columns, labels, array, channels),
+        read(path, channels, columns=names(columns), labels=labels, array=array),
+        test_fraction=test_fraction,
         model=model,
         latents=latents,
         likelihood=likelihood,
-        scaling=scaling,  # type: ignore[arg-type] # a wrong one is refused there
-        widths=None if wide is None else tuple(wide),
+        scaling=scaling,
+        widths=numbers(widths, "--widths"),
         epochs=epochs,
         batch_size=batch_size,
+        recipe=recipe,
         seed=seed,
-        test_fraction=test_fraction,
     )
-    for sentence in prepared.told:
-        typer.echo(sentence)
+    for note in prepared.notes:
+        typer.echo(note)
+    train(prepared, RunFolder(out), device)
     run = RunFolder(out)
-    train(prepared, run, device)
     for figure in drawn(run):
         typer.echo(f"Picture: {figure}")
     typer.echo(f"Run: {out}")
+    for sign in run.diagnosis.get("findings", ()):
+        if sign["severity"] == "alarm":
+            typer.echo(f"Alarm: {sign['sentence']}")
 
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
     from sparsevae.cli.bars import following
-    from sparsevae.runs.train import train_run
+    from sparsevae.runs.train import train_prepared
     from sparsevae.training import loop
 
-    config = prepared.config
+    config, was_finished = prepared.config, run.finished
     with following() as listener:
-        if run.finished:
-            run.start(config, prepared.dataset.sha256, prepared.dataset.shape, prepared.data)
-            listener.say(f"{run.path} is finished already.")
-            return
-        listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
-        loop.prepare_process()
+        if not was_finished:
+            listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
+            loop.prepare_process()
         try:
-            train_run(
-                config,
-                prepared.dataset,
+            train_prepared(
+                prepared,
                 run,
-                data=prepared.data,
                 device=device,
                 progress=lambda rows: listener.images(config.name, rows),
                 warn=listener.say,
             )
         except KeyboardInterrupt:
             raise typer.Exit(stopped()) from None
-        listener.finished(config.name, run.metrics)
+        if was_finished:
+            listener.say(f"{run.path} is finished already.")
+        else:
+            listener.finished(config.name, run.metrics)
 
 
 def drawn(run: "RunFolder") -> list[Path]:
@@ -155,72 +143,56 @@ def encode(
     run: Run,
     path: Data,
     out: Annotated[Path, typer.Option(help="codes.npy, .csv, or .npz (sparse).")],
-    array: Array = None,
+    array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
 ) -> None:
     """Write the deterministic code of every row."""
-    from sparsevae.runs.codes import check_codes_place, write_codes
-    from sparsevae.runs.trained import OpenRun
+    from sparsevae.runs.codes import CODE_WRITERS, check_place, write_codes
 
-    opened = OpenRun.open(run, device)
-    check_codes_place(out)
-    codes = opened.encode(opened.check(read_for(opened, path, array=array, channels=channels)))
+    trained = load(run, device)
+    check_place(out, CODE_WRITERS)
+    codes = trained.encode(read_for(trained, path, array=array, channels=channels))
     write_codes(out, codes)
     typer.echo(f"{len(codes):,} codes of {codes.shape[1]} numbers, {(codes == 0).mean():.0%} 0.")
-
-
-def keep_rows(out: Path, rows: "npt.NDArray[Any]", run: "OpenRun") -> None:
-    """Write rows that a run gave, and say how many and of what shape they are."""
-    from sparsevae.runs.codes import write_rows
-
-    write_rows(out, rows, run.data)
-    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
 
 
 @app.command()
 def decode(
     run: Run,
     codes: Annotated[Path, typer.Argument(help=".npy, .csv, or .npz of scipy.sparse.")],
-    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    out: RowsFile,
     floats: Floats = False,
     device: Device = "auto",
 ) -> None:
     """Write the mean row of every code, in the data's own units."""
-    from sparsevae.runs.codes import check_rows_place, read_codes
-    from sparsevae.runs.trained import OpenRun
+    from sparsevae.runs.codes import read_codes
 
-    opened = OpenRun.open(run, device)
-    check_rows_place(out, opened.model.shape)
-    rows = opened.decode(read_codes(codes, opened.model.latents), own_type=not floats)
-    keep_rows(out, rows, opened)
+    trained = load(run, device, out)
+    rows = trained.decode(read_codes(codes, trained.model.latents), own_type=not floats)
+    keep_rows(out, rows, trained)
 
 
 @app.command()
 def reconstruct(
     run: Run,
     path: Data,
-    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    out: RowsFile,
     floats: Floats = False,
-    array: Array = None,
+    array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
 ) -> None:
     """Write what is left of every row after its code, in the data's own units."""
-    from sparsevae.runs.codes import check_rows_place
-    from sparsevae.runs.trained import OpenRun
-
-    opened = OpenRun.open(run, device)
-    check_rows_place(out, opened.model.shape)
-    rows = opened.check(read_for(opened, path, array=array, channels=channels))
-    restored = opened.decode(opened.encode(rows), own_type=not floats)
-    keep_rows(out, restored, opened)
+    trained = load(run, device, out)
+    rows = read_for(trained, path, array=array, channels=channels)
+    keep_rows(out, trained.reconstruct(rows, own_type=not floats), trained)
 
 
 @app.command()
 def sample(
     run: Run,
-    out: Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")],
+    out: RowsFile,
     count: Annotated[int, typer.Option(help="How many rows.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     mean: Annotated[
@@ -230,13 +202,28 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Write new rows: codes drawn from the prior, decoded."""
-    from sparsevae.runs.codes import check_rows_place
-    from sparsevae.runs.trained import OpenRun
+    trained = load(run, device, out)
+    rows = trained.sample(count, seed, noise=not mean, own_type=not floats)
+    keep_rows(out, rows, trained)
 
-    opened = OpenRun.open(run, device)
-    check_rows_place(out, opened.model.shape)
-    rows = opened.sample(count, seed, noise=not mean, own_type=not floats)
-    keep_rows(out, rows, opened)
+
+def load(run: Path, device: str, rows_to: Path | None = None) -> "TrainedModel":
+    """A trained model, when rows of its data can be written to a place."""
+    from sparsevae.runs.codes import check_rows_place
+    from sparsevae.runs.trained import TrainedModel
+
+    trained = TrainedModel.load(run, device)
+    if rows_to is not None:
+        check_rows_place(rows_to, trained.model.shape)
+    return trained
+
+
+def keep_rows(out: Path, rows: "npt.NDArray[Any]", trained: "TrainedModel") -> None:
+    """Write rows that a model gave, and say how many and of what shape they are."""
+    from sparsevae.runs.codes import write_rows
+
+    write_rows(out, rows, trained.data)
+    typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
 
 
 @app.command()
@@ -260,21 +247,20 @@ def evaluate(
     path: Data,
     labels: Labels = None,
     out: Annotated[Path | None, typer.Option(help="Write the numbers to this .json.")] = None,
-    array: Array = None,
+    array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
-    from sparsevae.evaluation import evaluate_dataset
     from sparsevae.runs.codes import check_place
-    from sparsevae.runs.trained import OpenRun
     from sparsevae.storage.files import write_json
 
-    opened = OpenRun.open(run, device)
+    trained = load(run, device)
     if out is not None:
         check_place(out, (".json",))
-    raw = read_for(opened, path, labels=labels, array=array, channels=channels)
-    row = evaluate_dataset(opened.model, opened.measurable(raw)).metrics
+    row = trained.evaluate(
+        read_for(trained, path, labels=labels, array=array, channels=channels)
+    ).metrics
     for name, value in row.items():
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")

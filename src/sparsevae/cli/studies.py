@@ -156,7 +156,7 @@ def figures(
         )
     if image not in (None, "mean") and not str(image).isdigit():
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
-    base = image if image in (None, "mean") else int(image)
+    base: Any = image if image in (None, "mean") else int(str(image))
     for run in finished_runs(folder):
         for path in draw(run, chosen, base):
             typer.echo(path)

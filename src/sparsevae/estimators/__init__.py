@@ -1,10 +1,10 @@
 """Estimators for scikit-learn: codes of tables and images, with its interface and its rules."""
 
-from sparsevae.estimators.base import Coder
-from sparsevae.estimators.coders import (
+from sparsevae.estimators.aliases import (
     DeterministicCoder,
     VariationalCoder,
     VariationalSparseCoder,
 )
+from sparsevae.estimators.estimator import SparseVAE
 
-__all__ = ["Coder", "DeterministicCoder", "VariationalCoder", "VariationalSparseCoder"]
+__all__ = ["DeterministicCoder", "SparseVAE", "VariationalCoder", "VariationalSparseCoder"]

@@ -6,13 +6,12 @@ Shape legend: N rows, of shape (D,) or (C, H, W).
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sparsevae.errors import DatasetError
+from sparsevae.storage.arrays import Array
 
-Array = npt.NDArray[Any]
 IMAGE_DIMENSIONS = (3, 4)  # (N, H, W) and (N, C, H, W)
 
 

@@ -15,6 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from sparsevae.runs.codes import tiles
 from sparsevae.storage.arrays import Array
 
 # Ten colours that stay apart for colour-blind eyes. Source: Petroff 2021, arXiv:2107.02270.
@@ -57,25 +58,6 @@ def written(value: float, digits: int) -> str:
         ('−1.2', '0.0')
     """
     return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def tiles(images: Array) -> Array:
-    """Images side by side as one picture, every one of them upright.
-
-    Args:
-        images: shape ``(R, M, C, H, W)``; the first row is the top one.
-
-    Returns:
-        Shape ``(R·H, M·W, 3)`` for three channels, else ``(R·H, M·W)``, channels averaged.
-
-    Example:
-        >>> tiles(np.arange(8).reshape(1, 2, 1, 2, 2))
-        array([[0., 1., 4., 5.],
-               [2., 3., 6., 7.]])
-    """
-    rows, columns, channels, height, width = images.shape
-    joined = images.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
-    return joined if channels == 3 else np.asarray(joined.mean(2))
 
 
 def draw_tiles(ax: Axes, images: Array, bottom: float = 0.0, *, smooth: bool = True) -> Axes:
@@ -176,7 +158,7 @@ def scatter_codes(
     points = codes[grey_first] if len(coloured) < len(classes) else codes
     order = labels[grey_first] if len(coloured) < len(classes) else labels
     ax.scatter(points[:, 0], points[:, 1], c=palette[order].tolist(), **style)
-    named = [(shortened(classes[k]), palette[k]) for k in coloured]
+    named = [(shortened(classes[k]), palette[k]) for k in coloured.tolist()]
     if len(coloured) < len(classes):
         named.append((f"{len(classes) - len(coloured):,} others", RULE))
     _legend(ax, named)

@@ -8,19 +8,21 @@ import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from sparsevae.data import readers
 from sparsevae.errors import DatasetError, OutputError
 from sparsevae.evaluation.pictures import shades
-from sparsevae.runs.prepare import nameless
+from sparsevae.runs.given import nameless
 from sparsevae.storage.arrays import Array
 from sparsevae.storage.files import make_folder, replacing
 from sparsevae.training.config import DataConfig
 
 MOST_PICTURED = 400  # images of one picture
 LARGEST_CODES = 2**31  # bytes that codes may take as a dense array
+SMALLEST_PART, LARGEST_ENTRY = 4096, 8  # bytes that a part of a sparse matrix may always take
 Writer = Callable[[Path, Array, Sequence[str]], None]
 
 
@@ -63,11 +65,6 @@ def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> No
     make_folder(path.parent)
 
 
-def check_codes_place(path: Path) -> None:
-    """Raise :class:`OutputError` unless codes can be written there."""
-    check_place(path, CODE_WRITERS)
-
-
 def check_rows_place(path: Path, shape: tuple[int, ...]) -> None:
     """Raise :class:`OutputError` unless rows of that shape can be written there."""
     check_place(path, TABLE_WRITERS if len(shape) == 1 else (".npy", ".png"))
@@ -79,7 +76,7 @@ def write_codes(path: Path, codes: Array) -> None:
     Raises:
         OutputError: another ending, or a place that cannot be written to.
     """
-    check_codes_place(path)
+    check_place(path, CODE_WRITERS)
     with replacing(path) as temporary:
         CODE_WRITERS[path.suffix.lower()](temporary, codes, code_names(codes.shape[1]))
 
@@ -108,14 +105,31 @@ def _png(path: Path, rows: Array, data: DataConfig) -> None:
     """Images side by side, about as many in a row as there are rows of them."""
     from PIL import Image
 
-    from sparsevae.report.plots import tiles
-
     x = data.scaling.apply(rows[:MOST_PICTURED])
     pixels = shades(data.scaling, data.low, data.high)(x)
     across = math.ceil(math.sqrt(len(pixels)))
     black = np.zeros((-len(pixels) % across, *pixels.shape[1:]), np.uint8)
     grid = np.concatenate([pixels, black]).reshape(-1, across, *pixels.shape[1:])
     Image.fromarray(tiles(grid).astype(np.uint8)).save(path, format="png")
+
+
+def tiles(images: Array) -> Array:
+    """Images side by side as one picture, every one of them upright.
+
+    Args:
+        images: shape ``(R, M, C, H, W)``; the first row is the top one.
+
+    Returns:
+        Shape ``(R·H, M·W, 3)`` for three channels, else ``(R·H, M·W)``, channels averaged.
+
+    Example:
+        >>> tiles(np.arange(8).reshape(1, 2, 1, 2, 2))
+        array([[0., 1., 4., 5.],
+               [2., 3., 6., 7.]])
+    """
+    rows, columns, channels, height, width = images.shape
+    joined = images.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    return joined if channels == 3 else np.asarray(joined.mean(2))
 
 
 def read_codes(path: Path, latents: int) -> Array:
@@ -139,18 +153,38 @@ def read_codes(path: Path, latents: int) -> Array:
 
 
 def _sparse(path: Path, latents: int) -> Array:
+    """A sparse matrix as a dense one; what it unpacks to is known before memory is taken."""
     from scipy import sparse
 
     try:
         with path.open("rb") as file:
-            found = sparse.csr_matrix(sparse.load_npz(file))
-        found.check_format(full_check=True)
+            rows, columns = _sparse_shape(file)
+            if columns == latents and 4 * rows * columns <= LARGEST_CODES:
+                matrix = sparse.csr_matrix(sparse.load_npz(file))
+                matrix.check_format(full_check=True)
+                return np.asarray(matrix.toarray())
     except (OSError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile):
         raise DatasetError(f"{path} is no sparse matrix of scipy, or is damaged.") from None
-    rows, columns = found.shape
-    if columns != latents or 4 * rows * columns > LARGEST_CODES:
-        raise DatasetError(
-            f"{path} holds {rows} rows of {columns} numbers; codes of this run have {latents}, "
-            f"and at most {LARGEST_CODES // 4 // latents} are decoded at once."
-        )
-    return np.asarray(found.toarray())
+    raise DatasetError(
+        f"{path} holds {rows} rows of {columns} numbers; codes of this run have {latents}, "
+        f"and at most {LARGEST_CODES // 4 // latents} are decoded at once."
+    )
+
+
+def _sparse_shape(file: BinaryIO) -> tuple[int, int]:
+    """Rows and columns of scipy's file of a sparse matrix.
+
+    Raises:
+        ValueError: a part unpacks to more than such a matrix can have.
+    """
+    with zipfile.ZipFile(file) as archive:
+        sizes = {part.filename: part.file_size for part in archive.infolist()}
+    if sizes.pop("shape.npy") > SMALLEST_PART:
+        raise ValueError
+    with np.load(file, allow_pickle=False) as parts:
+        rows, columns = (int(length) for length in parts["shape"])
+    most = SMALLEST_PART + LARGEST_ENTRY * (rows * columns + rows + columns + 1)
+    if min(rows, columns) < 0 or max(sizes.values()) > most:
+        raise ValueError
+    file.seek(0)
+    return rows, columns

@@ -13,13 +13,15 @@ Every file is written under another name and then renamed: none is ever half the
 
 import json
 import platform
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,26 +29,28 @@ from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.models import Model
+from sparsevae.networks import kernels
 from sparsevae.runs.weights import WEIGHTS, load_model
+from sparsevae.storage.arrays import Array, Row
 from sparsevae.storage.files import (
     make_folder,
     read_json,
     read_tensors,
+    replacing,
     write_json,
     write_tensors,
 )
-from sparsevae.training.config import DataConfig, RunConfig
+from sparsevae.training.config import Checked, DataConfig, RunConfig
 
-Arrays = dict[str, npt.NDArray[Any]]
-Row = dict[str, Any]
+Arrays = dict[str, Array]
+C = TypeVar("C", bound=Checked)
 
-KEPT = (
-    *("config.json", "history.json", "diagnostics.json", "findings.json"),
-    *("pictures.safetensors", "weights.safetensors", "metrics.json"),
-)
+FORMAT = 1  # of the folder; a change that older versions cannot read raises it
+METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
+DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
+KEPT = ("config.json", HISTORY, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS, METRICS)
 """Files of a finished run, in the order in which they are copied: metrics last."""
 FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
-FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 
 
 def versions() -> dict[str, str]:
@@ -59,9 +63,23 @@ def versions() -> dict[str, str]:
     }
 
 
+def identity(config: RunConfig, model: Model, history: list[Row]) -> Row:
+    """The columns of the table that say which run it was."""
+    columns = ("dataset", "split", "model", "latents", "seed", "recipe", "epochs")
+    where = next(model.parameters()).device
+    return {
+        **{name: getattr(config, name) for name in columns},
+        "prior": model.prior.name,
+        "alpha": model.target_share,
+        "parameters": sum(model.parameter_counts().values()),
+        "kernel": kernels.kernel_name(where.type),
+        "seconds": sum(row["seconds"] for row in history),
+    }
+
+
 @dataclass(frozen=True, init=False)
 class RunFolder:
-    """A run on disk.
+    """A run on disk. What it says is read once, when it is first asked for.
 
     Args:
         path: the folder.
@@ -69,7 +87,7 @@ class RunFolder:
 
     path: Path
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: PathLike[str] | str) -> None:
         object.__setattr__(self, "path", Path(path))
 
     def __fspath__(self) -> str:
@@ -78,20 +96,17 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run's metrics are written, with or without its weights."""
-        return (self.path / "metrics.json").is_file()
+        return (self.path / METRICS).is_file()
 
     @property
     def has_weights(self) -> bool:
         """Whether the trained model is there."""
         return (self.path / WEIGHTS).is_file()
 
-    @property
+    @cached_property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        try:
-            return RunConfig.checked(self._entry("config", dict))
-        except ConfigurationError as error:
-            raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
+        return self._checked("config", RunConfig)
 
     @property
     def data_sha256(self) -> str:
@@ -101,53 +116,49 @@ class RunFolder:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image or vector."""
-        found = self._entry("shape", list)
-        if not all(type(length) is int and length > 0 for length in found):
+        lengths = self._entry("shape", list)
+        if not all(type(length) is int and length > 0 for length in lengths):
             raise RunFolderError(f"{self.path / 'config.json'} has no proper 'shape'.")
-        return tuple(found)
+        return tuple(lengths)
 
-    @property
+    @cached_property
     def data(self) -> DataConfig:
         """What the run keeps of its data; a named data set has grey levels."""
-        found = self._content().get("data")
-        if found is None:
+        if self._content.get("data") is None:
             return DataConfig(
                 source=self.config.dataset, dtype="uint8", scaling=GREY, low=0, high=GREY_LEVELS
             )
-        path = self.path / "config.json"
-        try:
-            data = DataConfig.checked(self._entry("data", dict))
-        except ConfigurationError as error:
-            raise RunFolderError(f"{path} is damaged: {error}") from None
-        width = self.shape[0]
+        data, width = self._checked("data", DataConfig), self.shape[0]
         if len(data.scaling.shift) not in (1, width) or len(data.columns) not in (0, width):
             raise RunFolderError(
-                f"{path} is damaged: its scaling or its columns are not {width}, as its rows are."
+                f"{self.path / 'config.json'} is damaged: its scaling or its columns are not "
+                f"{width}, as its rows are."
             )
         return data
 
-    @property
+    @cached_property
     def metrics(self) -> Row:
         """The run's row of the table."""
-        return dict(read_json(self.path / "metrics.json"))
+        return dict(read_json(self.path / METRICS))
 
-    @property
+    @cached_property
     def history(self) -> list[Row]:
         """One row an epoch."""
-        return list(read_json(self.path / "history.json", list))
+        return list(read_json(self.path / HISTORY, list))
 
-    @property
+    @cached_property
     def pictures(self) -> Arrays:
         """The numbers behind the pictures; empty where they were not kept."""
-        path = self.path / "pictures.safetensors"
+        path = self.path / PICTURES
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
         return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
 
-    @property
+    @cached_property
     def diagnosis(self) -> Row:
         """``findings`` and ``statistics`` of the diagnostics; empty where none were kept."""
-        path = self.path / "diagnostics.json"
-        path = path if path.is_file() else self.path / "findings.json"
+        path = self.path / DIAGNOSTICS
+        if not path.is_file():
+            path = self.path / FORMER_DIAGNOSTICS
         diagnosis = dict(read_json(path)) if path.is_file() else {}
         if diagnosis and not {"findings", "statistics"} <= set(diagnosis):
             raise RunFolderError(f"{path} is damaged; remove it to do without.")
@@ -188,7 +199,7 @@ class RunFolder:
         }
         if data is not None:
             content["data"] = data.model_dump(mode="json")
-        write_json(self.path / "config.json", content)
+        self._keep("config.json", write_json, content)
 
     def matches(self, config: RunConfig, data_sha256: str) -> bool:
         """Whether the run has this configuration and data."""
@@ -196,11 +207,11 @@ class RunFolder:
 
     def check(self, config: RunConfig, data_sha256: str) -> None:
         """Raise :class:`RunFolderError` unless the run has this configuration and data."""
-        found, wanted = self.config.model_dump(), config.model_dump()
+        held, wanted = self.config.model_dump(), config.model_dump()
         different = [
-            f"{key} {found[key]!r}, not {wanted[key]!r}"
+            f"{key} {held[key]!r}, not {wanted[key]!r}"
             for key in wanted
-            if found[key] != wanted[key]
+            if held[key] != wanted[key]
         ]
         if self.data_sha256 != data_sha256:
             different.append("other training data")
@@ -234,60 +245,82 @@ class RunFolder:
     def save_weights(self, model: Model, history: list[Row]) -> None:
         """Keep the trained model and its history."""
         write_tensors(self.path / WEIGHTS, model.state_dict(), {})
-        write_json(self.path / "history.json", history)
+        self._keep(HISTORY, write_json, history)
 
-    def finish(self, metrics: Row, pictures: Arrays) -> None:
-        """Keep the run's numbers; afterwards it counts as finished."""
-        self.keep_pictures(pictures)
-        write_json(self.path / "metrics.json", metrics)
+    def finish(self, metrics: Row, pictures: Arrays | None = None) -> None:
+        """Keep the run's numbers, and pictures where it has some; then it counts as finished."""
+        if pictures is not None:
+            self.keep_pictures(pictures)
+        self._keep(METRICS, write_json, metrics)
 
     def change_metrics(self, columns: Row) -> None:
         """Put some of the run's numbers in place of those that are there."""
-        write_json(self.path / "metrics.json", {**self.metrics, **columns})
+        self._keep(METRICS, write_json, {**self.metrics, **columns})
 
     def keep_pictures(self, pictures: Arrays) -> None:
         """Keep the numbers behind the pictures, in place of those that are there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
-        write_tensors(self.path / "pictures.safetensors", tensors, {})
+        self._keep(PICTURES, write_tensors, tensors, {})
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
-        """Keep the diagnostics, in place of what is there."""
-        write_json(self.path / "diagnostics.json", diagnosis)
+        """Keep what the diagnostics say, in place of what is there."""
+        self._keep(DIAGNOSTICS, write_json, diagnosis)
 
     def load(self, device: torch.device | str = "cpu") -> Model:
-        """The trained model, in evaluation mode.
+        """The trained network, in evaluation mode; it takes scaled rows.
 
         Raises:
             RunFolderError: there is no trained model here, or its file is damaged.
         """
         return load_model(self.path, self.config, self.shape).to(device)
 
+    def copy_to(self, folder: Path | str) -> "RunFolder":
+        """Copy what a finished run needs to be used, its metrics last.
+
+        Raises:
+            OutputError: the folder cannot be written to.
+        """
+        target = RunFolder(folder)
+        make_folder(target.path)
+        if target.path.resolve() == self.path.resolve():
+            return target
+        for name in KEPT:
+            if (self.path / name).is_file():
+                with replacing(target.path / name) as temporary:
+                    shutil.copyfile(self.path / name, temporary)
+        return target
+
+    def _keep(self, name: str, write: Callable[..., None], *content: Any) -> None:
+        """Write a file, and forget what was read."""
+        write(self.path / name, *content)
+        for read in set(vars(self)) - {"path"}:
+            del vars(self)[read]
+
+    @cached_property
     def _content(self) -> Row:
         """What config.json holds, if this version can read it."""
         path = self.path / "config.json"
-        found = dict(read_json(path))
-        if found.get("format", FORMAT) != FORMAT:
+        content = dict(read_json(path))
+        if content.get("format", FORMAT) != FORMAT:
             raise RunFolderError(
-                f"{path} has the format {found['format']!r} and this version of sparsevae reads "
+                f"{path} has the format {content['format']!r} and this version of sparsevae reads "
                 f"{FORMAT}; update the package."
             )
-        return found
+        return content
 
     def _entry(self, name: str, kind: type) -> Any:
-        path = self.path / "config.json"
-        found = self._content().get(name)
-        if not isinstance(found, kind):
-            raise RunFolderError(f"{path} has no proper {name!r}; remove it and start again.")
-        return found
+        entry = self._content.get(name)
+        if not isinstance(entry, kind):
+            raise RunFolderError(
+                f"{self.path / 'config.json'} has no proper {name!r}; remove it and start again."
+            )
+        return entry
 
-
-def load(path: Path | str, device: torch.device | str = "cpu") -> Model:
-    """The trained model of a run folder, in evaluation mode.
-
-    Raises:
-        RunFolderError: the folder is missing, unfinished or damaged.
-    """
-    return RunFolder(path).load(device)
+    def _checked(self, name: str, kind: type[C]) -> C:
+        try:
+            return kind.checked(self._entry(name, dict))
+        except ConfigurationError as error:
+            raise RunFolderError(f"{self.path / 'config.json'} is damaged: {error}") from None
 
 
 def finished_runs(folder: Path) -> list[RunFolder]:

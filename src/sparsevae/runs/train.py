@@ -1,28 +1,34 @@
-"""Train one run into its folder, or a model in memory; both through the same loop."""
+"""Train one run: into its folder, from its last checkpoint if need be, or in memory."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from sparsevae.data import Dataset, Split
-from sparsevae.data.scaling import values_of
+from sparsevae.data.readers.raw import Channels
+from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
-from sparsevae.errors import DatasetError, RunFolderError
+from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
 from sparsevae.evaluation.passes import mean_image
-from sparsevae.models import Model, build
-from sparsevae.models.likelihoods import Named, check_domain
-from sparsevae.models.schedules import from_json
-from sparsevae.networks import kernels
-from sparsevae.runs.folder import RunFolder
+from sparsevae.models import Model
+from sparsevae.models.likelihoods import Named
+from sparsevae.models.schedules import Schedule, from_json
+from sparsevae.runs.folder import RunFolder, identity
+from sparsevae.runs.given import raw_rows
+from sparsevae.runs.prepare import Prepared, prepare
+from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
-from sparsevae.training import loop, recipes, step
+from sparsevae.storage.arrays import Row
+from sparsevae.storage.files import locked
+from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
@@ -30,7 +36,6 @@ EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
 Progress = Callable[[int], None]
-Row = dict[str, Any]
 
 
 def silent(images: int) -> None:
@@ -47,15 +52,8 @@ def new_model(config: RunConfig, images: step.Rows) -> Model:
     with torch.random.fork_rng():
         loop.seed_epoch(config.seed, -1)
         chosen = torch.randperm(len(images))[:EXAMPLES]
-        return build(
-            config.model,
-            tuple(images.shape[1:]),
-            config.latents,
-            widths=config.widths,
-            trunk=config.trunk,
-            arguments=config.arguments,
-            examples=step.unit_interval(images.index_select(0, chosen)),
-        )
+        examples = step.unit_interval(images.index_select(0, chosen))
+        return build_model(config, tuple(images.shape[1:]), examples)
 
 
 def rows_of(split: Split) -> step.Rows:
@@ -70,6 +68,98 @@ def rows_of(split: Split) -> step.Rows:
     if 4 * images.size > RESIDENT:
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
+
+
+@dataclass
+class Training:
+    """A model between two epochs: with its optimiser and history it can go on.
+
+    Attributes:
+        config: of the run.
+        model: on its device.
+        optimiser: with its moments.
+        history: one row an epoch that is done.
+    """
+
+    config: RunConfig
+    model: Model
+    optimiser: torch.optim.Optimizer
+    history: list[Row] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
+        """A new model of a configuration, nothing trained."""
+        model = new_model(config, images).to(where)
+        return cls(config, model, step.make_optimiser(model))
+
+    def go_on(
+        self,
+        images: step.Rows,
+        *,
+        until: int | None = None,
+        learning_rate: Schedule | None = None,
+        progress: Progress = silent,
+        after_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train to the end of the run; torch's own generators are left as they are.
+
+        Args:
+            images: N training images, shape ``(N, *shape)``.
+            until: passes in all; the run's own number when None.
+            learning_rate: in place of the run's.
+            progress: called with a number of images as they are done.
+            after_epoch: called when an epoch is in the history.
+        """
+        config, until = self.config, until or self.config.epochs
+        where = next(self.model.parameters()).device
+        with torch.random.fork_rng():
+            for row in loop.train(
+                self.model,
+                self.optimiser,
+                images.to(where) if isinstance(images, Tensor) else images,
+                epochs=max(config.epochs, until),
+                batch_size=config.batch_size,
+                learning_rate=learning_rate or from_json(config.learning_rate),
+                seed=config.seed,
+                precision=config.precision,
+                start=len(self.history),
+                on_batch=progress,
+            ):
+                self.history.append(row)
+                after_epoch()
+                if len(self.history) == until:
+                    break
+
+    def restore(self, folder: RunFolder) -> None:
+        """Take up the last checkpoint of a folder, where there is one.
+
+        Raises:
+            RunFolderError: it is damaged, or of another configuration.
+        """
+        tensors, history = folder.load_checkpoint()
+        if not history:
+            return
+        try:
+            self.model.load_state_dict(_part(tensors, "model/"))
+            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
+        except (RuntimeError, LookupError, ValueError):
+            raise RunFolderError(
+                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
+                "and start again."
+            ) from None
+        self.history = history
+
+    def save(self, folder: RunFolder) -> None:
+        """Write a checkpoint."""
+        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        moments = loop.optimiser_tensors(self.optimiser)
+        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
+        folder.save_checkpoint({**weights, **tensors}, self.history)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
 
 
 def train_run(
@@ -95,33 +185,26 @@ def train_run(
 
     Raises:
         RunFolderError: the folder belongs to another configuration, or is damaged.
+        OutputError: another process trains in it, or it is not writable.
     """
     where = loop.device(device)
-    folder.start(config, dataset.sha256, dataset.shape, data)
-    images = rows_of(dataset.train)
-    model, optimiser, history = _restored(config, images, folder, where)
-    progress(len(history) * len(images))
-    mean_score = mean_image_score(model, mean_image(dataset.train))
-    with torch.random.fork_rng():
-        epochs = loop.train(
-            model,
-            optimiser,
-            images.to(where) if isinstance(images, Tensor) else images,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            learning_rate=from_json(config.learning_rate),
-            seed=config.seed,
-            precision=config.precision,
-            start=len(history),
-            on_batch=progress,
-        )
-        for row in epochs:
-            history.append(row)
-            folder.save_checkpoint(_checkpoint(model, optimiser), history)
+    with locked(folder.path):
+        folder.start(config, dataset.sha256, dataset.shape, data)
+        images = rows_of(dataset.train)
+        training = Training.begin(config, images, where)
+        training.restore(folder)
+        model, history = training.model, training.history
+        progress(len(history) * len(images))
+        mean_score = mean_image_score(model, mean_image(dataset.train))
+
+        def after_epoch() -> None:
+            training.save(folder)
             if line := warning(history, config.epochs, model, mean_score):
                 warn(line)
-    folder.save_weights(model, history)
-    keep_numbers(folder, model.eval(), dataset, identity(config, model, history, where))
+
+        training.go_on(images, progress=progress, after_epoch=after_epoch)
+        folder.save_weights(model, history)
+        keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
 
 
 def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:
@@ -152,119 +235,108 @@ def in_memory(dataset: Dataset) -> Dataset:
     return replace(dataset, train=train.take(chosen))
 
 
-def _restored(
-    config: RunConfig, images: step.Rows, folder: RunFolder, where: torch.device
-) -> tuple[Model, torch.optim.Optimizer, list[dict[str, Any]]]:
-    """The model and its optimiser as the last checkpoint left them, or new."""
-    model = new_model(config, images).to(where)
-    optimiser = step.make_optimiser(model)
-    tensors, history = folder.load_checkpoint()
-    if history:
-        try:
-            model.load_state_dict(_part(tensors, "model/"))
-            loop.restore_optimiser(optimiser, _part(tensors, "optimiser/"))
-        except (RuntimeError, LookupError, ValueError):
-            raise RunFolderError(
-                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
-                "and start again."
-            ) from None
-    return model, optimiser, history
+def train_prepared(
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    device: str = "auto",
+    progress: Progress = silent,
+    warn: Callable[[str], None] = lambda line: None,
+) -> TrainedModel:
+    """Train a run on raw rows into its folder; one that is finished is left as it is.
 
+    Args:
+        prepared: of :func:`sparsevae.runs.prepare.prepare`.
+        folder: of the run.
+        device: see :func:`sparsevae.training.loop.device`.
+        progress: called with a number of rows as they are done.
+        warn: called with a line when an epoch shows collapse.
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    found = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): tensor for key, tensor in found.items()}
-
-
-def _checkpoint(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    weights = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    moments = loop.optimiser_tensors(optimiser)
-    return {**weights, **{f"optimiser/{name}": tensor for name, tensor in moments.items()}}
-
-
-def identity(config: RunConfig, model: Model, history: list[Row], where: torch.device) -> Row:
-    """The columns of the table that say which run it was."""
-    columns = ("dataset", "split", "model", "latents", "seed", "recipe", "epochs")
-    return {
-        **{name: getattr(config, name) for name in columns},
-        "prior": model.prior.name,
-        "alpha": model.target_share,
-        "parameters": sum(model.parameter_counts().values()),
-        "kernel": kernels.kernel_name(where.type),
-        "seconds": sum(row["seconds"] for row in history),
-    }
-
-
-def _given(images: npt.NDArray[Any], likelihood: Named) -> Tensor:
-    """Images as a tensor, floats in single precision and where the likelihood is defined."""
-    if len(images) == 0:
-        raise DatasetError("There are no images to train on; give at least one.")
-    if images.dtype == np.uint8:
-        return torch.from_numpy(images[:])
-    floats = images.astype(np.float32)
-    check_domain(likelihood, values_of(floats))
-    return torch.from_numpy(floats)
+    Raises:
+        RunFolderError: the folder belongs to another configuration or other data.
+    """
+    config, dataset, data = prepared.config, prepared.dataset, prepared.data
+    if folder.finished:
+        folder.start(config, dataset.sha256, dataset.shape, data)
+    else:
+        train_run(config, dataset, folder, data=data, device=device, progress=progress, warn=warn)
+    return TrainedModel.load(folder.path, device)
 
 
 def fit(
-    images: npt.NDArray[np.uint8] | npt.NDArray[np.floating],
+    rows: Any,
     model: str = "vsc",
     *,
-    latents: int = 64,
-    epochs: int = 25,
+    latents: int = 16,
+    labels: Any = None,
+    likelihood: Named = "auto",
+    scaling: Kind | Literal["auto"] = "auto",
+    widths: Sequence[int] | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
+    learning_rate: float | Mapping[str, Any] | None = None,
+    recipe: str | None = None,
     seed: int = 0,
-    recipe_name: str = "default",
     device: str = "auto",
+    test_fraction: float = 0.0,
+    channels: Channels | None = None,
+    out: Path | str | None = None,
+    progress: Progress = silent,
     **arguments: Any,
-) -> Model:
-    """Train a model in memory.
+) -> TrainedModel:
+    """Train a model on rows of one's own, by the protocol of ``sparsevae fit``.
 
     Args:
-        images: uint8 grey levels, or floats where the likelihood is defined (in [0, 1] unless
-            ``likelihood`` says otherwise), shape ``(N, C, H, W)`` or ``(N, D)``.
+        rows: raw rows, an array, a data frame or a tensor of shape ``(N, D)``, ``(N, H, W)``,
+            ``(N, C, H, W)`` or ``(N, H, W, C)``.
         model: a row of the table of models.
         latents: J.
-        epochs: passes over the images.
-        batch_size: images a step; None takes :func:`sparsevae.training.recipes.batch_size`.
-        seed: of everything random.
-        recipe_name: where the learning rate and the model's other arguments come from.
+        labels: one a row; never trained on, they only describe codes in a run folder.
+        likelihood: of the table of likelihoods; "auto" looks at the values.
+        scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
+        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
+        epochs: passes over the training rows; None takes about 1,000 steps.
+        batch_size: rows a step.
+        learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
+        recipe: of :data:`sparsevae.training.recipes.RECIPES`; None chooses by the data.
+        seed: of weights, order and noise.
         device: see :func:`sparsevae.training.loop.device`.
-        **arguments: arguments of the model's class, such as ``alpha=0.1``.
-
-    Returns:
-        The trained model, in evaluation mode.
+        test_fraction: share of the rows that is held out, as ``sparsevae fit`` does; 0 for none.
+        channels: whether images have their channels "first" or "last", where that is not plain.
+        out: a run folder to write; trained into it, measured and resumed if stopped.
+        progress: called with a number of rows as they are done.
+        **arguments: arguments of the model's class, such as ``target_active=4``.
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
-        DatasetError: there are no images, or values where the likelihood is not defined.
+        DatasetError: the rows are not what can be trained on.
+        RunFolderError: ``out`` belongs to another run.
     """
-    chosen = recipes.recipe(recipe_name)
-    settings = {**chosen.arguments.get(model, {}), **arguments}
-    config = RunConfig.checked(
-        {
-            "dataset": "given images",
-            "model": model,
-            "latents": latents,
-            "seed": seed,
-            "recipe": recipe_name,
-            "epochs": epochs,
-            "batch_size": recipes.batch_size(len(images)) if batch_size is None else batch_size,
-            "learning_rate": chosen.learning_rate,
-            "arguments": settings,
-        }
+    where = loop.device(device)
+    prepared = prepare(
+        raw_rows(rows, labels, channels=channels),
+        test_fraction=test_fraction,
+        model=model,
+        latents=latents,
+        likelihood=likelihood,
+        scaling=scaling,
+        widths=widths,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        recipe=recipe,
+        seed=seed,
+        arguments=arguments,
     )
-    data, where = _given(images, settings.get("likelihood", "bernoulli")), loop.device(device)
-    trained = new_model(config, data).to(where)
-    with torch.random.fork_rng():
-        for _ in loop.train(
-            trained,
-            step.make_optimiser(trained),
-            data.to(where),
-            epochs=epochs,
-            batch_size=config.batch_size,
-            learning_rate=from_json(config.learning_rate),
-            seed=seed,
-        ):
-            pass
-    return trained.eval()
+    if out is not None:
+        return train_prepared(prepared, RunFolder(out), device=device, progress=progress)
+    images = rows_of(prepared.dataset.train)
+    training = Training.begin(prepared.config, images, where)
+    training.go_on(images, progress=progress)
+    return trained_model(training, prepared)
+
+
+def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
+    """A model in memory with the units of the data that it is trained on."""
+    config, checksum = prepared.config, prepared.dataset.sha256
+    return TrainedModel(training.model.eval(), config, prepared.data, training.history, checksum)

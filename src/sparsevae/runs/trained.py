@@ -1,107 +1,160 @@
-"""A run opened for use: raw rows in, codes out; codes in, rows in the data's own units out.
+"""A trained model in the units of its data: raw rows in, codes out; codes in, raw rows out.
 
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from sparsevae.data import Dataset, Raw, Split
+from sparsevae.data import Split
+from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError
-from sparsevae.evaluation.passes import batched, fixed_noise
+from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
+from sparsevae.evaluation.bound import SAMPLES, image_bounds
+from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.prepare import nameless
-from sparsevae.storage.arrays import Array, Floats, blocks
+from sparsevae.runs.folder import RunFolder, identity
+from sparsevae.runs.given import named_array
+from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
-from sparsevae.training.config import DataConfig
+from sparsevae.training.config import DataConfig, RunConfig
 
 
-@dataclass(frozen=True)
-class OpenRun:
-    """A trained model with the units of its data.
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A trained model with everything that its data's units need.
+
+    Rows may be an array, a pandas data frame or a tensor of raw rows, in the units that the model
+    was trained on, of shape ``(N, D)``, ``(N, C, H, W)``, ``(N, H, W)`` for one channel, or
+    ``(N, H, W, C)``. Columns of a data frame are taken by name. Only results are held whole: rows
+    of a mapped file are read block by block.
 
     Attributes:
-        path: the run folder.
-        model: in evaluation mode.
-        data: what the run keeps of its data.
+        model: the network with its likelihood, in evaluation mode; takes scaled rows.
+        config: everything that decided its numbers.
+        data: type, scaling, range and names of columns of its data.
+        history: one row an epoch.
+        data_sha256: checksum of its data.
+        path: its run folder; None for a model in memory.
     """
 
-    path: Path
     model: Model
+    config: RunConfig
     data: DataConfig
+    history: list[Row] = field(default_factory=list)
+    data_sha256: str = ""
+    path: Path | None = None
 
     @classmethod
-    def open(cls, path: Path | str, device: str = "cpu") -> "OpenRun":
-        """Load a run folder.
+    def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
+        """A model from a run folder: of a study, of :func:`sparsevae.fit`, saved, or pulled.
 
         Raises:
             RunFolderError: there is no trained model here, or it is damaged.
             DeviceError: the device is not on this machine.
         """
-        run = RunFolder(path)
-        return cls(run.path, run.load(loop.device(device)), run.data)
+        run = RunFolder(folder)
+        model = run.load(loop.device(device))
+        return cls(model, run.config, run.data, run.history, run.data_sha256, run.path)
 
-    def check(self, raw: Raw) -> Array:
-        """The rows, if they are of the kind that the run was trained on.
+    @property
+    def name(self) -> str:
+        """What sentences call it: its folder, or the model."""
+        return "The model" if self.path is None else str(self.path)
+
+    def values(self, rows: Any) -> Array:
+        """Raw rows as an array of shape ``(N, *shape)``, not copied where that can be.
 
         Raises:
-            DatasetError: another shape, or other columns; where either side has no names, the
-                order counts.
+            DatasetError: another shape, a column that is missing, or no numbers.
         """
-        expected, given = self.model.shape, tuple(raw.values.shape[1:])
-        if given != expected:
+        values, columns = named_array(rows)
+        if self.data.columns and columns and self.data.columns != columns:
+            missing = [name for name in self.data.columns if name not in columns]
+            if missing:
+                raise DatasetError(
+                    f"{self.name} was trained on a column {missing[0]!r} that these rows lack."
+                )
+            values = values[:, [columns.index(name) for name in self.data.columns]]
+        shape = self.model.shape
+        if values.shape[1:] != shape and len(shape) == 3:
+            if values.shape[1:] == shape[1:] and shape[0] == 1:
+                values = values[:, None]
+            elif values.shape[1:] == (*shape[1:], shape[0]):
+                values = np.moveaxis(values, 3, 1)
+        if values.shape[1:] != shape:
             raise DatasetError(
-                f"{self.path} was trained on {_form(expected)}; {raw.source} holds {_form(given)}."
+                f"{self.name} was trained on {_form(shape)}; these are {_form(values.shape[1:])}."
             )
-        named = self.data.columns and raw.columns != nameless(len(raw.columns))
-        if named and raw.columns != self.data.columns:
-            place = next(i for i in range(given[0]) if raw.columns[i] != self.data.columns[i])
-            raise DatasetError(
-                f"{self.path} was trained on a table whose column {place + 1} is "
-                f"{self.data.columns[place]!r}; in {raw.source} it is {raw.columns[place]!r}."
-            )
-        return raw.values
+        return values
 
-    def encode(self, rows: Array) -> Floats:
-        """Deterministic codes of raw rows, a block at a time, shape ``(N, J)``."""
-        scaling = self.data.scaling
-        parts = [batched(self.model.encode, scaling.apply(b), self.model) for b in blocks(rows)]
-        return np.concatenate(parts)
+    def scaled(self, block: Array, *, clip: bool = True) -> Floats:
+        """Raw rows as the network takes them.
 
-    def decode(self, codes: Array, *, own_type: bool = True) -> Array:
+        Raises:
+            DatasetError: a number is not finite.
+        """
+        x = self.data.scaling.apply(block, clip=clip)
+        if not np.isfinite(x).all():
+            raise DatasetError("Rows hold a number that is missing or infinite; leave it out.")
+        return x
+
+    def split(self, rows: Any) -> Split:
+        """Raw rows as what a model is trained on, where its likelihood is defined.
+
+        Raises:
+            DatasetError: rows of another kind, or where the likelihood is not defined.
+        """
+        values, scaling = self.values(rows), self.data.scaling
+        for block in blocks(values):
+            check_domain(self.likelihood, values_of(scaling.apply(block)))
+        return Split(values, None, scaling)
+
+    def encode(self, rows: Any) -> Floats:
+        """Deterministic codes, exact zeros where a gate is shut, shape ``(N, J)``."""
+        parts = [
+            batched(self.model.encode, self.scaled(block), self.model)
+            for block in blocks(self.values(rows))
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.model.latents), np.float32)
+
+    def decode(self, codes: Any, *, own_type: bool = True) -> Array:
         """The mean row of every code in the data's units, shape ``(N, *shape)``.
 
         Args:
-            codes: shape ``(N, J)``.
+            codes: shape ``(N, J)``; an array, a tensor, a data frame or a sparse matrix.
             own_type: in the data's type, where whole numbers are rounded and cut off at the
                 ends of the type; otherwise float32.
 
         Raises:
             DatasetError: codes of another length.
         """
-        if codes.ndim != 2 or codes.shape[1] != self.model.latents:
+        dense, _ = named_array(codes.toarray() if hasattr(codes, "toarray") else codes)
+        if dense.ndim != 2 or dense.shape[1] != self.model.latents:
             raise DatasetError(
-                f"Codes of {self.path} have {self.model.latents} numbers a row; got an array of "
-                f"shape {codes.shape}."
+                f"{self.name} has codes of {self.model.latents} numbers; got an array of shape "
+                f"{dense.shape}."
             )
-        dense = np.require(codes, np.float32, ["C", "W"])
-        return self.raw(batched(self.model.decode, dense, self.model), own_type=own_type)
+        dense = np.require(dense, np.float32, ["C", "W"])  # torch shares its memory
+        step = max(1, BLOCK_VALUES // int(np.prod(self.model.shape)))
+        parts = [
+            self._raw(batched(self.model.decode, dense[at : at + step], self.model), own_type)
+            for at in range(0, len(dense), step)
+        ]
+        if not parts:
+            return self._raw(np.empty((0, *self.model.shape), np.float32), own_type)
+        return np.concatenate(parts)
 
-    def raw(self, x: Floats, *, own_type: bool = True) -> Array:
-        """What a model gives, in the data's units and perhaps type."""
-        values, dtype = self.data.scaling.undo(x), np.dtype(self.data.dtype)
-        if not own_type:
-            return values
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        ends = np.iinfo(dtype)
-        return np.rint(values.astype(np.float64)).clip(ends.min, ends.max).astype(dtype)
+    def reconstruct(self, rows: Any, *, own_type: bool = True) -> Array:
+        """What is left of every row after its code, in the data's units, ``(N, *shape)``."""
+        return self.decode(self.encode(rows), own_type=own_type)
 
     def sample(
         self, count: int, seed: int = 0, *, noise: bool = True, own_type: bool = True
@@ -122,29 +175,127 @@ class OpenRun:
         with fixed_noise(seed), torch.no_grad():
             observed = self.model.likelihood(self.model.draw_codes(count))
             x = observed.sample() if noise else observed.mean
-        return self.raw(x.cpu().numpy(), own_type=own_type)
+        return self._raw(x.cpu().numpy(), own_type)
 
-    def measurable(self, raw: Raw) -> Dataset:
-        """Rows to be measured on: they are the test split, and without labels the other one.
+    def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
+        """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
 
-        The mean row, which a collapsed decoder would print, is then that of these rows.
+        Densities are those of raw rows, so that scalings can be compared; a likelihood on [0, 1]
+        sees rows beyond the training range at its ends, as the encoder does. A model without a
+        prior has no bound: it gives log p(x | code).
+
+        Args:
+            rows: see the class.
+            draws: codes drawn a row, with fixed seeds.
 
         Raises:
-            DatasetError: rows of another kind, or outside of where the likelihood is defined.
+            DatasetError: rows of another kind, or where the likelihood is not defined.
         """
-        rows, scaling = self.check(raw), self.data.scaling
-        test = Split(rows, raw.labels, scaling)
-        check_domain(self.likelihood, values_of(scaling.apply(rows)))
-        return Dataset(raw.source, Split(rows, None, scaling), test, raw.classes, raw.sha256)
+
+        def nats(x: Floats, block: int) -> Array:
+            measured = [measure(self.model, x, block * draws + draw) for draw in range(draws)]
+            return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
+
+        return self._densities(rows, nats)
+
+    def log_likelihood(self, rows: Any, *, samples: int = SAMPLES) -> Floats:
+        """The importance-weighted bound on log p(x) of every row (Burda et al. 2016).
+
+        It is no less than :meth:`elbo` on average and reaches log p(x) as samples grow; nats in
+        the data's own units, shape ``(N,)``.
+
+        Args:
+            rows: see the class.
+            samples: codes drawn for each row, with a fixed seed.
+
+        Raises:
+            ConfigurationError: the model's prior has no density.
+            DatasetError: rows of another kind, or where the likelihood is not defined.
+        """
+
+        def nats(x: Floats, block: int) -> Array:
+            return image_bounds(self.model, x, samples=samples, seed=block)["bound"]
+
+        return self._densities(rows, nats)
+
+    def _densities(self, rows: Any, nats: Callable[[Floats, int], Array]) -> Floats:
+        """Nats of scaled rows, a block at a time, as densities of raw rows."""
+        family, parts = self.model.family, [np.empty(0, np.float32)]
+        for place, block in enumerate(blocks(self.values(rows))):
+            x = self.scaled(block, clip=family.domain == "unit")
+            check_domain(self.likelihood, values_of(x))
+            parts.append(nats(x, place))
+        volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
+        return np.asarray(np.concatenate(parts) - volume, np.float32)
+
+    def evaluate(
+        self, rows: Any, labels: Any = None, *, groups: Iterable[str] = ALL_GROUPS
+    ) -> Evaluation:
+        """Measure the model on rows, as much as is asked for.
+
+        Args:
+            rows: see the class; their mean row is what a collapsed decoder would print.
+            labels: one a row, where what needs classes is wanted.
+            groups: of :data:`sparsevae.evaluation.ALL_GROUPS`.
+
+        Raises:
+            DatasetError: rows of another kind, or where the likelihood is not defined.
+        """
+        own, marks = self.split(rows), getattr(rows, "labels", None)
+        if labels is not None:
+            marks, _ = labels_of(np.asarray(labels), "labels")
+        return evaluate(
+            self.model, own.images, marks, train=own, groups=groups, scaling=self.data.scaling
+        )
+
+    def save(self, folder: Path | str) -> Path:
+        """Write a run folder that every command and :meth:`load` take.
+
+        What a run measured and pictured goes along where this model came from a folder.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RunFolderError: the folder holds another run.
+            OutputError: the folder cannot be written to.
+        """
+        if self.path is not None:
+            return RunFolder(self.path).copy_to(folder).path
+        target = RunFolder(folder)
+        target.start(self.config, self.data_sha256, self.model.shape, self.data)
+        target.save_weights(self.model, self.history)
+        target.finish(identity(self.config, self.model, self.history))
+        return target.path
+
+    def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
+        """Write encoder and decoder as programs: see :func:`sparsevae.export_run`."""
+        from sparsevae.runs.export import export_run
+
+        return export_run(self, folder, format)
+
+    def _raw(self, x: Floats, own_type: bool) -> Array:
+        """What the network gives, in the data's units and perhaps type."""
+        values, dtype = self.data.scaling.undo(x), np.dtype(self.data.dtype)
+        if not own_type:
+            return values
+        if dtype.kind == "f":
+            return values.astype(dtype)
+        ends = np.iinfo(dtype)
+        return np.rint(values.astype(np.float64)).clip(ends.min, ends.max).astype(dtype)
 
     @property
-    def likelihood(self) -> str:
-        """The name of the family of p(x|z)."""
-        named = RunFolder(self.path).config.arguments.get("likelihood", "bernoulli")
-        return str(named["kind"] if isinstance(named, dict) else named)
+    def likelihood(self) -> Any:
+        """The family of p(x|z) by its name in the table, with its settings if it has some."""
+        return self.config.arguments.get("likelihood", "bernoulli")
 
 
-def _form(shape: tuple[int, ...]) -> str:
+load = TrainedModel.load
+
+
+def _form(shape: Sequence[int]) -> str:
     if len(shape) == 1:
         return f"rows of {shape[0]} columns"
-    return f"images of shape {shape} (channels, rows, columns)"
+    if len(shape) == 3:
+        return f"images of shape {tuple(shape)} (channels, rows, columns)"
+    return f"arrays of shape {tuple(shape)}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from sparsevae.errors import RunFolderError
 from sparsevae.models import Model, build
@@ -32,31 +33,43 @@ def load_model(folder: Path, config: RunConfig, shape: Shape) -> Model:
     if not path.is_file():
         raise RunFolderError(_absent(folder))
     with torch.device("meta"):
-        planned = _build(folder, config, shape).state_dict()
+        planned = _untrained(folder, config, shape).state_dict()
     surplus = [name for name in OLD if name not in planned]
     shapes = {name: s for name, s in read_shapes(path).items() if name not in surplus}
     if shapes != {name: tuple(tensor.shape) for name, tensor in planned.items()}:
         raise RunFolderError(
             f"The weights in {folder} do not fit its config.json; train the run again."
         )
-    model = _build(folder, config, shape)
+    model = _untrained(folder, config, shape)
     tensors = read_tensors(path)[0]
     model.load_state_dict({name: tensors[name] for name in planned})
     return model.eval()
 
 
-def _build(folder: Path, config: RunConfig, shape: Shape) -> Model:
-    """The model of the configuration; its first weights are drawn, and then replaced."""
+def build_model(config: RunConfig, shape: Shape, examples: Tensor | None = None) -> Model:
+    """The model of a configuration, its weights drawn from torch's generator.
+
+    Args:
+        config: of the run.
+        shape: (C, H, W) of its images or (D,) of its rows.
+        examples: scaled rows that a prior with pseudo-inputs may start from.
+    """
+    return build(
+        config.model,
+        shape,
+        config.latents,
+        widths=config.widths,
+        trunk=config.trunk,
+        arguments=config.arguments,
+        examples=examples,
+    )
+
+
+def _untrained(folder: Path, config: RunConfig, shape: Shape) -> Model:
+    """The model of a stranger's configuration; its first weights are drawn, and then replaced."""
     with torch.random.fork_rng():
         try:
-            return build(
-                config.model,
-                shape,
-                config.latents,
-                widths=config.widths,
-                trunk=config.trunk,
-                arguments=config.arguments,
-            )
+            return build_model(config, shape)
         except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise RunFolderError(

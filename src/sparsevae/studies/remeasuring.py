@@ -10,8 +10,8 @@ from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.evaluation.bound import importance_columns
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.report.study import BASELINES
-from sparsevae.runs.folder import RunFolder, finished_runs
-from sparsevae.runs.train import identity, keep_numbers
+from sparsevae.runs.folder import RunFolder, finished_runs, identity
+from sparsevae.runs.train import keep_numbers
 from sparsevae.storage.files import locked
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.study import EVALUATION, Listener, data_of
@@ -35,7 +35,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     _check_same_data(folder, dataset)
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
-    known = identity(folder.config, model, [trained], where)
+    known = identity(folder.config, model, [trained])
     keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
 
 

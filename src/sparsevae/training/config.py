@@ -27,11 +27,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
-Widths = Annotated[
-    tuple[Count, ...],
-    Field(min_length=1, validation_alias=AliasChoices("widths", "channels")),  # the old name
-]
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
+FORMER_WIDTHS = AliasChoices("widths", "channels")  # files of earlier versions say "channels"
 C = TypeVar("C", bound="Checked")
 
 
@@ -85,7 +83,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -154,7 +152,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = (16, 32, 256)
+    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
@@ -166,18 +164,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigurationError: the file is absent, is not YAML, or is not a mapping.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f" (line {line + 1})"
         raise ConfigurationError(f"{path} is not a YAML file{where}.") from None
-    if found is None:
+    if fields is None:
         return {}
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    if not isinstance(fields, dict) or not all(isinstance(key, str) for key in fields):
         raise ConfigurationError(f"{path} must hold fields and values, like 'epochs: 25'.")
-    return found
+    return fields
 
 
 def _sentence(error: ValidationError, cls: type[BaseModel]) -> str:

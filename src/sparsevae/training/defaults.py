@@ -1,20 +1,20 @@
-"""What is settled before a model is fitted to data of any kind, from the data themselves.
+"""The one protocol: what is left open before a model is fitted, settled from the training rows.
 
-Shape legend: N rows of shape (D,) or (C, H, W).
+Shape legend: N training rows of shape (D,) or (C, H, W).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sparsevae.data import scaling
+from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
+from sparsevae.training.config import RunConfig, StudyConfig
 
 STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
 LEAST_EPOCHS, MOST_EPOCHS = 25, 500
@@ -23,75 +23,85 @@ BATCH = 64  # rows of a table a step, where there are not so many that larger st
 
 
 @dataclass(frozen=True)
-class Plan:
+class Settled:
     """What was given or chosen.
 
     Attributes:
+        config: of the run: network, likelihood, batch, epochs, rate, the model's arguments.
         likelihood: the family of p(x|z), with settings if it has some.
         reason: why that one, a sentence.
         scaling: of the rows, with statistics of the training rows.
-        trunk: "mlp" for vectors, "convolution" for images.
-        widths: widths of the trunk.
-        recipe: where the model's further arguments come from.
-        epochs: passes over the training rows.
     """
 
+    config: RunConfig
     likelihood: Named
     reason: str
     scaling: Scaling
-    trunk: Trunk
-    widths: tuple[int, ...]
-    recipe: str
-    epochs: int
 
 
-def make_plan(
+def settle(
     rows: Rows,
-    training: Rows | None = None,
     *,
-    batch_size: int,
+    name: str = "rows",
+    model: str = "vsc",
+    latents: int = 16,
     likelihood: Named = "auto",
-    kind: Kind | Literal["auto"] = "auto",
+    scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
     epochs: int | None = None,
-) -> Plan:
-    """Fill in what is left open.
+    batch_size: int | None = None,
+    seed: int = 0,
+    recipe: str | None = None,
+    learning_rate: float | Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Settled:
+    """Fill in what is left open; rows that are held out have no say.
 
     Args:
-        rows: all of them, finite numbers, shape ``(N, *shape)``.
-        training: those that the scaling takes its statistics from; all when left out.
-        batch_size: training rows a step.
-        likelihood: "auto" looks at the values.
-        kind: of the scaling; "auto" brings the rows to where the likelihood is defined.
-        widths: widths of the trunk.
-        epochs: passes over the training rows; None takes about :data:`STEPS` steps.
+        rows: training rows, finite numbers, shape ``(N, *shape)``.
+        name: of the data.
+        model: a row of the table of models.
+        latents: J.
+        likelihood: of the table of likelihoods; "auto" looks at the values.
+        scaling: "auto" brings the rows to where the likelihood is defined.
+        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
+        epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
+        batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
+        seed: of weights, order and noise.
+        recipe: None takes "default" for images in [0, 1], else "any-values".
+        learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
+        arguments: further arguments of the model's class.
 
     Raises:
-        ConfigurationError: an unknown likelihood or scaling.
+        ConfigurationError: a setting is unknown or out of its range.
     """
-    training = rows if training is None else training
     reason = "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
-    domain = likelihoods.family(likelihood)[0].domain
-    if kind == "auto":
-        kind = scaling.choose(domain, scaling.values_of(rows))
-    images = rows.ndim > 2
-    return Plan(
-        likelihood=likelihood,
-        reason=reason,
-        scaling=scaling.fit_scaling(kind, training),
-        trunk="convolution" if images else "mlp",
-        widths=tuple(widths or (WIDTHS if images else HIDDEN)),
-        recipe="default" if images and domain == "unit" else "any-values",
-        epochs=epochs or enough_epochs(len(training), batch_size),
+    domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
+    kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    study = StudyConfig.checked(
+        {
+            "models": (model,),
+            "latents": (latents,),
+            "seeds": (seed,),
+            "batch_size": batch_size,
+            "epochs": LEAST_EPOCHS if epochs is None else epochs,
+            "recipe": recipe or ("default" if images and domain == "unit" else "any-values"),
+            "widths": (WIDTHS if images else HIDDEN) if widths is None else widths,
+            "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
+        }
     )
-
-
-def batch_size(rows: Rows) -> int:
-    """Training rows a step when none is given: for images those of a study, for tables more."""
+    (config,) = recipes.runs(study, name)
     own = recipes.batch_size(len(rows))
-    return own if rows.ndim > 2 else max(BATCH, own)
+    batch = study.batch_size or (own if images else max(BATCH, own))
+    changes: dict[str, Any] = {"batch_size": batch}
+    if epochs is None:
+        changes["epochs"] = enough_epochs(len(rows), batch)
+    if learning_rate is not None:
+        changes["learning_rate"] = learning_rate
+    config = RunConfig.checked({**config.model_dump(), **changes})
+    return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
 
 
 def enough_epochs(rows: int, batch_size: int) -> int:

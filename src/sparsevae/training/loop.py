@@ -34,13 +34,13 @@ def device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(name)
-        torch.empty(0, device=found)
+        where = torch.device(name)
+        torch.empty(0, device=where)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise DeviceError(
             f"The device {name!r} is not on this machine; use --device cpu or --device auto."
         ) from None
-    return found
+    return where
 
 
 def prepare_process() -> None:

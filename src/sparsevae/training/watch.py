@@ -45,8 +45,8 @@ def activity(spikes: Tensor) -> dict[str, float]:
         γ̄_j < 0.001); nothing without spikes.
     """
     numbers = (spikes.sum(), (spikes > ALWAYS_ON).sum(), (spikes < DEAD).sum())
-    found = torch.stack(numbers).tolist()
-    return dict(zip(("sum_gamma", "always_on", "shut"), found, strict=True)) if found[0] else {}
+    counts = torch.stack(numbers).tolist()
+    return dict(zip(("sum_gamma", "always_on", "shut"), counts, strict=True)) if counts[0] else {}
 
 
 def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float) -> str:
@@ -73,22 +73,22 @@ def _alpha(model: Model) -> float:
 
 def _signs(row: Row, epochs: int, model: Model, mean_image: float) -> dict[str, str]:
     """Signs of collapse in one epoch, each with its words."""
-    found: dict[str, str] = {}
+    signs: dict[str, str] = {}
     if row["epoch"] < FIRST:
-        return found
+        return signs
     late = row["epoch"] > MEAN_IMAGE_UNTIL * epochs
     if late and row["reconstruction"] > COLLAPSE_SHARE * mean_image:
-        found["mean image"] = (
+        signs["mean image"] = (
             f"the decoder still prints the mean image (reconstruction {row['reconstruction']:.1f} "
             f"nats, the mean image {mean_image:.1f})"
         )
     if "sum_gamma" not in row:
-        return found
+        return signs
     if row["shut"] == model.latents:
-        found["shut"] = f"all {model.latents} gates are shut for every image"
+        signs["shut"] = f"all {model.latents} gates are shut for every image"
     elif row["always_on"] > DENSE_SHARE * row["sum_gamma"] and _alpha(model) < DENSE_ALPHA:
-        found["dense"] = (
+        signs["dense"] = (
             f"the same {row['always_on']:.0f} gates are open for every image, of "
             f"{row['sum_gamma']:.1f} on average: they select nothing"
         )
-    return found
+    return signs

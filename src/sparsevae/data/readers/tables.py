@@ -123,6 +123,11 @@ def collected(
     return Parsed(values, *classed(labels, where), choice.columns, choice.notes)
 
 
+def _at_once(width: int, memory: int) -> int:
+    """How many rows of so many columns are taken at a time."""
+    return max(1, min(BLOCK, memory // 8) // width)
+
+
 def _numbers(column: Any, start: int) -> Array | str:
     """A column of a data frame as numbers, or where it holds something else, in words."""
     import pandas
@@ -169,8 +174,8 @@ def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memo
                 choice = replace(choice, notes=(NAMELESS, *choice.notes))
             elif _counts_up(names):
                 choice = replace(choice, notes=(COUNTING, *choice.notes))
-            options |= {"header": header}
-            with closing(_frames(path, names, choice, options)) as frames:
+            options, rows = {**options, "header": header}, _at_once(len(names), memory)
+            with closing(_frames(path, names, choice, rows, options)) as frames:
                 return collected(frames, choice, memory, str(path), np.float64)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not text in UTF-8; save it as CSV in UTF-8.") from error
@@ -224,7 +229,7 @@ def _counts_up(names: Sequence[str]) -> bool:
 
 
 def _frames(
-    path: Path, names: Sequence[str], choice: Choice, options: dict[str, Any]
+    path: Path, names: Sequence[str], choice: Choice, rows: int, options: dict[str, Any]
 ) -> Generator[Any, None, None]:
     """Data frames of some rows; of numbers first, and of text where a field turns out to be none.
 
@@ -236,7 +241,7 @@ def _frames(
     numbers = wanted[: len(choice.columns)]
     dtype = {place: float if place in numbers else str for place in places}
     options |= {"names": places, "index_col": False, "keep_default_na": False}
-    options |= {"chunksize": max(1, BLOCK // len(names))}
+    options |= {"chunksize": rows}
     missing, done = dict.fromkeys(numbers, NAN), 0
     try:
         with pandas.read_csv(path, dtype=dtype, na_values=missing, **options) as reader:
@@ -278,7 +283,7 @@ def read_parquet(
     try:
         with parquet.ParquetFile(path) as file:
             choice = choose(file.schema_arrow.names, columns, label, str(path))
-            rows = max(1, BLOCK // len(choice.names))
+            rows = _at_once(len(choice.names), memory)
             batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
             frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
             return collected(frames, choice, memory, str(path))

@@ -1,4 +1,4 @@
-"""Runs as files for other programs: ONNX, PyTorch's own export, the Hugging Face Hub."""
+"""Trained models as files for other programs: ONNX, PyTorch's own export, the Hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.runs.export import programs
 from sparsevae.runs.export.modules import input_type
-from sparsevae.runs.folder import RunFolder, versions
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.folder import versions
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.files import make_folder, replacing, write_json
 
 __all__ = ["FORMATS", "Format", "export_run", "require"]
@@ -52,17 +52,20 @@ def require(packages: Sequence[str], what: str) -> None:
         )
 
 
-def export_run(path: Path | str, folder: Path | str, kind: str = "onnx") -> list[Path]:
-    """Write a run's encoder and decoder as programs that need nothing of this library.
+def export_run(
+    run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
+) -> list[Path]:
+    """Write a model's encoder, posterior and decoder as programs that need nothing of this library.
 
-    The encoder takes raw rows, any number of them, and gives deterministic codes; the decoder
-    takes codes and gives mean rows in the data's units. Both are run again from the file and
+    The encoder takes raw rows, any number of them, and gives deterministic codes; the posterior
+    gives the gates γ and slabs μ behind them, shape ``(rows, 2, latents)``; the decoder takes
+    codes and gives mean rows in the data's units. All are run again from the file and
     compared with the model. ``export.json`` beside them says what they take and give.
 
     Args:
-        path: a finished run folder.
+        run: a trained model, or a run folder with its weights.
         folder: where to write to.
-        kind: a key of :data:`FORMATS`.
+        format: a key of :data:`FORMATS`.
 
     Returns:
         The files.
@@ -72,32 +75,27 @@ def export_run(path: Path | str, folder: Path | str, kind: str = "onnx") -> list
         RunFolderError: there is no trained model, or a file differs from it.
         OutputError: the folder cannot be written to.
     """
-    if kind not in FORMATS:
-        raise ConfigurationError(f"A format is one of {', '.join(FORMATS)}, not {kind!r}.")
-    form, folder = FORMATS[kind], Path(folder)
-    require(form.packages, f"The format {kind!r}")
-    opened = OpenRun.open(path)
+    if format not in FORMATS:
+        raise ConfigurationError(f"A format is one of {', '.join(FORMATS)}, not {format!r}.")
+    form, folder = FORMATS[format], Path(folder)
+    require(form.packages, f"The format {format!r}")
+    trained = run if isinstance(run, TrainedModel) else TrainedModel.load(run)
     make_folder(folder)
     differences, files = {}, []
-    for program in programs.programs(opened):
+    for program in programs.programs(trained):
         target = folder / f"{program.name}{form.ending}"
         with replacing(target) as temporary:
             form.write(program, temporary)
             differences[program.name] = program.check(form.run(program, temporary), target)
         files.append(target)
-    write_json(folder / "export.json", _description(opened, kind, differences))
-    return [*files, folder / "export.json"]
-
-
-def _description(opened: OpenRun, kind: str, differences: dict[str, float]) -> dict[str, Any]:
-    """What the programs take and give, and how far they are from the model."""
-    config, data = RunFolder(opened.path).config, opened.data
-    return {
-        "run": config.name,
-        "format": kind,
-        "rows": {"shape": list(opened.model.shape), "dtype": input_type(data.dtype)},
-        "columns": list(data.columns),
-        "codes": {"latents": opened.model.latents, "dtype": "float32"},
+    description = {
+        "run": trained.config.name,
+        "format": format,
+        "rows": {"shape": list(trained.model.shape), "dtype": input_type(trained.data.dtype)},
+        "columns": list(trained.data.columns),
+        "codes": {"latents": trained.model.latents, "dtype": "float32"},
         "largest_difference": differences,
         "versions": versions(),
     }
+    write_json(folder / "export.json", description)
+    return [*files, folder / "export.json"]

@@ -39,12 +39,19 @@ def model_card(run: RunFolder, name: str) -> str:
         f"# {title} with {config.latents} latent dimensions, trained on {config.dataset}\n",
         *_about(run),
         "## Numbers\n",
-        f"Measured on the {config.split} rows.\n",
+        _measured_on(run),
         *_numbers(run),
         "## Use\n",
         _use(name),
     )
     return "\n".join(parts)
+
+
+def _measured_on(run: RunFolder) -> str:
+    own = "classes" in run.data.model_fields_set
+    if own and run.data.test_fraction is None:
+        return "Measured on the rows it was trained on; none were held out.\n"
+    return f"Measured on the {run.config.split} rows.\n"
 
 
 def _about(run: RunFolder) -> Iterator[str]:
@@ -66,25 +73,23 @@ def _about(run: RunFolder) -> Iterator[str]:
 
 
 def _numbers(run: RunFolder) -> Iterator[str]:
-    """A table of the numbers that come first in a report, each with its definition."""
-    metrics = run.metrics
+    """A table of the numbers that come first, each with its definition."""
     yield "| number | value | unit | meaning |"
     yield "|---|---|---|---|"
-    for column in headline():
-        value = metrics.get(column.key)
+    for metric in headline():
+        value = run.metrics.get(metric.key)
         if isinstance(value, int | float):
-            number = f"{value * column.scale:.{column.digits}f}"
-            yield f"| {column.title} | {number} | {column.unit} | {column.definition} |"
+            number = f"{value * metric.scale:.{metric.digits}f}"
+            yield f"| {metric.title} | {number} | {metric.unit} | {metric.definition} |"
     yield ""
 
 
 def _use(name: str) -> str:
     return f"""```python
-from sparsevae import OpenRun, from_pretrained
+from sparsevae import from_pretrained
 
-run = from_pretrained("{name}")
-opened = OpenRun.open(run.path)
-codes = opened.encode(rows)  # raw rows in, as they were trained on
-restored = opened.decode(codes)  # in the units of the data
+model = from_pretrained("{name}")
+codes = model.encode(rows)  # raw rows in, as they were trained on
+restored = model.decode(codes)  # in the units of the data
 ```
 """

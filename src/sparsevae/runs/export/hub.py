@@ -1,6 +1,5 @@
 """Runs on the Hugging Face Hub, by its own client; a run is safetensors and JSON, no pickle."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,37 +10,32 @@ from sparsevae.errors import DownloadError, OutputError, RunFolderError
 from sparsevae.runs.export import require
 from sparsevae.runs.export.card import model_card
 from sparsevae.runs.folder import KEPT, RunFolder
-from sparsevae.storage.files import make_folder, replacing, write_text
+from sparsevae.runs.trained import TrainedModel
+from sparsevae.storage.files import write_text
 
-FILES = KEPT
 CARD = "README.md"
 
 
-def save_pretrained(run: RunFolder | Path | str, folder: Path | str, name: str = "") -> RunFolder:
-    """Copy what a run needs to be used into a folder, with a model card.
+def save_pretrained(run: TrainedModel | Path | str, folder: Path | str, name: str = "") -> Path:
+    """Write what a trained model needs to be used into a folder, with a model card.
 
     Args:
-        run: a finished run with its weights.
+        run: a trained model, or a finished run folder with its weights.
         folder: where to; files of the same names are replaced.
         name: what the card tells readers to load; the folder when empty.
 
     Returns:
-        The copy.
+        The folder.
 
     Raises:
         RunFolderError: the run is not finished, damaged or keeps no weights.
         OutputError: the folder cannot be written to.
     """
-    source = run if isinstance(run, RunFolder) else RunFolder(run)
-    target = RunFolder(folder)
-    source.load()
-    card = model_card(source, name or str(folder))
-    make_folder(target.path)
-    for file in FILES:
-        if (source.path / file).is_file():
-            with replacing(target.path / file) as temporary:
-                shutil.copyfile(source.path / file, temporary)
-    write_text(target.path / CARD, card)
+    trained = run if isinstance(run, TrainedModel) else TrainedModel.load(run)
+    if trained.path is not None:
+        model_card(RunFolder(trained.path), name)  # a run that is not finished is not copied
+    target = trained.save(folder)
+    write_text(target / CARD, model_card(RunFolder(target), name or str(folder)))
     return target
 
 
@@ -52,8 +46,8 @@ def from_pretrained(
     revision: str | None = None,
     token: str | None = None,
     endpoint: str | None = None,
-) -> RunFolder:
-    """A run from a folder or from the Hub; nothing in it is ever executed.
+) -> TrainedModel:
+    """A trained model from a folder or from the Hub; nothing in it is ever executed.
 
     Args:
         name: a folder that is there, or a repository such as ``me/my-model``.
@@ -68,27 +62,24 @@ def from_pretrained(
         RunFolderError: it holds no run that can be loaded.
     """
     if Path(name).is_dir():
-        run = RunFolder(name)
-    else:
-        require(("huggingface_hub",), "The Hugging Face Hub")
-        import huggingface_hub
+        return TrainedModel.load(name)
+    require(("huggingface_hub",), "The Hugging Face Hub")
+    import huggingface_hub
 
-        with _reaching(str(name)):
-            where = huggingface_hub.snapshot_download(
-                str(name),
-                revision=revision,
-                token=token,
-                endpoint=endpoint,
-                local_dir=folder,
-                allow_patterns=[*FILES, CARD],
-            )
-        run = RunFolder(str(where))
-    run.load()
-    return run
+    with _reaching(str(name)):
+        where = huggingface_hub.snapshot_download(
+            str(name),
+            revision=revision,
+            token=token,
+            endpoint=endpoint,
+            local_dir=folder,
+            allow_patterns=[*KEPT, CARD],
+        )
+    return TrainedModel.load(str(where))
 
 
 def push_to_hub(
-    run: RunFolder | Path | str,
+    run: TrainedModel | Path | str,
     name: str,
     *,
     private: bool = False,
@@ -98,7 +89,7 @@ def push_to_hub(
     """Upload a run and its model card; a repository that is missing is made.
 
     Args:
-        run: a finished run with its weights.
+        run: a trained model, or a finished run folder with its weights.
         name: of the repository, such as ``me/my-model``.
         private: whether a new repository is only for its owner.
         token: of an account; the one that is logged in when None.
@@ -122,8 +113,8 @@ def push_to_hub(
             client.create_repo(name, private=private, exist_ok=True)
             done: Any = client.upload_folder(
                 repo_id=name,
-                folder_path=copy.path,
-                commit_message=f"{copy.config.name} by sparsevae",
+                folder_path=copy,
+                commit_message=f"{RunFolder(copy).config.name} by sparsevae",
             )
     return str(done.commit_url)
 
@@ -139,7 +130,7 @@ def _reaching(name: str, error: type[Exception] = DownloadError) -> Iterator[Non
         raise RunFolderError(
             f"{name} is no folder, and no name of a repository such as me/my-model."
         ) from None
-    except Exception as found:  # whatever the HTTP library under the client's version raises
-        lines = [line.strip() for line in str(found).splitlines() if line.strip()]
-        reason = " ".join(lines[:2]) or type(found).__name__
+    except Exception as problem:  # whatever the HTTP library under the client's version raises
+        lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+        reason = " ".join(lines[:2]) or type(problem).__name__
         raise error(f"The Hugging Face Hub gives no access to {name}: {reason}") from None

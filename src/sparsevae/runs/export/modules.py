@@ -44,16 +44,40 @@ class RowsToCodes(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scale as :meth:`Scaling.apply` does, then encode."""
-        code: Tensor = self.model.posterior(self._scaled(rows)).code
+        code: Tensor = self.model.posterior(self.scaled(rows)).code
         return code
 
-    def _scaled(self, rows: Tensor) -> Tensor:
+    def scaled(self, rows: Tensor) -> Tensor:
+        """Rows as :meth:`Scaling.apply` makes them, float32."""
         if self.scaling == GREY:
             return rows.float() / GREY_LEVELS
         if self.scaling.kind == "none":
             return rows.float()
         scaled = (rows.double() - self.shift) / self.scale
         return (scaled.clamp(0, 1) if self.scaling.kind == "minmax" else scaled).float()
+
+
+class RowsToGatesAndSlabs(nn.Module):
+    """γ and μ of raw rows, of which the code is 1[γ > ½]·μ: (B, *shape) → (B, 2, J) float32.
+
+    Args:
+        model: in evaluation mode.
+        scaling: of its data.
+    """
+
+    def __init__(self, model: Model, scaling: Scaling) -> None:
+        super().__init__()
+        self.encoder = RowsToCodes(model, scaling)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Scale as :meth:`Scaling.apply` does, then encode."""
+        return gates_and_slabs(self.encoder.model, self.encoder.scaled(rows))
+
+
+def gates_and_slabs(model: Model, x: Tensor) -> Tensor:
+    """γ and μ of scaled rows, ``(B, 2, J)``; γ is 1 for a model without gates."""
+    posterior = model.posterior(x)
+    return torch.stack([posterior.spike_probability, posterior.loc], 1)
 
 
 class CodesToRows(nn.Module):

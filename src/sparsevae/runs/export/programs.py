@@ -1,4 +1,4 @@
-"""Encoder and decoder as programs: traced by PyTorch, written for it or as ONNX, and checked.
+"""Encoder, posterior and decoder as programs: traced by PyTorch, written for it or as ONNX, and checked.
 
 Shape legend: B rows of shape (D,) or (C, H, W), J latent dimensions.
 """
@@ -17,8 +17,14 @@ from torch import Tensor, nn
 
 from sparsevae.errors import RunFolderError
 from sparsevae.networks import kernels
-from sparsevae.runs.export.modules import CodesToRows, RowsToCodes, example_rows
-from sparsevae.runs.trained import OpenRun
+from sparsevae.runs.export.modules import (
+    CodesToRows,
+    RowsToCodes,
+    RowsToGatesAndSlabs,
+    example_rows,
+    gates_and_slabs,
+)
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array
 
 TOLERANCE = 1e-5  # of the largest output
@@ -31,7 +37,7 @@ class Program:
     """One traced function with what it was checked against.
 
     Attributes:
-        name: "encoder" or "decoder".
+        name: "encoder", "posterior" or "decoder".
         takes: the name of its input.
         gives: the name of its output.
         traced: a :class:`torch.export.ExportedProgram` with a free number of rows.
@@ -56,9 +62,9 @@ class Program:
             RunFolderError: they differ by more than :data:`TOLERANCE`.
         """
         rows, scale = self.example.numpy(), max(1.0, float(np.abs(self.expected).max()))
-        found = np.concatenate([compute(rows), compute(rows[:1])])
+        computed = np.concatenate([compute(rows), compute(rows[:1])])
         wanted = np.concatenate([self.expected, self.expected[:1]])
-        difference = float(np.abs(found - wanted).max()) / scale
+        difference = float(np.abs(computed - wanted).max()) / scale
         if not difference <= TOLERANCE:
             raise RunFolderError(
                 f"{path} differs from its model by {difference:.1e} of the largest number, more "
@@ -67,50 +73,57 @@ class Program:
         return difference
 
 
-def programs(opened: OpenRun) -> list[Program]:
-    """Encoder and decoder of a run, traced with PyTorch's own operations."""
-    scaling, dtype = opened.data.scaling, opened.data.dtype
-    for parameter in opened.model.parameters():
+def programs(trained: TrainedModel) -> list[Program]:
+    """Encoder, posterior and decoder of a run, traced with PyTorch's own operations."""
+    scaling, dtype = trained.data.scaling, trained.data.dtype
+    for parameter in trained.model.parameters():
         parameter.data = parameter.data.contiguous()  # only plain memory order can be packed
     with kernels.use("plain"):
-        rows = _rows_like_the_data(opened)
-        codes = opened.encode(rows)
-        encoder, decoder = RowsToCodes(opened.model, scaling), CodesToRows(opened.model, scaling)
+        rows = _rows_like_the_data(trained)
+        codes = trained.encode(rows)
+        encoder, decoder = RowsToCodes(trained.model, scaling), CodesToRows(trained.model, scaling)
+        posterior = RowsToGatesAndSlabs(trained.model, scaling)
         images = example_rows(rows, dtype)
-        decoded = opened.decode(codes, own_type=False)
+        with torch.no_grad():
+            both = gates_and_slabs(trained.model, torch.from_numpy(scaling.apply(rows))).numpy()
+        decoded = trained.decode(codes, own_type=False)
         return [
-            Program("encoder", "rows", "codes", _traced(encoder, images), images, codes),
+            Program("encoder", "rows", "codes", traced(encoder, images), images, codes),
+            Program(
+                "posterior", "rows", "gates_and_slabs", traced(posterior, images), images, both
+            ),
             Program(
                 "decoder",
                 "codes",
                 "rows",
-                _traced(decoder, torch.from_numpy(codes)),
+                traced(decoder, torch.from_numpy(codes)),
                 torch.from_numpy(codes),
                 decoded,
             ),
         ]
 
 
-def _rows_like_the_data(opened: OpenRun) -> Array:
+def _rows_like_the_data(trained: TrainedModel) -> Array:
     """Rows in the data's type: noise over their range, half of it added to a decoded code."""
-    data, shape = opened.data, (EXAMPLES, *opened.model.shape)
+    data, shape = trained.data, (EXAMPLES, *trained.model.shape)
     rng = np.random.default_rng(SEED)
-    codes = rng.standard_normal((EXAMPLES, opened.model.latents), dtype=np.float32)
-    decoded = opened.decode(codes, own_type=False).clip(data.low, data.high)
+    codes = rng.standard_normal((EXAMPLES, trained.model.latents), dtype=np.float32)
+    decoded = trained.decode(codes, own_type=False).clip(data.low, data.high)
     noise = rng.uniform(data.low, data.high, shape)
     mixed = np.clip((decoded + noise) / 2, data.low, data.high)
     whole = np.dtype(data.dtype).kind != "f"
     return (np.rint(mixed) if whole else mixed).astype(data.dtype)
 
 
-def _traced(module: nn.Module, example: Tensor) -> Any:
+def traced(module: nn.Module, example: Tensor) -> Any:
+    """A :class:`torch.export.ExportedProgram` of a module for any number of rows."""
     rows = torch.export.Dim("rows")
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         return torch.export.export(module.eval(), (example,), dynamic_shapes=({0: rows},))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep PyTorch's warnings about its own inner parts from the user."""
     log = logging.getLogger("torch.onnx")
     level = log.level
@@ -125,13 +138,13 @@ def _quiet() -> Iterator[None]:
 
 def write_torch(program: Program, path: Path) -> None:
     """Write a program for :func:`torch.export.load`."""
-    with _quiet(), path.open("wb") as file:
+    with quiet(), path.open("wb") as file:
         torch.export.save(program.traced, file)
 
 
 def run_torch(program: Program, path: Path) -> Callable[[Array], Array]:
     """The written program as a function of arrays."""
-    with _quiet(), path.open("rb") as file:
+    with quiet(), path.open("rb") as file:
         module = torch.export.load(file).module()
 
     def compute(rows: Array) -> Array:
@@ -143,7 +156,7 @@ def run_torch(program: Program, path: Path) -> Callable[[Array], Array]:
 
 def write_onnx(program: Program, path: Path) -> None:
     """Write a program as ONNX, its weights inside."""
-    with _quiet():
+    with quiet():
         graph = torch.onnx.export(
             program.traced,
             dynamo=True,
@@ -162,7 +175,7 @@ def run_onnx(program: Program, path: Path) -> Callable[[Array], Array]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def compute(rows: Array) -> Array:
-        (found,) = session.run([program.gives], {program.takes: rows})
-        return np.asarray(found)
+        (output,) = session.run([program.gives], {program.takes: rows})
+        return np.asarray(output)
 
     return compute

@@ -1,0 +1,253 @@
+"""What the page asks for: a study's facts, and its models' codes, rows and costs.
+
+Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U components of a prior.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsevae.errors import RunFolderError
+from sparsevae.evaluation.passes import batched
+from sparsevae.explorer.packing import packed
+from sparsevae.explorer.rows import Components, Rows, components, dataset_of, test_rows
+from sparsevae.models import MODELS
+from sparsevae.networks import kernels
+from sparsevae.runs.export.modules import gates_and_slabs
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.trained import TrainedModel
+from sparsevae.storage.arrays import Array, Floats
+
+MOST_ROWS = 1000  # test rows that a served page holds
+EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
+MOST_STAND_INS = 500
+
+
+@dataclass(eq=False)
+class Explored:
+    """A trained run as the page uses it: rows and codes in the data's own units.
+
+    Args:
+        run: a finished run folder with weights.
+        key: what the page calls it.
+    """
+
+    run: RunFolder
+    key: str
+    trained: TrainedModel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trained = TrainedModel.load(self.run.path)
+        self.model, self.data, self.config = self.trained.model, self.run.data, self.run.config
+        self.shape, self.latents = tuple(self.model.shape), int(self.model.latents)
+
+    def posterior(self, rows: Array) -> tuple[Floats, Floats]:
+        """Gate probabilities γ and slab means μ of raw rows, both ``(N, J)``; code is 1[γ>½]·μ."""
+        compute = partial(gates_and_slabs, self.model)
+        with kernels.use("plain"):
+            both = batched(compute, self.data.scaling.apply(rows), self.model)
+        return both[:, 0], both[:, 1]
+
+    def decode(self, codes: Floats) -> Floats:
+        """The mean row of every code in the data's units, float32, shape ``(N, *shape)``."""
+        with kernels.use("plain"):
+            rows: Floats = self.trained.decode(codes, own_type=False)
+        return rows
+
+    def costs(self, codes: Floats) -> Floats:
+        """Nats from the first code to each: log p(m|z₀) − log p(m|z), m the mean row of z₀.
+
+        It is the divergence KL(p(x|z₀) ‖ p(x|z)) where the family is Bernoulli, Poisson or a
+        Gaussian of fixed width.
+
+        Args:
+            codes: shape ``(N, J)``.
+        """
+        with kernels.use("plain"), torch.no_grad():
+            z = torch.from_numpy(codes)
+            mean = self.model.likelihood(z[:1]).mean
+            log_p = self.model.likelihood(z).log_prob(mean.expand(len(z), *self.shape))
+            return (log_p[0] - log_p).numpy()
+
+    def facts(self) -> dict[str, Any]:
+        """What the page says about the model, as plain JSON."""
+        config, row = self.config, MODELS.get(self.config.model)
+        return {
+            "key": self.key,
+            "title": row.title if row else config.model,
+            "latents": self.latents,
+            "seed": config.seed,
+            "epochs": config.epochs,
+            "gated": self.model.has_gates,
+            "samples": self.model.prior.has_density,
+            "denoises": hasattr(self.trained, "denoise"),
+            "likelihood": str(self.trained.likelihood),
+        }
+
+    def message(self, rows: Rows) -> bytes:
+        """Everything about the model that the page keeps, see :mod:`.packing`."""
+        return packed(self.facts(), self.arrays(rows))
+
+    def arrays(self, rows: Rows) -> dict[str, Array]:
+        """Gates, slabs, ends of every axis, costs, class means and the prior."""
+        gates, slabs = self.posterior(rows.values)
+        pictures = self.run.pictures
+        axes = pictures.get("axis_values", slabs.T)
+        unknown = np.full(self.latents, np.nan)
+        cost = pictures.get("ablation_cost", pictures.get("rises", unknown))
+        exact = np.float32 if self.latents <= EXACT_LATENTS else np.float16
+        return {
+            "gates": _gates_in_bytes(gates),
+            "slabs": slabs.astype(exact),
+            "ends": np.stack([np.nanmin(axes, 1), np.nanmax(axes, 1)], 1).astype(np.float32),
+            "cost": np.asarray(cost, np.float32),
+            **self._class_means(pictures),
+            **self._prior(),
+        }
+
+    def _class_means(self, pictures: dict[str, Array]) -> dict[str, Array]:
+        names = ("class_code", "class_gamma", "class_mean")
+        return {name: pictures[name].astype(np.float32) for name in names if name in pictures}
+
+    def _prior(self) -> dict[str, Array]:
+        """p(z) as a mixture of spike-and-slabs: weights (U,), then (U, J) each."""
+        if not self.model.prior.has_density:
+            return {}
+        with kernels.use("plain"), torch.no_grad():
+            log_weights, parts = self.model.prior.mixture(self.model.posterior)
+        named = {
+            "prior_weights": log_weights.exp(),
+            "prior_logits": parts.logits,
+            "prior_loc": parts.loc,
+            "prior_scale": parts.scale,
+        }
+        return {name: tensor.detach().numpy().astype(np.float32) for name, tensor in named.items()}
+
+
+def _gates_in_bytes(gates: Floats) -> Array:
+    """γ·255 as bytes, above 127 exactly where γ > ½."""
+    rounded = np.rint(gates * 255)
+    return np.where(gates > 0.5, rounded.clip(128), rounded.clip(None, 127)).astype(np.uint8)
+
+
+class Study:
+    """Runs of one data set, opened for the page.
+
+    Args:
+        paths: folders of studies and of runs.
+        most_rows: test rows that are shown.
+
+    Raises:
+        RunFolderError: no finished run with weights, or runs of different data.
+    """
+
+    def __init__(self, paths: Sequence[Path], most_rows: int = MOST_ROWS) -> None:
+        folders = [run for path in paths for run in runs_at(path)]
+        _check_alike(folders)
+        self.name = folders[0].config.dataset
+        self.runs: dict[str, Explored] = {}
+        for number, run in enumerate(folders):
+            self.runs[f"r{number}"] = Explored(run, f"r{number}")
+        self.lock = Lock()
+        first = next(iter(self.runs.values()))
+        dataset = dataset_of(first.run)
+        self.rows = test_rows(dataset, most_rows) if dataset else stand_ins(first)
+        self.components: Components = components(
+            dataset, self.rows, first.data.low, first.data.high
+        )
+        self.data, self.shape = first.data, first.shape
+
+    def message(self) -> bytes:
+        """The facts of the study, its rows and the baseline's components, see :mod:`.packing`."""
+        return packed(self.facts(), self.arrays())
+
+    def facts(self) -> dict[str, Any]:
+        """What the page says about the study, as plain JSON."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "low": self.data.low,
+            "high": self.data.high,
+            "whole": np.dtype(self.data.dtype).kind != "f",
+            "columns": list(self.data.columns),
+            "classes": list(self.rows.classes),
+            "note": self.rows.note,
+            "models": [run.facts() for run in self.runs.values()],
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        """Rows, labels and components."""
+        values = self.rows.values
+        rows = values if values.dtype == np.uint8 else values.astype(np.float32)
+        parts = {
+            "rows": rows,
+            "mean": self.components.mean,
+            "spread": self.components.spread,
+            "basis": self.components.basis.astype(np.float16),
+        }
+        if self.rows.labels is not None:
+            parts["labels"] = self.rows.labels.astype(np.int32)
+        return parts
+
+
+def runs_at(path: Path) -> list[RunFolder]:
+    """The finished runs with weights of a study's folder, or the run that a folder is.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    candidates = [path, *sorted((path / "runs").glob("*"))]
+    runs = [RunFolder(place) for place in candidates if place.is_dir()]
+    usable = [run for run in runs if run.finished and run.has_weights]
+    if not usable:
+        raise RunFolderError(
+            f"{path} holds no finished run with weights; name the folder of a study or of a run."
+        )
+    order = list(MODELS)
+    rank = {name: place for place, name in enumerate(order)}
+    return sorted(usable, key=lambda run: _order(run, rank))
+
+
+def _order(run: RunFolder, rank: dict[str, int]) -> tuple[int, int, int]:
+    config = run.config
+    return config.latents, config.seed, rank.get(config.model, len(rank))
+
+
+def _check_alike(runs: Sequence[RunFolder]) -> None:
+    for run in runs[1:]:
+        if run.data_sha256 != runs[0].data_sha256 or run.shape != runs[0].shape:
+            raise RunFolderError(
+                f"{run.path} and {runs[0].path} were trained on different data; explore them one "
+                "at a time."
+            )
+
+
+def stand_ins(first: Explored) -> Rows:
+    """Rows where the data are not at hand: kept codes decoded, kept examples in their places."""
+    pictures, data = first.run.pictures, first.data
+    codes = pictures.get("scatter_codes")
+    if codes is None:
+        raise RunFolderError(
+            f"Neither the data of {first.run.path} nor codes of test rows are on this machine."
+        )
+    values = first.decode(codes[:MOST_STAND_INS].astype(np.float32))
+    if "examples" in pictures:
+        places = pictures["example_indices"]
+        kept = places < len(values)
+        shades = pictures["examples"][kept].astype(np.float32) / 255
+        values[places[kept]] = data.low + shades * (data.high - data.low)
+    labels = pictures.get("scatter_labels")
+    count = 0 if labels is None or not len(labels) else int(labels.max()) + 1
+    classes = data.classes or tuple(map(str, range(count)))
+    title = first.facts()["title"]
+    note = (
+        f"The data are not on this machine: what you see is what {title} decodes from the codes "
+        "that were kept, not the test data themselves."
+    )
+    return Rows(values, None if labels is None else labels[: len(values)], classes, note)

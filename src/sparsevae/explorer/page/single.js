@@ -1,0 +1,142 @@
+// The page as one file: the same calls, answered here by the models' programs.
+
+import { complain } from "./dom.js";
+import { start } from "./main.js";
+
+const sessions = new Map();
+let runtime = null;
+
+/** A block of the file, unpacked. */
+async function block(name) {
+  const element = document.getElementById(`block-${name}`);
+  const text = atob(element.textContent);
+  element.remove();
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+/** Start the runtime once: its program from the file, one thread, nothing loaded. */
+async function ready() {
+  if (!runtime) {
+    runtime = (async () => {
+      const [program, module] = await Promise.all([block("runtime"), block("runtime-module")]);
+      ort.env.wasm.wasmBinary = program;
+      ort.env.wasm.numThreads = 1;
+      ort.env.wasm.wasmPaths = {
+        mjs: URL.createObjectURL(new Blob([module], { type: "text/javascript" })),
+      };
+      ort.env.logLevel = "error";
+    })();
+  }
+  return runtime;
+}
+
+function session(key, name) {
+  const id = `${key}-${name}`;
+  if (!sessions.has(id)) {
+    const made = (async () => {
+      await ready();
+      const content = new Uint8Array(await block(id));
+      return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+    })();
+    sessions.set(id, made);
+  }
+  return sessions.get(id);
+}
+
+let last = Promise.resolve();
+
+/** Run a program on float32 numbers, one run at a time. */
+function run(key, name, numbers, row, output) {
+  const answer = last.then(async () => {
+    const made = await session(key, name);
+    const size = row.reduce((a, b) => a * b, 1);
+    const input = new ort.Tensor("float32", numbers, [numbers.length / size, ...row]);
+    const found = await made.run({ input });
+    return found[output].data;
+  });
+  last = answer.catch(() => {});
+  return answer;
+}
+
+let facts = null;
+
+async function study() {
+  const content = await block("study");
+  const length = new DataView(content).getUint32(0, true);
+  facts = JSON.parse(new TextDecoder().decode(new Uint8Array(content, 4, length))).facts;
+  return content;
+}
+
+const codeShape = (key) => [facts.models.find((model) => model.key === key).latents];
+
+/** Gates then slabs, as the server gives them: (2, N, J). */
+async function encode(key, rows) {
+  const both = await run(key, "posterior", rows, facts.shape, "both");
+  const [J] = codeShape(key);
+  const count = both.length / (2 * J);
+  const sorted = new Float32Array(both.length);
+  for (let n = 0; n < count; n += 1) {
+    sorted.set(both.subarray(2 * n * J, (2 * n + 1) * J), n * J);
+    sorted.set(both.subarray((2 * n + 1) * J, (2 * n + 2) * J), (count + n) * J);
+  }
+  return sorted;
+}
+
+/** Rows of a file that was dropped: an image, or numbers in text. */
+async function upload(kind, content) {
+  if (kind === "image") return readImage(content);
+  if (kind === "npy") throw new Error("This file of the explorer reads images and tables in text only.");
+  return readTable(new TextDecoder().decode(content.slice(0, 2 ** 22)), kind === "tsv" ? "\t" : ",");
+}
+
+async function readImage(content) {
+  const [channels, height, width] = facts.shape;
+  if (facts.shape.length !== 3 || ![1, 3].includes(channels)) {
+    throw new Error("Rows here are no grey or colour images; drop a table instead.");
+  }
+  const bitmap = await createImageBitmap(new Blob([content])).catch(() => {
+    throw new Error("The file cannot be read as an image; drop another one.");
+  });
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(bitmap, 0, 0, width, height);
+  const { data } = pen.getImageData(0, 0, width, height);
+  const plane = width * height;
+  const row = new Float32Array(channels * plane);
+  for (let i = 0; i < row.length; i += 1) {
+    const at = 4 * (i % plane);
+    const grey = 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
+    const level = channels === 1 ? grey : data[at + Math.floor(i / plane)];
+    row[i] = facts.low + (level / 255) * (facts.high - facts.low);
+  }
+  return row;
+}
+
+function readTable(text, between) {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim());
+  const first = lines[0].split(between).map((field) => field.trim().replace(/^"|"$/g, ""));
+  const named = facts.columns.length && facts.columns.every((name) => first.includes(name));
+  const places = named ? facts.columns.map((name) => first.indexOf(name)) : [...first.keys()];
+  const fields = (lines[named ? 1 : 0] ?? "").split(between);
+  const row = Float32Array.from(places, (place) => Number(fields[place]));
+  if (row.length !== facts.shape[0] || !row.every(Number.isFinite)) {
+    throw new Error(`The file holds no row of ${facts.shape[0]} numbers; give the columns of the data.`);
+  }
+  return row;
+}
+
+window.addEventListener("unhandledrejection", (event) => complain(event.reason));
+start({
+  study,
+  run: (key) => block(key),
+  encode,
+  decode: (key, codes) => run(key, "decoder", codes, codeShape(key), "rows"),
+  costs: (key, codes) => run(key, "decoder", codes, codeShape(key), "nats"),
+  upload,
+});

@@ -1,0 +1,202 @@
+"""The explorer's server on 127.0.0.1: the page's own files, and a few calls that take arrays.
+
+    GET  /                     the page; /NAME its parts
+    GET  /api/study            facts, rows, baseline
+    GET  /api/runs/KEY         what the page keeps of a model
+    POST /api/runs/KEY/encode  raw rows, float32 → gates then slabs, (2, N, J)
+    POST /api/runs/KEY/decode  codes, float32 → rows
+    POST /api/runs/KEY/costs   codes, float32 → nats from the first to each
+    POST /api/upload/KIND      a file → rows
+
+Bodies and answers are float32, little-endian. Names are looked up in tables that are made at the
+start; no text of a request becomes a path.
+"""
+
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.resources import files as package_files
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.explorer.backend import Explored, Study
+from sparsevae.explorer.guard import BINARY, Guard, Refusal
+from sparsevae.explorer.uploads import KINDS, read_upload
+from sparsevae.storage.arrays import Array
+
+HOST = "127.0.0.1"
+MOST_CODES = 4096  # codes or rows of one request
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+
+def page_files() -> dict[str, tuple[str, bytes]]:
+    """Type and content of the page's own files, by name."""
+    folder = package_files("sparsevae.explorer") / "page"
+    found = {}
+    for entry in folder.iterdir():
+        ending = entry.name[entry.name.rfind(".") :]
+        if ending in TYPES:
+            found[entry.name] = (f"{TYPES[ending]}; charset=utf-8", entry.read_bytes())
+    return found
+
+
+def application(study: Study, token: str, port: int) -> Guard:
+    """The guarded application.
+
+    Args:
+        study: what is explored.
+        token: that the page must show.
+        port: that it listens on.
+    """
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    parts = page_files()
+    messages: dict[str, bytes] = {}
+
+    def kept(name: str, make: Callable[[], bytes]) -> bytes:
+        with study.lock:
+            if name not in messages:
+                messages[name] = make()
+            return messages[name]
+
+    def explored(request: Request) -> Explored:
+        run = study.runs.get(request.path_params["key"])
+        if run is None:
+            raise Refusal(404, "This study has no such model.")
+        return run
+
+    async def part(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if request.method != "GET" or name not in parts:
+            raise Refusal(404, "There is no such page here.")
+        kind, content = parts[name]
+        return Response(content, media_type=kind)
+
+    async def facts(request: Request) -> Response:
+        return Response(await run_in_threadpool(kept, "", study.message), media_type=BINARY)
+
+    async def run_facts(request: Request) -> Response:
+        run = explored(request)
+        content = await run_in_threadpool(kept, run.key, lambda: run.message(study.rows))
+        return Response(content, media_type=BINARY)
+
+    async def call(request: Request) -> Response:
+        run, name = explored(request), request.path_params["call"]
+        if name not in CALLS:
+            raise Refusal(404, "There is no such call.")
+        body = await request.body()
+        answer = await run_in_threadpool(_called, study, run, name, body)
+        return Response(answer.astype("<f4").tobytes(), media_type=BINARY)
+
+    async def upload(request: Request) -> Response:
+        kind, content = request.path_params["kind"], await request.body()
+        if kind not in KINDS:
+            raise Refusal(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
+        rows = await run_in_threadpool(read_upload, content, kind, study.shape, study.data)
+        return Response(rows.astype("<f4").tobytes(), media_type=BINARY)
+
+    async def refused(request: Request, error: Any) -> Response:
+        if isinstance(error, Refusal):
+            return PlainTextResponse(error.sentence, error.status)
+        return PlainTextResponse(str(error), 422)
+
+    async def unknown(request: Request, error: Any) -> Response:
+        return PlainTextResponse("There is no such page here.", 404)
+
+    routes = [
+        Route("/", part),
+        Route("/api/study", facts),
+        Route("/api/runs/{key:str}", run_facts),
+        Route("/api/runs/{key:str}/{call:str}", call, methods=["POST"]),
+        Route("/api/upload/{kind:str}", upload, methods=["POST"]),
+        Route("/{name:str}", part),
+    ]
+    handlers: Mapping[Any, Any] = {
+        Refusal: refused,
+        DatasetError: refused,
+        404: unknown,
+        405: unknown,
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, port)
+
+
+def _called(study: Study, run: Explored, name: str, body: bytes) -> Array:
+    """Check what a body holds, and compute."""
+    form, compute = CALLS[name]
+    row = run.shape if form == "rows" else (run.latents,)
+    length = 4 * int(np.prod(row))
+    if not body or len(body) % length or len(body) // length > MOST_CODES:
+        raise Refusal(
+            422, f"The body holds {form} of {length // 4} float32 numbers, 1 to {MOST_CODES}."
+        )
+    values = np.frombuffer(body, "<f4").reshape(-1, *row).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise Refusal(422, "All numbers must be finite.")
+    with study.lock:
+        return compute(run, values)
+
+
+CALLS: dict[str, tuple[str, Callable[[Explored, Array], Array]]] = {
+    "encode": ("rows", lambda run, rows: np.stack(run.posterior(rows))),
+    "decode": ("codes", lambda run, codes: run.decode(codes)),
+    "costs": ("codes", lambda run, codes: run.costs(codes)),
+}
+
+
+def serve(study: Study, port: int, ready: Callable[[str], None]) -> None:
+    """Answer the page until the process is interrupted.
+
+    Args:
+        study: what is explored.
+        port: to listen on; 0 takes a free one.
+        ready: called with the page's address, token included, once it can be opened.
+
+    Raises:
+        ConfigurationError: the port is not free.
+    """
+    import uvicorn
+
+    torch.set_num_threads(1)  # one row at a time: more threads only wait for one another
+    listening = _listening(port)
+    port = listening.getsockname()[1]
+    token = secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        application(study, token, port),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        limit_concurrency=64,
+    )
+    ready(f"http://{HOST}:{port}/#token={token}")
+    with suppress(KeyboardInterrupt):  # it is how one stops looking
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(128)
+    except (OSError, OverflowError):
+        listening.close()
+        raise ConfigurationError(
+            f"Port {port} is not free; name another with --port, or leave it out."
+        ) from None
+    return listening
