@@ -49,6 +49,7 @@ docs: export OMP_NUM_THREADS = 1
 docs: .venv/docs
 	rm -rf docs/_build docs/api
 	$(BIN)/sphinx-build -W --keep-going -q -j 2 -b html docs docs/_build/html
+	$(BIN)/python tools/check_site.py docs/_build/html
 	@echo "The site is $(CURDIR)/docs/_build/html/index.html"
 
 release: .venv/release
