@@ -35,7 +35,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_render_markdown_format = "myst"
-suppress_warnings = ["mystnb.unknown_mime_type"]
+suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # records list themselves
 
 # The public interface, read without importing it.
 napoleon_google_docstring = napoleon_numpy_docstring = True
