@@ -13,12 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
-from sparsevae.explorer.rows import Components, Rows, components, dataset_of, test_rows
+from sparsevae.explorer.rows import (
+    Components,
+    Rows,
+    components,
+    dataset_of,
+    embedded_rows,
+    test_rows,
+)
 from sparsevae.models import MODELS
 from sparsevae.networks import kernels
+from sparsevae.runs import bundled
 from sparsevae.runs.export.modules import gates_and_slabs
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.trained import TrainedModel
@@ -157,7 +166,7 @@ class Study:
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)
-        self.rows = test_rows(dataset, most_rows) if dataset else stand_ins(first)
+        self.rows = rows_for(first, dataset, most_rows)
         self.components: Components = components(
             dataset, self.rows, first.data.low, first.data.high
         )
@@ -202,6 +211,7 @@ def runs_at(path: Path) -> list[RunFolder]:
     Raises:
         RunFolderError: there is none.
     """
+    path = bundled.place(path)
     candidates = [path, *sorted((path / "runs").glob("*"))]
     runs = [RunFolder(place) for place in candidates if place.is_dir()]
     usable = [run for run in runs if run.finished and run.has_weights]
@@ -226,6 +236,13 @@ def _check_alike(runs: Sequence[RunFolder]) -> None:
                 f"{run.path} and {runs[0].path} were trained on different data; explore them one "
                 "at a time."
             )
+
+
+def rows_for(first: Explored, dataset: Dataset | None, most: int) -> Rows:
+    """The first test rows; where the data are not at hand, what comes nearest to them."""
+    if dataset is not None:
+        return test_rows(dataset, most)
+    return embedded_rows(first.run, most) or stand_ins(first)
 
 
 def stand_ins(first: Explored) -> Rows:

@@ -4,7 +4,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), D elements of a row, K principa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np

@@ -21,6 +21,7 @@ from sparsevae.evaluation.bound import SAMPLES, image_bounds
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
+from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array
 from sparsevae.runs.weights import build_model
@@ -58,11 +59,16 @@ class TrainedModel:
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
         """A model from a run folder: of a study, of :func:`sparsevae.fit`, saved, or pulled.
 
+        Args:
+            folder: a run folder, or the name of a model that comes with the package, such as
+                "mnist-vsc-64".
+            device: see :func:`sparsevae.training.loop.device`.
+
         Raises:
             RunFolderError: there is no trained model here, or it is damaged.
             DeviceError: the device is not on this machine.
         """
-        run = RunFolder(folder)
+        run = RunFolder(bundled.place(folder))
         model = run.load(loop.device(device))
         return cls(model, run.config, run.data, run.history, run.data_sha256, run.path)
 
@@ -312,7 +318,23 @@ class TrainedModel:
         return self.config.arguments.get("likelihood", "bernoulli")
 
 
-load = TrainedModel.load
+def load(folder: Path | str, device: str = "cpu") -> TrainedModel:
+    """A trained model from its run folder, or one that comes with the package by its name.
+
+    Args:
+        folder: of a study's run, of :func:`sparsevae.fit`, saved, or pulled; or "mnist-vsc-64", a
+            VSC of 64 dimensions that was trained on MNIST.
+        device: see :func:`sparsevae.training.loop.device`.
+
+    Raises:
+        RunFolderError: there is no trained model here, or it is damaged.
+        DeviceError: the device is not on this machine.
+
+    Example:
+        >>> load("mnist-vsc-64").sample(2).shape
+        (2, 1, 28, 28)
+    """
+    return TrainedModel.load(folder, device)
 
 
 def _form(shape: Sequence[int]) -> str:
