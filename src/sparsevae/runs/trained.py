@@ -297,7 +297,7 @@ class TrainedModel:
         return target.path
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
-        """Write encoder and decoder as programs: see :func:`sparsevae.runs.export.write_programs`."""
+        """Write the model as programs of their own: :func:`sparsevae.runs.export.write_programs`."""
         from sparsevae.runs.export import write_programs
 
         return write_programs(self, folder, format)
