@@ -77,7 +77,7 @@ def test_a_study_writes_all_that_it_promises(finished):
     assert done.report == out / "report.html"
     assert done.report.stat().st_size > 10_000
     for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
-        kept = {path.name for path in (out / "runs" / run).iterdir()}
+        kept = {path.name for path in (out / "runs" / run).iterdir()} - {".lock"}
         assert kept == {
             "config.json",
             "checkpoint.safetensors",
@@ -321,7 +321,7 @@ def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(fin
     made_up_for = json.loads((again / "baselines.json").read_text())
     assert made_up_for.keys() == beside.keys()
     assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
-    assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
+    assert made_up_for["probes"].keys() == beside["probes"].keys()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
     from sparsevae.runs.trained import TrainedModel, load
+    from sparsevae.studies.study import study
 
 __all__ = [
     "DeterministicCoder",
@@ -54,6 +55,7 @@ __all__ = [
     "plots",
     "push_to_hub",
     "save_pretrained",
+    "study",
 ]
 
 _MODULES = {"figures": "report.figures", "plots": "report.plots"}
@@ -71,6 +73,7 @@ _HOMES = {
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
     "runs.trained": ("TrainedModel", "load"),
+    "studies.study": ("study",),
 }
 
 

@@ -10,7 +10,7 @@ Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn

@@ -38,7 +38,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
     known = identity(folder.config, model, [trained])
-    keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
+    keep_numbers(folder, model, dataset, {**known, keys.KERNEL: trained[keys.KERNEL]})
 
 
 def tighten_bound(
