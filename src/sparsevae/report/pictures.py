@@ -127,8 +127,8 @@ def _latent_spaces(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
     return Gallery(
         "Latent plane",
         "Left, what the decoder draws as the two dimensions that it needs most change and all "
-        "others stay; where a model can switch dimensions off, the framed row and column have one off. "
-        "Right, the codes of test images in the same two dimensions.",
+        "others stay; where a model can switch dimensions off, the framed row and column have "
+        "one off. Right, the codes of test images in the same two dimensions.",
         _one_each(runs, draw),
     )
 
