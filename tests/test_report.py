@@ -12,7 +12,6 @@ from scipy import stats
 
 from sparsevae import cli, report
 from sparsevae.errors import RunFolderError
-from sparsevae.evaluation.passes import unit
 from sparsevae.evaluation.pictures import NOISE_SEED, SIGMAS
 from sparsevae.experiments import claims
 from sparsevae.metrics import bounds
@@ -111,7 +110,7 @@ def build(folder, baselines=None, stability=None):
 
 @pytest.fixture(scope="session")
 def baselines(tiny_dataset):
-    train, test = unit(tiny_dataset.train), unit(tiny_dataset.test)
+    train, test = tiny_dataset.train.scaled(), tiny_dataset.test.scaled()
     rows = bounds.denoising_rows(train, test, bounds.gaussian_columns(test, SIGMAS, NOISE_SEED))
     return {
         "dataset": tiny_dataset.name,
