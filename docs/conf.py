@@ -35,7 +35,11 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_render_markdown_format = "myst"
-suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # records list themselves
+suppress_warnings = [
+    "mystnb.unknown_mime_type",
+    "toc.not_included",  # decision records list themselves
+    "autoapi.python_import_resolution",  # of private names
+]
 
 # The public interface, read without importing it.
 napoleon_google_docstring = napoleon_numpy_docstring = True
@@ -43,7 +47,8 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 autoapi_dirs = [str(ROOT / "src" / "sparsevae")]
 autoapi_root = "api"
-autoapi_options = ["members", "imported-members", "show-inheritance", "inherited-members"]
+autoapi_ignore = [f"*/sparsevae/{room}/*" for room in ("cli", "explorer", "experiments")]
+autoapi_options = ["members", "imported-members", "show-inheritance"]
 autoapi_own_page_level = "module"
 autoapi_add_toctree_entry = False
 autoapi_member_order = "groupwise"
