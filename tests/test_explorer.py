@@ -174,7 +174,7 @@ def test_a_dropped_image_becomes_a_row(study):
     assert row.shape == (1, 1, 28, 28)
     assert row.min() > 254
     for content in (b"", b"GIF89a", b"<svg/>", png("L", (4, 4), 9)[:40]):
-        with pytest.raises(DatasetError, match="^The file"):
+        with pytest.raises(DatasetError, match=r"^The file"):
             uploads.read_upload(content, "image", (1, 28, 28), study.data)
 
 
@@ -227,43 +227,59 @@ def hostile_requests(port, count):
         lambda: dict(
             **{TOKEN_HEADER: draw.choice([None, "", "x" * 5000, TOKEN[:-1], f"{TOKEN} "[:0]])}
         ),
-        lambda: dict(Host=draw.choice(hosts)),
-        lambda: dict(Origin=draw.choice(origins)),
-        lambda: dict(Sec_Fetch_Site=draw.choice(["cross-site", "same-site"])),
-        lambda: dict(method=draw.choice(["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])),
-        lambda: dict(path=f"/{draw.choice(names)}"),
-        lambda: dict(path=f"/api/runs/{draw.choice(keys)}"),
-        lambda: dict(method="POST", path=f"/api/runs/{draw.choice(keys)}/decode", body=good),
-        lambda: dict(method="POST", path=f"/api/runs/r0/{draw.choice(keys)}", body=good),
-        lambda: dict(method="POST", path=call, body=bytes(draw.choice([0, 1, 3, 15, 17, 4097]))),
-        lambda: dict(method="POST", path=call, body=nan),
-        lambda: dict(method="POST", path=call, body=b"", Content_Length=str(MOST_BYTES + 1)),
-        lambda: dict(
-            method="POST", path=call, body=b"", Content_Length="9" * draw.randint(20, 400)
-        ),
-        lambda: dict(
-            method="POST",
-            path=call,
-            body=b"",
-            Content_Length=draw.choice(["-1", "1e3", "+4", "٤"]),
-        ),
-        lambda: dict(
-            method="POST",
-            path=call,
-            body=good,
-            Content_Type=draw.choice(["text/plain", None, "application/json"]),
-        ),
-        lambda: dict(method="POST", path=call, body=b"", Transfer_Encoding="chunked"),
-        lambda: dict(
-            method="POST", path=f"/api/upload/{draw.choice(['exe', 'pickle', '..'])}", body=good
-        ),
-        lambda: dict(method="POST", path="/api/upload/image", body=draw.randbytes(200)),
-        lambda: dict(
-            method="POST", path="/api/upload/npy", body=b"\x93NUMPY" + draw.randbytes(80)
-        ),
-        lambda: dict(method="POST", path="/api/study", body=good),
-        lambda: dict(method="GET", path=call),
-        lambda: dict(path="/api/study", body=good),
+        lambda: {"Host": draw.choice(hosts)},
+        lambda: {"Origin": draw.choice(origins)},
+        lambda: {"Sec_Fetch_Site": draw.choice(["cross-site", "same-site"])},
+        lambda: {"method": draw.choice(["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])},
+        lambda: {"path": f"/{draw.choice(names)}"},
+        lambda: {"path": f"/api/runs/{draw.choice(keys)}"},
+        lambda: {"method": "POST", "path": f"/api/runs/{draw.choice(keys)}/decode", "body": good},
+        lambda: {"method": "POST", "path": f"/api/runs/r0/{draw.choice(keys)}", "body": good},
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": bytes(draw.choice([0, 1, 3, 15, 17, 4097])),
+        },
+        lambda: {"method": "POST", "path": call, "body": nan},
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": str(MOST_BYTES + 1),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": "9" * draw.randint(20, 400),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": b"",
+            "Content_Length": draw.choice(["-1", "1e3", "+4", "٤"]),
+        },
+        lambda: {
+            "method": "POST",
+            "path": call,
+            "body": good,
+            "Content_Type": draw.choice(["text/plain", None, "application/json"]),
+        },
+        lambda: {"method": "POST", "path": call, "body": b"", "Transfer_Encoding": "chunked"},
+        lambda: {
+            "method": "POST",
+            "path": f"/api/upload/{draw.choice(['exe', 'pickle', '..'])}",
+            "body": good,
+        },
+        lambda: {"method": "POST", "path": "/api/upload/image", "body": draw.randbytes(200)},
+        lambda: {
+            "method": "POST",
+            "path": "/api/upload/npy",
+            "body": b"\x93NUMPY" + draw.randbytes(80),
+        },
+        lambda: {"method": "POST", "path": "/api/study", "body": good},
+        lambda: {"method": "GET", "path": call},
+        lambda: {"path": "/api/study", "body": good},
     ]
     for number in range(count):
         yield kinds[number % len(kinds)]()

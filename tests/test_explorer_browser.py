@@ -1,4 +1,4 @@
-"""The explorer in a real browser: every view, served and as one file, wide and narrow, light and dark.
+"""The explorer in a real browser: served and as one file, wide and narrow, light and dark.
 
 One browser and one server serve all tests; a test has a context of its own.
 """
@@ -52,7 +52,8 @@ NAMELESS = """() => [...document.querySelectorAll(
   .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim()
     || e.closest("label")?.textContent.trim()))
   .map((e) => e.outerHTML.slice(0, 120))"""
-SETTLED = """() => !document.querySelector(".path:empty") && !!document.querySelector("main[data-shown]")"""
+SETTLED = """() => !document.querySelector(".path:empty")
+  && !!document.querySelector("main[data-shown]")"""
 READ = """
   const canvas = document.querySelector(selector);
   if (!canvas) return null;
@@ -286,7 +287,8 @@ def walk_paths(page):
     page.wait_for_function("() => location.hash.includes('to=')")
     page.wait_for_function(SETTLED)
     page.wait_for_function(
-        "() => [...document.querySelectorAll('article .quiet')].every((e) => e.textContent.includes('nats'))"
+        "() => [...document.querySelectorAll('article .quiet')]"
+        ".every((e) => e.textContent.includes('nats'))"
     )
     frames = page.locator("article[aria-label=VSC] .frames")
     assert frames.count() == 2
@@ -349,7 +351,8 @@ def test_the_focus_goes_through_the_page_in_reading_order(open_page, addresses):
             page.evaluate(
                 "() => { const e = document.activeElement; const b = e.getBoundingClientRect();"
                 " return [e.closest('header, .menu, .source, main')?.className"
-                " || e.closest('header, main')?.tagName || 'skip', e.textContent.slice(0, 20), b.width > 0]; }"
+                " || e.closest('header, main')?.tagName || 'skip', e.textContent.slice(0, 20),"
+                " b.width > 0]; }"
             )
         )
     order = [stop[0] for stop in stops]
@@ -453,7 +456,8 @@ def test_tables_and_counts_with_hostile_names(open_page, counts_run, measured_ru
         before = page.locator("article .value").all_inner_texts()
         page.locator("article .bar").first.click()
         page.wait_for_function(
-            "(b) => [...document.querySelectorAll('article .value')].some((e, i) => e.textContent !== b[i])",
+            "(b) => [...document.querySelectorAll('article .value')]"
+            ".some((e, i) => e.textContent !== b[i])",
             arg=before,
         )
         for view in VIEWS[1:]:

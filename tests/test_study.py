@@ -24,8 +24,9 @@ from sparsevae.errors import (
     OutputError,
     RunFolderError,
 )
+from sparsevae.metrics.table import METRICS
 from sparsevae.runs.folder import RunFolder, finished_runs
-from sparsevae.studies import results, study
+from sparsevae.studies import study
 from sparsevae.studies.engines import local, worker
 from sparsevae.studies.reuse import run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
@@ -76,13 +77,13 @@ def test_a_study_writes_all_that_it_promises(finished):
     assert done.report == out / "report.html"
     assert done.report.stat().st_size > 10_000
     for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
-        kept = {path.name for path in (out / "runs" / run).iterdir()}
+        kept = {path.name for path in (out / "runs" / run).iterdir()} - {".lock"}
         assert kept == {
             "config.json",
             "checkpoint.safetensors",
             "weights.safetensors",
             "history.json",
-            "findings.json",
+            "diagnostics.json",
             "pictures.safetensors",
             "metrics.json",
         }
@@ -94,7 +95,7 @@ def test_the_table_has_a_row_a_run_and_the_promised_columns(finished):
     with (finished[0] / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["ae", "vsc"]
-    assert tuple(rows[0])[: len(results.COLUMNS)] == results.COLUMNS
+    assert list(rows[0]) == [row.key for row in METRICS if row.key in rows[0]]
     ae, vsc = rows
     assert ae["negative_elbo"] == "" == ae["active_units"]
     assert float(vsc["negative_elbo"]) == pytest.approx(
@@ -320,7 +321,7 @@ def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(fin
     made_up_for = json.loads((again / "baselines.json").read_text())
     assert made_up_for.keys() == beside.keys()
     assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
-    assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
+    assert made_up_for["probes"].keys() == beside["probes"].keys()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):

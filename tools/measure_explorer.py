@@ -1,10 +1,10 @@
-"""Measure the explorer as a person meets it: until it can be used, frames a second, pointer to picture.
+"""Measure the explorer: until it can be used, frames a second, pointer to picture.
 
     python tools/measure_explorer.py STUDY [single.html]
 
-Needs Playwright and a Chromium. Frames are counted by requestAnimationFrame while a bar is dragged or
-a plane is crossed by 180 moves of the pointer; "pointer to picture" is the time from a move to the
-next change of the decoded picture.
+Needs Playwright and a Chromium. Frames are counted by requestAnimationFrame while a bar is dragged
+or a plane is crossed by 180 moves of the pointer; "pointer to picture" is the time from a move to
+the next change of the decoded picture.
 """
 
 import shutil
@@ -30,7 +30,8 @@ WATCH = """(selector) => {
       seen.moved = 0;
     });
   };
-  window.addEventListener("pointermove", () => { seen.moved = seen.moved || performance.now(); }, true);
+  const moved = () => { seen.moved = seen.moved || performance.now(); };
+  window.addEventListener("pointermove", moved, true);
   const tick = () => { seen.frames += 1; requestAnimationFrame(tick); };
   requestAnimationFrame(tick);
 }"""
@@ -43,8 +44,8 @@ def measured(page: Page, canvas: str, act) -> str:
         "() => ({...window.seen, seconds: (performance.now() - seen.start) / 1000})"
     )
     delays = found["delays"]
-    rate = found["frames"] / found["seconds"]
-    return f"{rate:.0f} frames a second, {statistics.median(delays):.0f} ms to the picture ({len(delays)} pictures)"
+    rate, delay = found["frames"] / found["seconds"], statistics.median(delays)
+    return f"{rate:.0f} frames a second, {delay:.0f} ms to the picture ({len(delays)} pictures)"
 
 
 def drag(page: Page) -> None:

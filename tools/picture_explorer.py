@@ -27,10 +27,12 @@ class Film:
         self.page, self.frames = page, []
 
     def shoot(self, milliseconds: int = 120) -> None:
+        """Take a frame."""
         raw = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
         self.frames.append((raw.resize(SMALL, Image.Resampling.LANCZOS), milliseconds))
 
     def save(self, path: Path) -> None:
+        """Write the animation with one palette for all frames."""
         palette = self.frames[0][0].quantize(COLOURS, dither=Image.Dither.NONE)
         images = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f, _ in self.frames]
         times = [time for _, time in self.frames]

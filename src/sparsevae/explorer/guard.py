@@ -34,7 +34,7 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not answered: its status, and one sentence."""
 
     status: int
@@ -63,7 +63,7 @@ class Guard:
             return
         try:
             self.check(scope)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             await _refuse(refusal, send)
             return
         await self.application(scope, receive, _with_headers(send))
@@ -72,22 +72,24 @@ class Guard:
         """Look at method and headers.
 
         Raises:
-            Refusal: they are not those of the page.
+            RefusedError: they are not those of the page.
         """
         headers = _single(scope["headers"])
         if headers.get("host") not in self.hosts:
-            raise Refusal(421, "This server answers only to 127.0.0.1 and localhost.")
+            raise RefusedError(421, "This server answers only to 127.0.0.1 and localhost.")
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
-            raise Refusal(403, "Requests from other pages are not answered.")
+            raise RefusedError(403, "Requests from other pages are not answered.")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise Refusal(403, "Requests from other sites are not answered.")
+            raise RefusedError(403, "Requests from other sites are not answered.")
         if scope["method"] not in ("GET", "POST"):
-            raise Refusal(405, "Only GET and POST are answered.")
+            raise RefusedError(405, "Only GET and POST are answered.")
         if scope["path"].startswith("/api"):
             given = headers.get(TOKEN_HEADER, "").encode("latin-1")
             if not hmac.compare_digest(given, self.token.encode()):
-                raise Refusal(401, "Open the address that the command printed, token included.")
+                raise RefusedError(
+                    401, "Open the address that the command printed, token included."
+                )
         _check_body(scope, headers)
 
 
@@ -97,7 +99,7 @@ def _single(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for name, value in pairs:
         key = name.decode("latin-1").lower()
         if key in found and key in ("host", "origin", "content-length", TOKEN_HEADER):
-            raise Refusal(400, f"The header {key} is there twice.")
+            raise RefusedError(400, f"The header {key} is there twice.")
         found[key] = value.decode("latin-1")
     return found
 
@@ -106,15 +108,15 @@ def _check_body(scope: Scope, headers: Mapping[str, str]) -> None:
     length = headers.get("content-length")
     if scope["method"] == "GET":
         if length not in (None, "0") or "transfer-encoding" in headers:
-            raise Refusal(400, "A GET request has no body.")
+            raise RefusedError(400, "A GET request has no body.")
         return
     if length is None or not length.isascii() or not length.isdigit():
-        raise Refusal(411, "Say in Content-Length how long the body is.")
+        raise RefusedError(411, "Say in Content-Length how long the body is.")
     most = MOST_UPLOADED if scope["path"].startswith(UPLOADS) else MOST_BYTES
     if len(length) > 12 or int(length) > most:
-        raise Refusal(413, f"A body has at most {most:,} bytes here.")
+        raise RefusedError(413, f"A body has at most {most:,} bytes here.")
     if headers.get("content-type") != BINARY:
-        raise Refusal(415, f"Bodies are of the type {BINARY}.")
+        raise RefusedError(415, f"Bodies are of the type {BINARY}.")
 
 
 def _with_headers(send: Send) -> Send:
@@ -130,7 +132,7 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-async def _refuse(refusal: Refusal, send: Send) -> None:
+async def _refuse(refusal: RefusedError, send: Send) -> None:
     body = refusal.sentence.encode()
     facts = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
     headers = _encoded({**facts, **HEADERS, "connection": "close"})

@@ -24,7 +24,7 @@ import torch
 
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.explorer.backend import Explored, Study
-from sparsevae.explorer.guard import BINARY, Guard, Refusal
+from sparsevae.explorer.guard import BINARY, Guard, RefusedError
 from sparsevae.explorer.uploads import KINDS, read_upload
 from sparsevae.storage.arrays import Array
 
@@ -75,13 +75,13 @@ def application(study: Study, token: str, port: int) -> Guard:
     def explored(request: Request) -> Explored:
         run = study.runs.get(request.path_params["key"])
         if run is None:
-            raise Refusal(404, "This study has no such model.")
+            raise RefusedError(404, "This study has no such model.")
         return run
 
     async def part(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
         if request.method != "GET" or name not in parts:
-            raise Refusal(404, "There is no such page here.")
+            raise RefusedError(404, "There is no such page here.")
         kind, content = parts[name]
         return Response(content, media_type=kind)
 
@@ -96,7 +96,7 @@ def application(study: Study, token: str, port: int) -> Guard:
     async def call(request: Request) -> Response:
         run, name = explored(request), request.path_params["call"]
         if name not in CALLS:
-            raise Refusal(404, "There is no such call.")
+            raise RefusedError(404, "There is no such call.")
         body = await request.body()
         answer = await run_in_threadpool(_called, study, run, name, body)
         return Response(answer.astype("<f4").tobytes(), media_type=BINARY)
@@ -104,12 +104,12 @@ def application(study: Study, token: str, port: int) -> Guard:
     async def upload(request: Request) -> Response:
         kind, content = request.path_params["kind"], await request.body()
         if kind not in KINDS:
-            raise Refusal(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
+            raise RefusedError(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
         rows = await run_in_threadpool(read_upload, content, kind, study.shape, study.data)
         return Response(rows.astype("<f4").tobytes(), media_type=BINARY)
 
     async def refused(request: Request, error: Any) -> Response:
-        if isinstance(error, Refusal):
+        if isinstance(error, RefusedError):
             return PlainTextResponse(error.sentence, error.status)
         return PlainTextResponse(str(error), 422)
 
@@ -125,7 +125,7 @@ def application(study: Study, token: str, port: int) -> Guard:
         Route("/{name:str}", part),
     ]
     handlers: Mapping[Any, Any] = {
-        Refusal: refused,
+        RefusedError: refused,
         DatasetError: refused,
         404: unknown,
         405: unknown,
@@ -139,12 +139,12 @@ def _called(study: Study, run: Explored, name: str, body: bytes) -> Array:
     row = run.shape if form == "rows" else (run.latents,)
     length = 4 * int(np.prod(row))
     if not body or len(body) % length or len(body) // length > MOST_CODES:
-        raise Refusal(
+        raise RefusedError(
             422, f"The body holds {form} of {length // 4} float32 numbers, 1 to {MOST_CODES}."
         )
     values = np.frombuffer(body, "<f4").reshape(-1, *row).astype(np.float32)
     if not np.isfinite(values).all():
-        raise Refusal(422, "All numbers must be finite.")
+        raise RefusedError(422, "All numbers must be finite.")
     with study.lock:
         return compute(run, values)
 

@@ -113,10 +113,12 @@ def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float) -
 def _label_places(axis: Axis, values: Array) -> None:
     """Ticks in the middle of some tiles: the value there, or "off" in the frame's colour."""
     off, on = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
-    shown = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
+    labelled = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
     digits = 1 if np.ptp(values[on]) > 1 else 2
-    axis.set_ticks([*(off + 0.5), *(shown + 0.5)])
-    axis.set_ticklabels(["off"] * len(off) + [written(value, digits) for value in values[shown]])
+    axis.set_ticks([*(off + 0.5), *(labelled + 0.5)])
+    axis.set_ticklabels(
+        ["off"] * len(off) + [written(value, digits) for value in values[labelled]]
+    )
     for label in axis.get_ticklabels()[: len(off)]:
         label.set(color=OFF, fontweight="bold")
 

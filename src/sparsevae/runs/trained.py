@@ -4,6 +4,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from sparsevae.data import Split
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
-from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
@@ -23,6 +24,7 @@ from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array
+from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
@@ -69,6 +71,21 @@ class TrainedModel:
         run = RunFolder(bundled.place(folder))
         model = run.load(loop.device(device))
         return cls(model, run.config, run.data, run.history, run.data_sha256, run.path)
+
+    def __getstate__(self) -> Row:
+        """For pickles and copies: the weights, from which the network is made again."""
+        weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
+        where = str(next(self.model.parameters()).device)
+        return {**vars(self), "model": (self.model.shape, weights, where)}
+
+    def __setstate__(self, state: Row) -> None:
+        shape, weights, where = state["model"]
+        with torch.random.fork_rng():
+            model = build_model(state["config"], shape)
+        model.load_state_dict(weights)
+        with suppress(DeviceError):  # it was trained on another machine's device
+            model = model.to(loop.device(where))
+        vars(self).update(state, model=model.eval())
 
     @property
     def name(self) -> str:
@@ -251,7 +268,12 @@ class TrainedModel:
         if labels is not None:
             marks, _ = labels_of(np.asarray(labels), "labels")
         return evaluate(
-            self.model, own.images, marks, train=own, groups=groups, scaling=self.data.scaling
+            self.model,
+            self.values(rows),
+            marks,
+            train=own,
+            groups=groups,
+            scaling=self.data.scaling,
         )
 
     def save(self, folder: Path | str) -> Path:
@@ -275,10 +297,10 @@ class TrainedModel:
         return target.path
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
-        """Write encoder and decoder as programs: see :func:`sparsevae.export_run`."""
-        from sparsevae.runs.export import export_run
+        """Write the model as programs of their own: :func:`sparsevae.runs.export.write_programs`."""
+        from sparsevae.runs.export import write_programs
 
-        return export_run(self, folder, format)
+        return write_programs(self, folder, format)
 
     def _raw(self, x: Floats, own_type: bool) -> Array:
         """What the network gives, in the data's units and perhaps type."""

@@ -206,12 +206,44 @@ async function decodeTiles(state) {
   state.tiles = { image: whole, ...view };
 }
 
+/** Paint what lies behind the pointer where it changed, then the pointer. */
 function drawPlane(state) {
-  const { app, canvas, model, view, side, tiles, cursor, x, y } = state;
+  const { canvas, side, tiles, cursor, view } = state;
   if (!side) return;
-  const pen = sheet(canvas, side, side);
-  const across = (value) => ((value - view.x0) / (view.x1 - view.x0)) * side;
-  const up = (value) => side - ((value - view.y0) / (view.y1 - view.y0)) * side;
+  const now = [...Object.values(view), tiles ? 1 : 0, tiles?.x0, tiles?.y0].join();
+  if (state.painted !== now) {
+    state.painted = now;
+    drawBehind(state);
+    sheet(canvas, side, side);
+  }
+  const { across, up } = places(state);
+  const pen = canvas.getContext("2d");
+  pen.drawImage(state.behind, 0, 0, side, side);
+  pen.strokeStyle = tiles ? "#ffffff" : ink("ink");
+  pen.lineWidth = 1.5;
+  pen.beginPath();
+  pen.arc(across(cursor[0]), up(cursor[1]), 9, 0, 2 * Math.PI);
+  pen.moveTo(across(cursor[0]) - 14, up(cursor[1]));
+  pen.lineTo(across(cursor[0]) + 14, up(cursor[1]));
+  pen.moveTo(across(cursor[0]), up(cursor[1]) - 14);
+  pen.lineTo(across(cursor[0]), up(cursor[1]) + 14);
+  pen.stroke();
+}
+
+/** Where values of the two dimensions lie on the canvas. */
+function places({ view, side }) {
+  return {
+    across: (value) => ((value - view.x0) / (view.x1 - view.x0)) * side,
+    up: (value) => side - ((value - view.y0) / (view.y1 - view.y0)) * side,
+  };
+}
+
+/** Decoded tiles, lines of closed gates and dots, which stay while only the pointer moves. */
+function drawBehind(state) {
+  const { app, model, side, tiles, x, y } = state;
+  const { across, up } = places(state);
+  state.behind ??= document.createElement("canvas");
+  const pen = sheet(state.behind, side, side);
   pen.fillStyle = ink("inset");
   pen.fillRect(0, 0, side, side);
   if (tiles) {
@@ -223,15 +255,6 @@ function drawPlane(state) {
   const bright = tiles ? "#ffffff" : ink("ink");
   if (model.gated) drawOff(pen, across(0), up(0), side, bright);
   drawDots(pen, app, model, x, y, across, up, side);
-  pen.strokeStyle = bright;
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  pen.arc(across(cursor[0]), up(cursor[1]), 9, 0, 2 * Math.PI);
-  pen.moveTo(across(cursor[0]) - 14, up(cursor[1]));
-  pen.lineTo(across(cursor[0]) + 14, up(cursor[1]));
-  pen.moveTo(across(cursor[0]), up(cursor[1]) - 14);
-  pen.lineTo(across(cursor[0]), up(cursor[1]) + 14);
-  pen.stroke();
 }
 
 /** The row and the column of a closed gate. */
