@@ -1,6 +1,7 @@
 """How Sphinx makes the site: ``make docs``, with warnings as errors and nothing fetched."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_render_markdown_format = "myst"
-suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # records list themselves
+suppress_warnings = [
+    "mystnb.unknown_mime_type",
+    "toc.not_included",  # decision records list themselves
+    "autoapi.python_import_resolution",  # of private names
+    "ref.python",  # words of NumPy's types, such as "shape", are no names of ours
+]
 
 # The public interface, read without importing it.
 napoleon_google_docstring = napoleon_numpy_docstring = True
@@ -43,7 +49,8 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 autoapi_dirs = [str(ROOT / "src" / "sparsevae")]
 autoapi_root = "api"
-autoapi_options = ["members", "imported-members", "show-inheritance", "inherited-members"]
+autoapi_ignore = [f"*/sparsevae/{room}/*" for room in ("cli", "explorer", "experiments")]
+autoapi_options = ["members", "imported-members", "show-inheritance"]
 autoapi_own_page_level = "module"
 autoapi_add_toctree_entry = False
 autoapi_member_order = "groupwise"
@@ -69,16 +76,12 @@ html_theme_options = {
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
-PUBLIC = (
-    "sparsevae",
-    "sparsevae.data",
-    "sparsevae.errors",
-    "sparsevae.metrics",
-    "sparsevae.models",
-    "sparsevae.report.figures",
-    "sparsevae.report.plots",
+PUBLIC = re.compile(
+    r"sparsevae(\.data|\.errors|\.metrics(\.\w+)?"
+    r"|\.models(\.distributions|\.likelihoods|\.priors|\.schedules)?"
+    r"|\.report\.(figures|plots))?"
 )
-"""Modules that have a page; of ``sparsevae`` and its room ``models`` what their __all__ names."""
+"""Modules that have a page; where a module has ``__all__``, with the names in there."""
 
 
 def imports_for_types(parser: Any, node: Any) -> list[dict[str, Any]]:
@@ -98,10 +101,20 @@ autoapi._parser.Parser.parse_if = imports_for_types
 def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool:
     """Whether a module or a name has no place in the interface's pages."""
     if what in ("module", "package"):
-        return not any(name == public for public in PUBLIC)
+        return not PUBLIC.fullmatch(name)
     return skipped
+
+
+def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep bars of |z| from being a substitution, and heads of NumPy's sections without colon."""
+    for place, line in enumerate(lines):
+        under = lines[place + 1].strip() if place + 1 < len(lines) else ""
+        if line.strip() in ("Examples:", "Returns:") and set(under) == {"-"}:
+            line = line.replace(":", "")
+        lines[place] = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
 
 
 def setup(app: Any) -> None:
     """Connect the choice of names."""
     app.connect("autoapi-skip-member", skip)
+    app.connect("autodoc-process-docstring", plain, priority=100)  # before napoleon

@@ -22,6 +22,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Take what counts from an opening tag."""
         given = {name: value or "" for name, value in attributes}
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
@@ -50,11 +51,11 @@ def problems(site: Path) -> list[str]:
             parts = urlsplit(link)
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
+            place = unquote(parts.fragment)
             if not target.exists():
                 wrong.append(f"{name} links to {link}, which is not there")
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].anchors:
-                    wrong.append(f"{name} links to {link}, which has no such place")
+            elif place and target in pages and place not in pages[target].anchors:
+                wrong.append(f"{name} links to {link}, which has no such place")
     return wrong
 
 

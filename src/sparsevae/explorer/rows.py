@@ -111,6 +111,17 @@ def test_rows(dataset: Dataset, most: int) -> Rows:
     return Rows(np.asarray(test.images[:most]), labels, dataset.classes)
 
 
+def embedded_rows(run: RunFolder, most: int) -> Rows | None:
+    """For a run on MNIST that is not on this machine: images of it that come with the package."""
+    if run.config.dataset != "mnist":
+        return None
+    note = (
+        "MNIST is not on this machine: these are images of it that come with the package, and "
+        "the model may have been trained on them."
+    )
+    return replace(test_rows(data.load("mnist-5k"), most), note=note)
+
+
 def components(dataset: Dataset | None, rows: Rows, low: float, high: float) -> Components:
     """The principal components of training rows; none where the data are not at hand.
 

@@ -1,4 +1,4 @@
-"""Trained models that come with the package, by name; ``tools/make_starting_model.py`` makes them."""
+"""Trained models that come with the package; ``tools/make_starting_model.py`` makes them."""
 
 from pathlib import Path
 
