@@ -88,7 +88,12 @@ def test_onnx_takes_raw_rows_and_gives_the_models_codes_and_rows(kind, tmp_path)
     onnxruntime = pytest.importorskip("onnxruntime")
     run = untrained(tmp_path / "run", kind=kind)
     files = export_run(run, tmp_path / "out")
-    assert [file.name for file in files] == ["encoder.onnx", "posterior.onnx", "decoder.onnx", "export.json"]
+    assert [file.name for file in files] == [
+        "encoder.onnx",
+        "posterior.onnx",
+        "decoder.onnx",
+        "export.json",
+    ]
     told = json.loads(files[2].read_text())
     opened, rows = TrainedModel.load(run), rows_for(run)
     sessions = [onnxruntime.InferenceSession(file) for file in files[:2]]
@@ -156,7 +161,8 @@ def test_the_command_names_the_files_it_wrote(monkeypatch, capsys, tmp_path):
     assert not ended.value.code
     named = capsys.readouterr().out.split()
     assert named == [
-        str(tmp_path / "out" / name) for name in ("encoder.pt2", "posterior.pt2", "decoder.pt2", "export.json")
+        str(tmp_path / "out" / name)
+        for name in ("encoder.pt2", "posterior.pt2", "decoder.pt2", "export.json")
     ]
 
 
