@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT = 1240, 800
 SMALL = (800, 516)
-COLOURS = 160
+COLOURS = 255
 
 
 class Film:
