@@ -30,6 +30,7 @@ from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
 MOST_CODES = 4096  # codes or rows of one request
+AT_ONCE = 2**13  # bytes of a body that is answered without another thread
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -98,7 +99,10 @@ def application(study: Study, token: str, port: int) -> Guard:
         if name not in CALLS:
             raise RefusedError(404, "There is no such call.")
         body = await request.body()
-        answer = await run_in_threadpool(_called, study, run, name, body)
+        if len(body) <= AT_ONCE:  # a change of thread takes longer than to decode a code
+            answer = _called(study, run, name, body)
+        else:
+            answer = await run_in_threadpool(_called, study, run, name, body)
         return Response(answer.astype("<f4").tobytes(), media_type=BINARY)
 
     async def upload(request: Request) -> Response:
