@@ -243,7 +243,8 @@ def stand_ins(first: Explored) -> Rows:
         shades = pictures["examples"][kept].astype(np.float32) / 255
         values[places[kept]] = data.low + shades * (data.high - data.low)
     labels = pictures.get("scatter_labels")
-    classes = data.classes or tuple(str(k) for k in range(int(max(labels, default=-1)) + 1))
+    count = 0 if labels is None else int(labels.max()) + 1
+    classes = data.classes or tuple(str(k) for k in range(count))
     title = first.facts()["title"]
     note = (
         f"The data are not on this machine: what you see is what {title} decodes from the codes "
