@@ -254,7 +254,7 @@ def walk_dimensions(page):
     page.wait_for_selector("text=Dimension 0 of VSC")
     assert re.search(r"model=r\d&d=0", page.url)
     for title in ("What it does", "How strongly", "For which classes", "What it turns on with"):
-        assert page.locator("h3", has_text=title).count() == 1
+        page.wait_for_selector(f"h3:has-text('{title}')")
     assert page.locator(".frames li").count() == 10
     page.locator("button", has_text="Next").click()
     page.wait_for_selector("text=Dimension 1 of VSC")

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT = 1240, 800
 SMALL = (800, 516)
-COLOURS = 64
+COLOURS = 255
 
 
 class Film:
@@ -33,7 +33,10 @@ class Film:
 
     def save(self, path: Path) -> None:
         """Write the animation with one palette for all frames."""
-        palette = self.frames[0][0].quantize(COLOURS, dither=Image.Dither.NONE)
+        whole = Image.new("RGB", (SMALL[0], SMALL[1] * 2))
+        whole.paste(self.frames[0][0], (0, 0))
+        whole.paste(self.frames[-1][0], (0, SMALL[1]))
+        palette = whole.quantize(COLOURS, dither=Image.Dither.NONE)
         images = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f, _ in self.frames]
         times = [time for _, time in self.frames]
         images[0].save(

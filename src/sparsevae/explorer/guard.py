@@ -6,7 +6,6 @@ at it. It knows neither the token nor can it change the headers Host and Origin.
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -33,12 +32,17 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
 class RefusedError(Exception):
-    """A request that is not answered: its status, and one sentence."""
+    """A request that is not answered.
 
-    status: int
-    sentence: str
+    Args:
+        status: of the answer.
+        sentence: what the answer says.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence = status, sentence
 
 
 class Guard:

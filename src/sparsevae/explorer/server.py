@@ -16,11 +16,18 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.resources import files as package_files
 from typing import Any
 
 import numpy as np
 import torch
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.explorer.backend import Explored, Study
@@ -30,6 +37,7 @@ from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
 MOST_CODES = 4096  # codes or rows of one request
+AT_ONCE = 2**13  # bytes of a body that is answered without another thread
 TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -49,6 +57,79 @@ def page_files() -> dict[str, tuple[str, bytes]]:
     return found
 
 
+class Answers:
+    """What the page may ask, answered for one study; each method is an endpoint.
+
+    Args:
+        study: what is explored.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.parts = study, page_files()
+        self.messages: dict[str, bytes] = {}
+
+    async def part(self, request: Request) -> Response:
+        """One of the page's own files."""
+        name = request.path_params.get("name", "index.html")
+        if request.method != "GET" or name not in self.parts:
+            raise RefusedError(404, "There is no such page here.")
+        kind, content = self.parts[name]
+        return Response(content, media_type=kind)
+
+    async def facts(self, request: Request) -> Response:
+        """The study's message."""
+        content = await run_in_threadpool(self._kept, "", self.study.message)
+        return Response(content, media_type=BINARY)
+
+    async def run_facts(self, request: Request) -> Response:
+        """A model's message."""
+        run = self._run(request)
+        make = partial(run.message, self.study.rows)
+        return Response(await run_in_threadpool(self._kept, run.key, make), media_type=BINARY)
+
+    async def call(self, request: Request) -> Response:
+        """What a model computes of rows or codes."""
+        run, name = self._run(request), request.path_params["call"]
+        if name not in CALLS:
+            raise RefusedError(404, "There is no such call.")
+        body = await request.body()
+        if len(body) <= AT_ONCE:  # a change of thread takes longer than to decode a code
+            answer = _called(self.study, run, name, body)
+        else:
+            answer = await run_in_threadpool(_called, self.study, run, name, body)
+        return Response(answer.astype("<f4").tobytes(), media_type=BINARY)
+
+    async def upload(self, request: Request) -> Response:
+        """Rows of a file."""
+        kind, content = request.path_params["kind"], await request.body()
+        if kind not in KINDS:
+            raise RefusedError(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
+        study = self.study
+        rows = await run_in_threadpool(read_upload, content, kind, study.shape, study.data)
+        return Response(rows.astype("<f4").tobytes(), media_type=BINARY)
+
+    def _run(self, request: Request) -> Explored:
+        run = self.study.runs.get(request.path_params["key"])
+        if run is None:
+            raise RefusedError(404, "This study has no such model.")
+        return run
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+        with self.study.lock:
+            if name not in self.messages:
+                self.messages[name] = make()
+            return self.messages[name]
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    status = error.status if isinstance(error, RefusedError) else 422
+    return PlainTextResponse(str(error), status)
+
+
+async def _unknown(request: Request, error: Any) -> Response:
+    return PlainTextResponse("There is no such page here.", 404)
+
+
 def application(study: Study, token: str, port: int) -> Guard:
     """The guarded application.
 
@@ -57,78 +138,20 @@ def application(study: Study, token: str, port: int) -> Guard:
         token: that the page must show.
         port: that it listens on.
     """
-    from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
-    from starlette.requests import Request
-    from starlette.responses import PlainTextResponse, Response
-    from starlette.routing import Route
-
-    parts = page_files()
-    messages: dict[str, bytes] = {}
-
-    def kept(name: str, make: Callable[[], bytes]) -> bytes:
-        with study.lock:
-            if name not in messages:
-                messages[name] = make()
-            return messages[name]
-
-    def explored(request: Request) -> Explored:
-        run = study.runs.get(request.path_params["key"])
-        if run is None:
-            raise RefusedError(404, "This study has no such model.")
-        return run
-
-    async def part(request: Request) -> Response:
-        name = request.path_params.get("name", "index.html")
-        if request.method != "GET" or name not in parts:
-            raise RefusedError(404, "There is no such page here.")
-        kind, content = parts[name]
-        return Response(content, media_type=kind)
-
-    async def facts(request: Request) -> Response:
-        return Response(await run_in_threadpool(kept, "", study.message), media_type=BINARY)
-
-    async def run_facts(request: Request) -> Response:
-        run = explored(request)
-        content = await run_in_threadpool(kept, run.key, lambda: run.message(study.rows))
-        return Response(content, media_type=BINARY)
-
-    async def call(request: Request) -> Response:
-        run, name = explored(request), request.path_params["call"]
-        if name not in CALLS:
-            raise RefusedError(404, "There is no such call.")
-        body = await request.body()
-        answer = await run_in_threadpool(_called, study, run, name, body)
-        return Response(answer.astype("<f4").tobytes(), media_type=BINARY)
-
-    async def upload(request: Request) -> Response:
-        kind, content = request.path_params["kind"], await request.body()
-        if kind not in KINDS:
-            raise RefusedError(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
-        rows = await run_in_threadpool(read_upload, content, kind, study.shape, study.data)
-        return Response(rows.astype("<f4").tobytes(), media_type=BINARY)
-
-    async def refused(request: Request, error: Any) -> Response:
-        if isinstance(error, RefusedError):
-            return PlainTextResponse(error.sentence, error.status)
-        return PlainTextResponse(str(error), 422)
-
-    async def unknown(request: Request, error: Any) -> Response:
-        return PlainTextResponse("There is no such page here.", 404)
-
+    answers = Answers(study)
     routes = [
-        Route("/", part),
-        Route("/api/study", facts),
-        Route("/api/runs/{key:str}", run_facts),
-        Route("/api/runs/{key:str}/{call:str}", call, methods=["POST"]),
-        Route("/api/upload/{kind:str}", upload, methods=["POST"]),
-        Route("/{name:str}", part),
+        Route("/", answers.part),
+        Route("/api/study", answers.facts),
+        Route("/api/runs/{key:str}", answers.run_facts),
+        Route("/api/runs/{key:str}/{call:str}", answers.call, methods=["POST"]),
+        Route("/api/upload/{kind:str}", answers.upload, methods=["POST"]),
+        Route("/{name:str}", answers.part),
     ]
     handlers: Mapping[Any, Any] = {
-        RefusedError: refused,
-        DatasetError: refused,
-        404: unknown,
-        405: unknown,
+        RefusedError: _refused,
+        DatasetError: _refused,
+        404: _unknown,
+        405: _unknown,
     }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), token, port)
 
@@ -167,8 +190,6 @@ def serve(study: Study, port: int, ready: Callable[[str], None]) -> None:
     Raises:
         ConfigurationError: the port is not free.
     """
-    import uvicorn
-
     torch.set_num_threads(1)  # one row at a time: more threads only wait for one another
     listening = _listening(port)
     port = listening.getsockname()[1]

@@ -5,6 +5,7 @@ import { brief, clamp, order } from "./numbers.js";
 
 const MOST_BARS = 64;
 const A_LINE = 16;
+const FEWEST_ACROSS = 6; // so that two bars are not as wide as the card
 const DRAG_FROM = 4; // pixels that a pointer moves before a click is a drag
 const KEY_STEPS = 20;
 
@@ -14,6 +15,8 @@ export function codeBars(model, code, changed, preview) {
   const shown = chosenDimensions(model, code);
   const element = h("div", { class: "bars", role: "group", "aria-label": `Code of ${model.title}` });
   element.classList.toggle("many", shown.length > A_LINE);
+  const across = Math.min(A_LINE, Math.max(shown.length, FEWEST_ACROSS));
+  element.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
   const bars = new Map(shown.map((j) => [j, bar(model, code, j, changed, preview)]));
   element.append(...[...bars.values()].map((b) => b.element));
   roving(element, ".bar", 0);

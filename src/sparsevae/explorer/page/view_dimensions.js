@@ -37,19 +37,15 @@ function dimensionLists(app, models) {
     type: "search", placeholder: study.labels ? "number or class" : "number", value: state.find, "aria-label": "Find a dimension by its number or its class",
   });
   const lists = models.map((model) => dimensionList(app, model));
-  let own = false;
   find.addEventListener("input", () => {
-    own = true;
     app.set({ find: find.value });
-    own = false;
     lists.forEach((list) => list.update());
   });
   const cards = h("div", { class: "cards" }, lists.map((list) => list.element));
   const element = h("section", {}, heading("Dimensions", text, sort, find), cards);
   const update = (changed) => {
-    if (own && changed[0] === "find") return true;
-    if (!changed.every((name) => ["row", "edit", "class"].includes(name))) return false;
-    return true;
+    if (changed.join() === "find") return find.value === app.state.find;
+    return changed.every((name) => ["row", "edit", "class"].includes(name));
   };
   return { element, mounted: () => lists.forEach((list) => list.update()), update };
 }

@@ -22,7 +22,7 @@ export function imageView(app, models) {
     cards.append(...made.map((one) => one.element));
     await Promise.all(made.map((one) => one.first));
   };
-  const update = (changed) => changed.length === 1 && changed[0] === "edit" && app.ownEdit === true;
+  const update = (changed) => changed.join() === "edit" && app.state.edit === app.lastEdit;
   return { element, mounted, update };
 }
 
@@ -126,9 +126,6 @@ function keepEdits(app, model, code, first) {
     const value = code.slabs[j] === first.slabs[j] ? null : code.slabs[j];
     if (flipped || value !== null) edits[model.key][j] = { flipped, value };
   }
-  app.ownEdit = true;
-  app.set({ edit: writeEdits(edits) });
-  setTimeout(() => {
-    app.ownEdit = false;
-  });
+  app.lastEdit = writeEdits(edits);
+  app.set({ edit: app.lastEdit });
 }

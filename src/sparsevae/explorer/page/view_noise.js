@@ -59,15 +59,12 @@ export function noiseView(app, models) {
     output.textContent = `σ = ${Number(slider.value).toFixed(2)}`;
     ask(Number(slider.value));
   };
-  let own = false;
   slider.addEventListener("input", () => {
-    own = true;
     app.set({ sigma: slider.value });
-    own = false;
     apply();
   });
   const mounted = apply;
-  const update = (changed) => own && changed[0] === "sigma";
+  const update = (changed) => changed.join() === "sigma" && slider.value === app.state.sigma;
   return { element, mounted, update };
 }
 

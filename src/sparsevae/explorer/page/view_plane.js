@@ -26,7 +26,7 @@ export function planeView(app, models) {
     cards.append(...made.map((one) => one.element));
     await Promise.all(made.map((one) => one.begin()));
   };
-  const update = (changed) => changed.length === 1 && changed[0] === "zoom";
+  const update = (changed) => changed.join() === "zoom";
   return { element, mounted, update };
 }
 
@@ -94,9 +94,18 @@ async function planeCard(app, model) {
   const made = card(
     model,
     "",
-    h("div", { class: "axes" }, labelled("Across", options, x, choose("x")), labelled("Up", options, y, choose("y"))),
+    h(
+      "div",
+      { class: "beside" },
+      shown.element,
+      h(
+        "div",
+        {},
+        h("div", { class: "axes" }, labelled("Across", options, x, choose("x")), labelled("Up", options, y, choose("y"))),
+        h("div", { class: "reading" }, readout, tools),
+      ),
+    ),
     canvas,
-    h("div", { class: "beside" }, shown.element, h("div", {}, readout, tools)),
   );
   made.line.remove();
 
@@ -122,6 +131,7 @@ async function planeCard(app, model) {
     redraw();
     clearTimeout(later);
     later = setTimeout(async () => {
+      if (!canvas.isConnected) return;
       const zoom = [view.x0, view.x1, view.y0, view.y1].map((v) => v.toFixed(3)).join(",");
       app.set({ zoom: withModel(app.state.zoom, model.key, zoom) });
       await decodeTiles(state);
