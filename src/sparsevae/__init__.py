@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     )
     from sparsevae.evaluation import evaluate
     from sparsevae.report import figures, plots
-    from sparsevae.runs.export import export_run
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
-    from sparsevae.runs.trained import TrainedModel, load
+    from sparsevae.runs.trained import TrainedModel, export_run, load
 
 __all__ = [
     "DeterministicCoder",
@@ -66,11 +65,10 @@ _HOMES = {
         "VariationalSparseCoder",
     ),
     "evaluation": ("evaluate",),
-    "runs.export": ("export_run",),
     "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
-    "runs.trained": ("TrainedModel", "load"),
+    "runs.trained": ("TrainedModel", "export_run", "load"),
 }
 
 

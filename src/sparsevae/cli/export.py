@@ -15,7 +15,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("export"),
 ) -> None:
     """Write encoder and decoder as programs that need nothing of this library, and check them."""
-    from sparsevae.runs.export import export_run
+    from sparsevae.runs.trained import export_run
 
     for path in export_run(run, out, format):
         typer.echo(path)

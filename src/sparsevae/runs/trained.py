@@ -292,9 +292,9 @@ class TrainedModel:
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
         """Write encoder and decoder as programs: see :func:`sparsevae.export_run`."""
-        from sparsevae.runs.export import export_run
+        from sparsevae.runs.export import export_model
 
-        return export_run(self, folder, format)
+        return export_model(self, folder, format)
 
     def _raw(self, x: Floats, own_type: bool) -> Array:
         """What the network gives, in the data's units and perhaps type."""
@@ -313,6 +313,32 @@ class TrainedModel:
 
 
 load = TrainedModel.load
+
+
+def export_run(
+    run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
+) -> list[Path]:
+    """Write a model's encoder and decoder as programs that need nothing of this library.
+
+    The encoder takes raw rows, any number of them, and gives deterministic codes; the decoder
+    takes codes and gives mean rows in the data's units. Both are run again from the file and
+    compared with the model. ``export.json`` beside them says what they take and give.
+
+    Args:
+        run: a trained model, or a run folder with its weights.
+        folder: where to write to.
+        format: "onnx" or "torch".
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigurationError: an unknown format, or a package is missing.
+        RunFolderError: there is no trained model, or a file differs from it.
+        OutputError: the folder cannot be written to.
+    """
+    trained = run if isinstance(run, TrainedModel) else TrainedModel.load(run)
+    return trained.export(folder, format)
 
 
 def _form(shape: Sequence[int]) -> str:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.runs.export import programs
 from sparsevae.runs.export.modules import input_type
 from sparsevae.runs.folder import versions
-from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.files import make_folder, replacing, write_json
 
-__all__ = ["FORMATS", "Format", "export_run", "require"]
+if TYPE_CHECKING:
+    from sparsevae.runs.trained import TrainedModel
+
+__all__ = ["FORMATS", "Format", "export_model", "require"]
 
 
 @dataclass(frozen=True)
@@ -52,33 +54,12 @@ def require(packages: Sequence[str], what: str) -> None:
         )
 
 
-def export_run(
-    run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
-) -> list[Path]:
-    """Write a model's encoder and decoder as programs that need nothing of this library.
-
-    The encoder takes raw rows, any number of them, and gives deterministic codes; the decoder
-    takes codes and gives mean rows in the data's units. Both are run again from the file and
-    compared with the model. ``export.json`` beside them says what they take and give.
-
-    Args:
-        run: a trained model, or a run folder with its weights.
-        folder: where to write to.
-        format: a key of :data:`FORMATS`.
-
-    Returns:
-        The files.
-
-    Raises:
-        ConfigurationError: an unknown format, or a package is missing.
-        RunFolderError: there is no trained model, or a file differs from it.
-        OutputError: the folder cannot be written to.
-    """
+def export_model(trained: "TrainedModel", folder: Path | str, format: str) -> list[Path]:
+    """What :func:`sparsevae.export_run` does, of a model that is loaded."""
     if format not in FORMATS:
         raise ConfigurationError(f"A format is one of {', '.join(FORMATS)}, not {format!r}.")
     form, folder = FORMATS[format], Path(folder)
     require(form.packages, f"The format {format!r}")
-    trained = run if isinstance(run, TrainedModel) else TrainedModel.load(run)
     make_folder(folder)
     differences, files = {}, []
     for program in programs.programs(trained):
