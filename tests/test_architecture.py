@@ -27,7 +27,7 @@ FLOOR = {name: place for place, name in enumerate([*ROOMS, *LOOSE])}
 PUBLIC = [
     *("RunFolder", "SparseVAEError", "TrainedModel", "__version__", "evaluate", "fit", "load"),
     *("DeterministicCoder", "SparseVAE", "VariationalCoder", "VariationalSparseCoder"),
-    *("export_run", "from_pretrained", "push_to_hub", "save_pretrained"),
+    *("export_run", "from_pretrained", "push_to_hub", "save_pretrained", "study"),
     *("data", "figures", "metrics", "models", "plots"),
 ]
 NAMELESS = {"utils", "util", "common", "helpers", "misc"}

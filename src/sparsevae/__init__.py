@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
     from sparsevae.runs.trained import TrainedModel, export_run, load
+    from sparsevae.studies.study import study
 
 __all__ = [
     "DeterministicCoder",
@@ -53,6 +54,7 @@ __all__ = [
     "plots",
     "push_to_hub",
     "save_pretrained",
+    "study",
 ]
 
 _MODULES = {"figures": "report.figures", "plots": "report.plots"}
@@ -69,6 +71,7 @@ _HOMES = {
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
     "runs.trained": ("TrainedModel", "export_run", "load"),
+    "studies.study": ("study",),
 }
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.metrics import stability
+from sparsevae.metrics import keys, stability
 from sparsevae.report.study import BASELINES, OLD_BASELINES
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Row
@@ -28,10 +28,11 @@ from sparsevae.storage.files import replacing, write_json
 
 Mask = npt.NDArray[np.bool_]
 COLUMNS = (
-    *("dataset", "split", "model", "prior", "alpha", "latents", "seed", "recipe", "epochs"),
-    *("parameters", "negative_elbo", "reconstruction", "kl", "sparsity_penalty", "loss", "mse"),
-    *("active_units", "used_dimensions", "active_per_image", "selectivity", "always_on", "dead"),
-    *("exact_zeros", "kernel", "seconds"),
+    *(keys.DATASET, keys.SPLIT, keys.MODEL, keys.PRIOR, keys.ALPHA, keys.LATENTS, keys.SEED),
+    *(keys.RECIPE, keys.EPOCHS, keys.PARAMETERS, keys.NEGATIVE_ELBO, keys.RECONSTRUCTION),
+    *(keys.KL, keys.SPARSITY_PENALTY, keys.LOSS, keys.MSE, keys.ACTIVE_UNITS),
+    *(keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE, keys.SELECTIVITY, keys.ALWAYS_ON, keys.DEAD),
+    *(keys.EXACT_ZEROS, keys.KERNEL, keys.SECONDS),
 )
 
 
