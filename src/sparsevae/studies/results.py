@@ -20,20 +20,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sparsevae.metrics import keys, stability
+from sparsevae.metrics import stability
+from sparsevae.metrics.table import METRICS
 from sparsevae.report.study import BASELINES, OLD_BASELINES
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import replacing, write_json
 
 Mask = npt.NDArray[np.bool_]
-COLUMNS = (
-    *(keys.DATASET, keys.SPLIT, keys.MODEL, keys.PRIOR, keys.ALPHA, keys.LATENTS, keys.SEED),
-    *(keys.RECIPE, keys.EPOCHS, keys.PARAMETERS, keys.NEGATIVE_ELBO, keys.RECONSTRUCTION),
-    *(keys.KL, keys.SPARSITY_PENALTY, keys.LOSS, keys.MSE, keys.ACTIVE_UNITS),
-    *(keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE, keys.SELECTIVITY, keys.ALWAYS_ON, keys.DEAD),
-    *(keys.EXACT_ZEROS, keys.KERNEL, keys.SECONDS),
-)
 
 
 def write_results(folder: Path, runs: Sequence[RunFolder]) -> None:
@@ -41,14 +35,14 @@ def write_results(folder: Path, runs: Sequence[RunFolder]) -> None:
 
     Args:
         folder: of the study.
-        runs: its finished runs; a row has first the columns that every study has, then all
-            further metrics.
+        runs: its finished runs, a row each; columns stand in the order of the table of metrics.
     """
     rows = [run.metrics for run in runs]
-    further = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    present = dict.fromkeys(name for row in rows for name in row)
+    columns = [row.key for row in METRICS if row.key in present]
     path = folder / "results.csv"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *further])
+        writer = csv.DictWriter(file, list(dict.fromkeys([*columns, *present])))
         writer.writeheader()
         writer.writerows(rows)
     write_json(folder / "stability.json", stability_rows(runs))
