@@ -121,7 +121,7 @@ def test_the_checks_see_every_kind_of_import():
         "import_module('sparsevae.runs.folder')\n"
         "if TYPE_CHECKING:\n    import sparsevae.training.config\n"
     )
-    names = ("cli", "data", "data.idx", "models", "runs")
+    names = ("cli", "data", "data.idx", "models", "runs.folder")
     assert imported(ast.parse(source)) == {f"sparsevae.{name}" for name in names}
 
 

@@ -22,7 +22,7 @@ from sparsevae.runs import export
 from sparsevae.runs.export import hub, programs
 from sparsevae.runs.folder import FORMAT, RunFolder
 from sparsevae.runs.train import new_model
-from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.trained import TrainedModel, export_run
 from sparsevae.training.config import DataConfig, RunConfig
 
 SCALINGS = {
@@ -297,7 +297,7 @@ def test_the_card_says_what_was_trained_on_and_every_number_with_its_definition(
     finished, tmp_path
 ):
     copy = hub.save_pretrained(finished, tmp_path / "copy", "me/m")
-    card = (copy.path / "README.md").read_text()
+    card = (copy / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: sparsevae\n")
     assert 'from_pretrained("me/m")' in card
     assert "Likelihood: gaussian" in card

@@ -215,8 +215,9 @@ class TrainedModel:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
 
-        def nats(x: Floats, block: int) -> Array:
-            measured = [measure(self.model, x, block * draws + draw) for draw in range(draws)]
+        def nats(x: Floats, target: Floats, block: int) -> Array:
+            seeds = range(block * draws, (block + 1) * draws)
+            measured = [measure(self.model, x, seed, target) for seed in seeds]
             return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
 
         return self._densities(rows, nats)
@@ -236,18 +237,19 @@ class TrainedModel:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
 
-        def nats(x: Floats, block: int) -> Array:
-            return image_bounds(self.model, x, samples=samples, seed=block)["bound"]
+        def nats(x: Floats, target: Floats, block: int) -> Array:
+            bounds = image_bounds(self.model, x, samples=samples, seed=block, target=target)
+            return bounds["bound"]
 
         return self._densities(rows, nats)
 
-    def _densities(self, rows: Any, nats: Callable[[Floats, int], Array]) -> Floats:
+    def _densities(self, rows: Any, nats: Callable[[Floats, Floats, int], Array]) -> Floats:
         """Nats of scaled rows, a block at a time, as densities of raw rows."""
         family, parts = self.model.family, [np.empty(0, np.float32)]
         for place, block in enumerate(blocks(self.values(rows))):
-            x = self.scaled(block, clip=family.domain == "unit")
-            check_domain(self.likelihood, values_of(x))
-            parts.append(nats(x, place))
+            target = self.scaled(block, clip=family.domain == "unit")
+            check_domain(self.likelihood, values_of(target))
+            parts.append(nats(self.scaled(block), target, place))
         volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
         return np.asarray(np.concatenate(parts) - volume, np.float32)
 
@@ -297,7 +299,7 @@ class TrainedModel:
         return target.path
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
-        """Write the model as programs of their own: :func:`sparsevae.runs.export.write_programs`."""
+        """Write the model as programs: see :func:`sparsevae.runs.export.write_programs`."""
         from sparsevae.runs.export import write_programs
 
         return write_programs(self, folder, format)
