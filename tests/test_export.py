@@ -22,7 +22,7 @@ from sparsevae.runs import export
 from sparsevae.runs.export import hub, programs
 from sparsevae.runs.folder import FORMAT, RunFolder
 from sparsevae.runs.train import new_model
-from sparsevae.runs.trained import TrainedModel, export_run
+from sparsevae.runs.trained import TrainedModel
 from sparsevae.training.config import DataConfig, RunConfig
 
 SCALINGS = {

@@ -7,6 +7,7 @@ import pytest
 
 from sparsevae.metrics import stability
 from sparsevae.runs.folder import RunFolder
+from sparsevae.studies.results import gates_of, stability_rows
 from sparsevae.training.config import RunConfig
 
 

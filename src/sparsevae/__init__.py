@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
-    from sparsevae.runs.trained import TrainedModel, export_run, load
+    from sparsevae.runs.trained import TrainedModel, load
     from sparsevae.studies.study import study
 
 __all__ = [
@@ -69,7 +69,7 @@ _HOMES = {
     "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
-    "runs.trained": ("TrainedModel", "export_run", "load"),
+    "runs.trained": ("TrainedModel", "load"),
     "studies.study": ("study",),
 }
 
