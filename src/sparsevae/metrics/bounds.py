@@ -40,7 +40,7 @@ class Corrupted(NamedTuple):
 
     Attributes:
         images: as a model is given them.
-        variance: of what was added to a pixel, which the Wiener filter is told; 0 for nothing.
+        variance: of what was added to a pixel, which the Wiener filter is given; 0 for nothing.
         clipped: whether restored images are cut to [0, 1] as well.
     """
 
@@ -106,8 +106,8 @@ def denoising_rows(
         rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
         rows["Wiener filter 3x3"] = _wiener(noisy, variance)
         for name, restored in rows.items():
-            shown = np.clip(restored, 0, 1) if clipped else restored
-            table.setdefault(name, {})[column] = mse(test, shown)
+            cut = np.clip(restored, 0, 1) if clipped else restored
+            table.setdefault(name, {})[column] = mse(test, cut)
     return table
 
 

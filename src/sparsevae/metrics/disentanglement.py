@@ -33,12 +33,12 @@ def binned(values: Floats, present: Mask) -> Bins:
         values: of latents or factors, shape ``(N, K)``.
         present: which of them are there; for codes, which differ from 0; shape ``(N, K)``.
     """
-    found = np.zeros(values.shape, dtype=np.int64)
-    for column, value, there in zip(found.T, values.T, present.T, strict=True):
+    bins = np.zeros(values.shape, dtype=np.int64)
+    for column, value, there in zip(bins.T, values.T, present.T, strict=True):
         if there.any():
             edges = np.quantile(value[there], np.linspace(0, 1, BINS + 1)[1:-1])
             column[there] = 1 + np.searchsorted(edges, value[there], side="right")
-    return found
+    return bins
 
 
 def entropies(bins: Bins) -> Floats:

@@ -30,8 +30,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
         values: one number a seed, at least one.
 
     Example:
-        >>> found = mean_interval([1.0, 2.0, 3.0])
-        >>> found.mean, round(found.half_width, 2), mean_interval([5.0]).low
+        >>> interval = mean_interval([1.0, 2.0, 3.0])
+        >>> interval.mean, round(interval.half_width, 2), mean_interval([5.0]).low
         (2.0, 2.48, None)
     """
     mean, count = float(np.mean(values)), len(values)
@@ -52,8 +52,8 @@ def share_interval(hits: int, count: int) -> Interval:
         count: at least 1.
 
     Example:
-        >>> found = share_interval(5, 5)
-        >>> found.mean, round(found.low, 3), found.high
+        >>> interval = share_interval(5, 5)
+        >>> interval.mean, round(interval.low, 3), interval.high
         (1.0, 0.478, 1.0)
     """
     tail = (1 - LEVEL) / 2

@@ -200,7 +200,7 @@ def _optimum(codes: Floats, places: Labels, start: Floats, penalty: Floats) -> F
         return float(value), gradient.ravel()
 
     settings = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "gtol": GRADIENT, "ftol": 0.0}
-    found: Any = minimize(
+    result: Any = minimize(
         objective, start.ravel(), jac=True, method="L-BFGS-B", options={**settings, "maxcor": 20}
     )
-    return np.asarray(found.x.reshape(start.shape))
+    return np.asarray(result.x.reshape(start.shape))

@@ -108,11 +108,11 @@ def class_information(gamma: Floats, labels: Labels) -> Floats:
         Between 0 and 1, shape ``(J,)``.
     """
     of_class = _entropy(np.bincount(labels))
-    found = []
+    each = []
     for on in (gamma > 0.5).T:
         both = np.bincount(2 * labels + on)
-        found.append(_entropy(np.bincount(on)) + of_class - _entropy(both))
-    return np.asarray(np.maximum(found, 0.0))
+        each.append(_entropy(np.bincount(on)) + of_class - _entropy(both))
+    return np.asarray(np.maximum(each, 0.0))
 
 
 def mean_and_largest(information: Floats, used: Mask) -> tuple[float, float]:
