@@ -2,6 +2,8 @@
 #              demo/explorer.html
 # make test    every test but the slow ones
 # make lint    style and types
+# make docs    the site in docs/_build/html, its notebooks run, warnings as errors
+# make release what a release needs, up to the upload and without it
 # make clean   remove the environment and everything generated
 #
 # Each works alone with Python 3.11 or newer: the environment in .venv is made when it is
@@ -21,7 +23,11 @@ either = { for name in $(1); do command -v $$name && exit 0; done; \
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint clean compiler browser
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs release clean compiler browser
+
+help:
+	@sed -n 's/^# \(make \|    \)/\1/p' Makefile
 
 demo: $(READY)
 	$(BIN)/sparsevae study --dataset mnist-5k --latents 2,16 --batch-size 64 --epochs 25 --out demo
@@ -39,8 +45,18 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: export OMP_NUM_THREADS = 1
+docs: .venv/docs
+	rm -rf docs/_build docs/api
+	$(BIN)/sphinx-build -W --keep-going -q -j 2 -b html docs docs/_build/html
+	$(BIN)/python tools/check_site.py docs/_build/html
+	@echo "The site is $(CURDIR)/docs/_build/html/index.html"
+
+release: .venv/release
+	tools/release $(BIN)
+
 clean:
-	rm -rf .venv demo build dist src/*.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo build dist docs/_build docs/api src/*.egg-info .mypy_cache .ruff_cache .hypothesis
 	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -52,6 +68,11 @@ $(READY): pyproject.toml constraints.txt
 	echo "$(PYTHON) lacks its module ensurepip, which Debian keeps in the package python3-venv."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	@touch $@
+
+# What only some targets need.
+.venv/docs .venv/release: .venv/%: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
 # Tests that need one of these are skipped by name where it cannot be had.

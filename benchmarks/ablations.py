@@ -83,11 +83,12 @@ def outcome(job: Row) -> Row:
         dataset.train.images,
         job["model"],
         latents=job["latents"],
+        likelihood="bernoulli",
         epochs=job["epochs"],
         seed=job["seed"],
-        recipe_name=job["recipe"],
+        recipe=job["recipe"],
         **job["arguments"],
-    )
+    ).model
     one = Pass.of(model, dataset)
     x, evaluation = one.x, evaluate_pass(one, ("bound", "sparsity", "diagnostics"))
     row = evaluation.metrics

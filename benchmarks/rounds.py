@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sparsevae.models import MODELS
-from sparsevae.studies.engines import ONE_THREAD
+from sparsevae.studies.engines.worker import THREADS
 from sparsevae.training.config import StudyConfig
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +25,7 @@ TITLES = {name: MODELS[name].title for name in StudyConfig().models}  # what a s
 
 def start(script: str, *arguments: str, threads: int = 1) -> "subprocess.Popen[str]":
     """Start a script of this folder with a cap on its threads."""
-    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, str(threads))}
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
     command = [sys.executable, str(HERE / script), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sparsevae import VariationalSparseCoder
+from sparsevae import SparseVAE
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=None, help="passes over the rows")
@@ -25,9 +25,7 @@ def main() -> None:
     order = np.random.default_rng(0).permutation(len(wine.data))[: options.limit]
     table, labels = wine.data.iloc[order], wine.target.iloc[order]
 
-    coder = VariationalSparseCoder(
-        n_components=6, target_active=2, max_iter=options.epochs, random_state=0
-    )
+    coder = SparseVAE(n_components=6, target_active=2, max_iter=options.epochs, random_state=0)
     codes = coder.set_output(transform="pandas").fit_transform(table)
     print(f"{coder.likelihood_} because: {coder.likelihood_reason_}")
     print(f"{coder.n_iter_} passes, {coder.score(table):.1f} nats a row")
@@ -35,7 +33,7 @@ def main() -> None:
     print(f"\nShare of the wines of each class that have a component on:\n{on.to_string()}")
 
     pipeline = make_pipeline(coder, LogisticRegression())
-    grid = {"variationalsparsecoder__target_active": [1, 3]}
+    grid = {"sparsevae__model": ["vsc", "vae"], "sparsevae__target_active": [1, 3]}
     search = GridSearchCV(pipeline, grid, cv=3).fit(table, labels)
     print(f"\n{search.best_params_}: {search.best_score_:.2f} of the classes are right")
     drawn = dict(zip(table.columns, coder.sample(3, random_state=0).T.round(2), strict=True))

@@ -9,32 +9,25 @@ from tempfile import TemporaryDirectory
 
 from sklearn.datasets import load_wine
 
-from sparsevae import OpenRun
-from sparsevae.data import readers
-from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import train_run
+import sparsevae
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", type=int, default=200)
 parser.add_argument("--limit", type=int, default=None, help="only the first so many rows")
 options = parser.parse_args()
 
+wine = load_wine(as_frame=True).data.sample(frac=1, random_state=0)
+table = wine.head(options.limit or len(wine))
+model = sparsevae.fit(table, "vsc", latents=6, epochs=options.epochs)
+print(f"{model.likelihood} because: {model.data.reason}")
+
+codes = model.encode(table.head())
+print("codes of five wines, 0 where a dimension is off:")
+print(codes.round(2))
+print("alcohol, and what is left of it after the code:")
+print(table["alcohol"].head().to_numpy(), model.decode(codes)[:, 0].round(2))
+print(f"{model.log_likelihood(table, samples=50).mean():.1f} nats a wine, at least")
+
 with TemporaryDirectory() as folder:
-    table = Path(folder) / "wine.csv"
-    wine = load_wine(as_frame=True)
-    rows = wine.data.assign(kind=wine.target).sample(frac=1, random_state=0)
-    rows.head(options.limit or len(rows)).to_csv(table, index=False)
-
-    raw = readers.read(table, labels="kind")
-    prepared = prepare(raw, model="vsc", latents=6, epochs=options.epochs)
-    print("\n".join(prepared.told))
-    run = RunFolder(Path(folder) / "run")
-    train_run(prepared.config, prepared.dataset, run, data=prepared.data)
-
-    opened = OpenRun.open(run.path)
-    codes = opened.encode(raw.values[:5])
-    print("codes of five wines, 0 where a dimension is off:")
-    print(codes.round(2))
-    print("alcohol, and what is left of it after the code:")
-    print(raw.values[:5, 0], opened.decode(codes)[:, 0].round(2))
+    saved = model.save(Path(folder) / "wine")  # `sparsevae encode wine rows.npy` goes on from here
+    print((sparsevae.load(saved).encode(table.head()) == codes).all())

@@ -27,15 +27,14 @@ def main() -> None:
         epochs=options.epochs,
         limit=options.limit,
     )
-    page = run_study(study, options.out)
+    run_study(study, options.out)
     run = sparsevae.RunFolder(options.out / "runs" / "mnist-5k-vsc-16-seed0")
     shown = ("negative_elbo", "mse", "used_dimensions", "active_per_image", "selectivity")
     for name in shown:
         print(f"{name:>18} {run.metrics[name]:.4g}")
-    sparsevae.report.figures.save(
-        sparsevae.report.figures.activated_dimensions(run), options.out / "codes.png"
-    )
-    print(f"Pictures: {options.out / 'codes.png'} and {page}")
+    sheet = sparsevae.figures.activated_dimensions(sparsevae.figures.Run.read(run))
+    sparsevae.figures.save(sheet, options.out / "codes.png")
+    print(f"Pictures: {options.out / 'codes.png'} and {options.out / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ FLOOR = {name: place for place, name in enumerate([*ROOMS, *LOOSE])}
 PUBLIC = [
     *("RunFolder", "SparseVAEError", "TrainedModel", "__version__", "evaluate", "fit", "load"),
     *("DeterministicCoder", "SparseVAE", "VariationalCoder", "VariationalSparseCoder"),
-    *("export_run", "from_pretrained", "push_to_hub", "save_pretrained"),
+    *("from_pretrained", "push_to_hub", "save_pretrained", "study"),
     *("data", "figures", "metrics", "models", "plots"),
 ]
 NAMELESS = {"utils", "util", "common", "helpers", "misc"}
@@ -121,7 +121,7 @@ def test_the_checks_see_every_kind_of_import():
         "import_module('sparsevae.runs.folder')\n"
         "if TYPE_CHECKING:\n    import sparsevae.training.config\n"
     )
-    names = ("cli", "data", "data.idx", "models", "runs")
+    names = ("cli", "data", "data.idx", "models", "runs.folder")
     assert imported(ast.parse(source)) == {f"sparsevae.{name}" for name in names}
 
 

@@ -1,12 +1,16 @@
 """The command line: right uses work, wrong ones get one sentence and exit status 2."""
 
+import inspect
 import os
 import subprocess
 import sys
 
 import pytest
 
-from sparsevae import cli
+from sparsevae import cli, data
+from sparsevae._version import __version__
+from sparsevae.models import MODELS
+from sparsevae.training.config import StudyConfig
 
 BASE = ["study", "--dataset", "digits", "--models", "ae", "--latents", "2", "--epochs", "1"]
 
@@ -45,12 +49,79 @@ def test_options_go_before_the_file(monkeypatch, capsys, tmp_path):
     assert "epochs: 1\n" in stored
 
 
+PLUGIN = """
+from sparsevae import models
+from sparsevae.models import VAE
+
+class Quiet(VAE):
+    \"\"\"A model of a test's own.\"\"\"
+
+models.register("quiet", models.Row("Quiet", Quiet))
+"""
+
+
+def test_a_plugin_is_imported_here_and_in_the_workers(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    words = [*BASE, "--models", "quiet", "--limit", "60", "--plugin", tmp_path / "mine.py"]
+    for arguments in ([*words, "--out", tmp_path / "out"], ["--plugin", "mine.py", "models"]):
+        command = [sys.executable, "-m", "sparsevae", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "runs" / "digits-quiet-2-seed0" / "metrics.json").is_file()
+    assert "quiet (Quiet, Quiet): A model of a test's own." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "FileNotFoundError"), ("import nothing_such", "No module named"), ("1 +", "Syntax")],
+)
+def test_a_plugin_that_cannot_be_imported_is_one_sentence(
+    content, said, monkeypatch, capsys, tmp_path
+):
+    if content is not None:
+        (tmp_path / "mine.py").write_text(content)
+    words = [*BASE, "--plugin", tmp_path / "mine.py", "--out", tmp_path / "new"]
+    status, _, error = run(monkeypatch, capsys, *words)
+    assert (status, error.count("\n")) == (2, 1)
+    assert said in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_every_field_of_a_study_is_an_option_but_what_needs_a_file():
+    parameters = inspect.signature(cli.studies.study).parameters
+    fields = set(StudyConfig.model_fields) - {"arguments"}
+    assert fields <= set(parameters)
+    assert all(parameters[name].default.help for name in fields)
+
+
+def test_the_version_is_said(monkeypatch, capsys):
+    assert run(monkeypatch, capsys, "--version") == (0, f"sparsevae {__version__}\n", "")
+
+
+def test_models_and_data_sets_are_listed(monkeypatch, capsys):
+    status, said, _ = run(monkeypatch, capsys, "models")
+    assert status == 0
+    for name, row in MODELS.items():
+        assert f"{name} ({row.title}, {row.model.__name__}): " in said
+    status, said, _ = run(monkeypatch, capsys, "datasets")
+    assert status == 0
+    assert [line.split(":")[0] for line in said.splitlines()[::2]] == list(data.names())
+
+
+def test_commands_stand_in_groups(monkeypatch, capsys):
+    _, said, _ = run(monkeypatch, capsys, "--help")
+    places = [said.index(panel) for panel in ("Studies", "Your own data", "Share", "Look up")]
+    assert places == sorted(places)
+    assert "--install-completion" in said
+
+
 WRONG = {
     "unknown model": (["--models", "gan"], "no model 'gan'"),
     "unknown data set": (["--dataset", "imagenet"], "no data set 'imagenet'"),
     "no latents": (["--latents", "0"], "'latents' does not take 0"),
     "negative seed": (["--seeds", "-1"], "'seeds' does not take -1"),
     "latents in words": (["--latents", "two"], "whole numbers"),
+    "widths in words": (["--widths", "two"], "--widths takes whole numbers"),
     "no epochs": (["--epochs", "0"], "'epochs' does not take 0"),
     "no batch": (["--batch-size", "0"], "'batch_size' does not take 0"),
     "negative rate": (["--learning-rate", "-0.1"], "'learning_rate' does not take -0.1"),

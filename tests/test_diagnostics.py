@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import sparsevae.experiments.published  # noqa: F401 (the recipe "vsc-published")
-from sparsevae import data, report
+from sparsevae import data
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import Pass, diagnostics
 from sparsevae.evaluation.diagnostics import statistics
 from sparsevae.models import build
 from sparsevae.models.schedules import from_json
-from sparsevae.report import collapse
+from sparsevae.report import diagnostics as panels_of
+from sparsevae.report.study import Run
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.storage.files import write_json
@@ -365,31 +366,29 @@ def test_a_study_says_collapse_while_it_trains_and_when_it_ends(tmp_path):
     assert any(line.startswith(f"{run}The reconstruction takes") for line in said)
 
 
-def test_the_report_has_a_panel_with_verdicts_and_numbers(tiny_run, tmp_path):
-    (panel,) = collapse.panels([tiny_run])
+def test_the_report_has_a_panel_with_findings_and_numbers(tiny_run):
+    (panel,) = panels_of.panels([Run.read(tiny_run)])
     kept = tiny_run.diagnosis
     assert (panel.title, panel.latents) == ("VSC", 4)
-    assert [v.sentence for v in panel.verdicts] == [f["sentence"] for f in kept["findings"]]
+    assert [f.sentence for f in panel.findings] == [f["sentence"] for f in kept["findings"]]
     assert panel.numbers[0][0] == "dimension"
-    rises = [float(line[-1]) for line in panel.numbers[1:]]
-    assert rises == sorted(rises, reverse=True)
-    page = report.build(tmp_path, [tiny_run], {}).read_text(encoding="utf-8")
-    assert "prints the mean image" in page.split('id="collapse"', 1)[1]
+    costs = [float(line[-1]) for line in panel.numbers[1:]]
+    assert costs == sorted(costs, reverse=True)
 
 
-def test_panels_count_alarms_over_seeds_and_say_what_is_missing(tiny_run, tmp_path):
-    def seeded(name, diagnosis):
-        folder = tmp_path / name
-        folder.mkdir()
-        for file in ("config.json", "metrics.json"):
-            (folder / file).write_bytes((tiny_run.path / file).read_bytes())
-        if diagnosis:
-            write_json(folder / "findings.json", diagnosis)
-        return RunFolder(folder)
-
-    healthy = {**tiny_run.diagnosis, "findings": []}
-    (panel,) = collapse.panels([seeded("a", healthy), seeded("b", tiny_run.diagnosis)])
-    assert panel.verdicts == ()
+def test_panels_count_alarms_over_seeds_and_say_what_is_missing(tiny_run):
+    run = Run.read(tiny_run)
+    healthy = {**run.diagnosis, "findings": []}
+    (panel,) = panels_of.panels([replace(run, diagnosis=healthy), run])
+    assert panel.findings == ()
     assert "decoder prints the mean image in 1" in panel.seeds
-    (unknown,) = collapse.panels([seeded("c", None)])
+    (unknown,) = panels_of.panels([replace(run, diagnosis={})])
     assert unknown.missing
+
+
+def test_names_of_earlier_versions_are_read(tiny_run, tmp_path):
+    former = dict(tiny_run.diagnosis)
+    former["statistics"] = dict(former["statistics"])
+    former["statistics"]["rises"] = former["statistics"].pop("ablation_cost")
+    write_json(tmp_path / "findings.json", former)
+    assert RunFolder(tmp_path).diagnosis == tiny_run.diagnosis

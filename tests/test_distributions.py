@@ -109,6 +109,36 @@ def test_pairwise_divergence_is_the_elementwise_one_summed(kind, dtype, toleranc
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bf16"])
+@pytest.mark.parametrize("mean", [0.0, 13.0, 300.0])
+def test_pairwise_divergence_does_not_cancel_far_from_zero(mean, autocast):
+    """Against one element at a time in double precision, for narrow slabs far from 0."""
+    generator = torch.Generator().manual_seed(0)
+    logits, noise = (torch.randn(40, 64, generator=generator) for _ in range(2))
+    q = SpikeAndSlab(3 * logits, mean + 0.05 * noise, torch.full_like(noise, 0.03))
+    wide, tall = (
+        SpikeAndSlab(*(part.double()[index] for part in (q.logits, q.loc, q.scale)))
+        for index in ((slice(None), None), None)
+    )
+    expected = kl_divergence(wide, tall).sum(-1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = pairwise_kl(q, q)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-3)
+
+
+def test_pairwise_divergence_of_parameters_in_bfloat16_is_theirs():
+    """Halved precision may round what the encoder gives, not what is added up from it."""
+    q, p = some(9, 7, seed=1, dtype=torch.float32), some(5, 7, seed=2, dtype=torch.float32)
+    q, p = (
+        SpikeAndSlab(*(part.bfloat16() for part in (d.logits, d.loc, d.scale))) for d in (q, p)
+    )
+    exact = [SpikeAndSlab(*(v.double() for v in (d.logits, d.loc, d.scale))) for d in (q, p)]
+    found = pairwise_kl(q, p)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), pairwise_kl(*exact), rtol=1e-5, atol=1e-4)
+
+
 # ------------------------------------------------------------------ density
 
 

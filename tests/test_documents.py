@@ -18,7 +18,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    if path.relative_to(ROOT).parts[:2] != ("docs", "_build")
+)
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
@@ -95,6 +99,7 @@ def documents_with_blocks():
 
 
 @unhurried
+@pytest.mark.usefixtures("rows_stay")
 @pytest.mark.parametrize("path", list(documents_with_blocks()))
 def test_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -123,6 +128,7 @@ def test_links_lead_to_files(path):
 
 def test_the_project_has_its_documents():
     wanted = {"README.md", "DESIGN.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+    wanted |= {"SECURITY.md", "CODE_OF_CONDUCT.md", "docs/index.md", "docs/faq.md"}
     assert wanted - set(names_of(DOCUMENTS)) == set()
 
 

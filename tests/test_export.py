@@ -19,7 +19,7 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.errors import ConfigurationError, DownloadError, OutputError, RunFolderError
 from sparsevae.models import MODELS
 from sparsevae.runs import export
-from sparsevae.runs.export import export_run, hub, programs
+from sparsevae.runs.export import hub, programs
 from sparsevae.runs.folder import FORMAT, RunFolder
 from sparsevae.runs.train import new_model
 from sparsevae.runs.trained import TrainedModel
@@ -87,16 +87,12 @@ MEASURED = pytest.param("measured", marks=pytest.mark.slow)
 def test_onnx_takes_raw_rows_and_gives_the_models_codes_and_rows(kind, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     run = untrained(tmp_path / "run", kind=kind)
-    files = export_run(run, tmp_path / "out")
-    assert [file.name for file in files] == [
-        "encoder.onnx",
-        "posterior.onnx",
-        "decoder.onnx",
-        "export.json",
-    ]
-    told = json.loads(files[2].read_text())
+    files = TrainedModel.load(run).export(tmp_path / "out")
+    names = [file.name for file in files]
+    assert names == ["encoder.onnx", "posterior.onnx", "decoder.onnx", "export.json"]
+    told = json.loads(files[-1].read_text())
     opened, rows = TrainedModel.load(run), rows_for(run)
-    sessions = [onnxruntime.InferenceSession(file) for file in files[:2]]
+    sessions = [onnxruntime.InferenceSession(file) for file in (files[0], files[2])]
     for count in (1, 7):  # the number of rows is free
         raw = rows[:count].astype(told["rows"]["dtype"])
         (codes,) = sessions[0].run(["codes"], {"rows": raw})
@@ -116,7 +112,7 @@ SLOW = [pytest.param(*case, marks=pytest.mark.slow) for case in CASES]
 @pytest.mark.parametrize(("name", "kind"), [*QUICK, *SLOW])
 def test_every_model_becomes_a_program_of_pytorch(name, kind, tmp_path):
     run = untrained(tmp_path / "run", name, kind)
-    encoder, decoder, about = export_run(run, tmp_path / "out", "torch")
+    encoder, _, decoder, about = TrainedModel.load(run).export(tmp_path / "out", "torch")
     opened, rows = TrainedModel.load(run), rows_for(run)
     taken = torch.from_numpy(rows.astype(json.loads(about.read_text())["rows"]["dtype"]))
     codes = torch.export.load(encoder).module()(taken).detach().numpy()
@@ -128,7 +124,7 @@ def test_every_model_becomes_a_program_of_pytorch(name, kind, tmp_path):
 
 
 def test_a_program_that_differs_is_refused(tmp_path):
-    encoder, _ = programs.programs(TrainedModel.load(untrained(tmp_path / "run", kind="counts")))
+    encoder, *_ = programs.programs(TrainedModel.load(untrained(tmp_path / "run", kind="counts")))
     largest = max(1.0, float(np.abs(encoder.expected).max()))
     wrong = {"a little": 2e-5 * largest, "not a number": np.nan}
     for offset in wrong.values():
@@ -143,12 +139,12 @@ def test_a_missing_package_and_an_unknown_format_are_one_sentence(monkeypatch, t
     run = untrained(tmp_path / "run", kind="counts")
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="pip install onnx") as caught:
-        export_run(run, tmp_path / "out")
+        TrainedModel.load(run).export(tmp_path / "out")
     sentence(caught)
     with pytest.raises(ConfigurationError, match="pip install huggingface_hub"):
         hub.push_to_hub(run, "me/model")
     with pytest.raises(ConfigurationError, match="onnx, torch"):
-        export_run(run, tmp_path / "out", "pickle")
+        TrainedModel.load(run).export(tmp_path / "out", "pickle")
     assert not (tmp_path / "out").exists()
 
 
@@ -301,7 +297,7 @@ def test_the_card_says_what_was_trained_on_and_every_number_with_its_definition(
     finished, tmp_path
 ):
     copy = hub.save_pretrained(finished, tmp_path / "copy", "me/m")
-    card = (copy.path / "README.md").read_text()
+    card = (copy / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: sparsevae\n")
     assert 'from_pretrained("me/m")' in card
     assert "Likelihood: gaussian" in card

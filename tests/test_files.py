@@ -258,8 +258,8 @@ def test_a_table_of_the_hub_in_several_batches(hub, monkeypatch):
     [
         (OSError("offline\nand more"), {}, "cannot be read: offline"),
         (StandIn({"a": []}), {}, "has no rows"),
-        (StandIn({"a": ["u", "v"]}), {}, "column 'a' holds str, not numbers"),
-        (StandIn({"a": [1.0, "v"]}), {}, "cannot be read: could not convert"),
+        (StandIn({"a": ["u", "v"]}), {}, "row 1, column 'a' holds 'u'.*, which is not a number"),
+        (StandIn({"a": [1.0, "v"]}), {}, "row 2, column 'a' holds 'v'"),
         (StandIn({"a": [1.0, None]}), {}, "row 2, column 'a'.*is nan"),
         (StandIn({"a": [1.0, 2.0]}), {"labels": "b"}, "no column 'b'"),
         (StandIn({"a": [1.0, 2], "label": [-1, 0]}, ["u"]), {}, "labels run from -1 to 0"),
@@ -423,7 +423,7 @@ def test_what_is_larger_than_the_allowance_is_refused_before_it_fills_the_memory
     table = {name: values[:, place] for place, name in enumerate("abc")}
     paths = [
         (write_csv(tmp_path / "x.csv", values, list("abc")), "holds 144 bytes of values or more"),
-        (write_parquet(tmp_path / "x.parquet", table), "holds 960 bytes"),
+        (write_parquet(tmp_path / "x.parquet", table), r"holds \d+ bytes"),
         (write_images(tmp_path / "x", numbers("|u1", (40, 5, 5))), "holds 1000 bytes"),
     ]
     for path, part in paths:
@@ -589,21 +589,21 @@ MISTAKES = [
     ("x.csv", raw_bytes(b"a,b\n1,\xff\n"), {}, "not text in UTF-8"),
     ("x.csv", text("a,b\n1,2\n3,4\n"), {"channels": "last"}, "'channels' is not for that"),
     ("x.parquet", raw_bytes(b"PAR1"), {}, "damaged Parquet file"),
-    ("x.parquet", columns(a=[1, 2], b=["u", "v"]), {}, "column 'b' holds string"),
-    ("x.parquet", columns(a=[1, None]), {}, "row 2, column 'a' .* has no value"),
+    ("x.parquet", columns(a=[1, 2], b=["u", "v"]), {}, "row 1, column 'b' holds 'u'"),
+    ("x.parquet", columns(a=[1, None]), {}, "row 2, column 'a' .* is nan"),
     (
         "x.parquet",
         columns(a=[1, None], b=[None, 2.0]),
         {},
-        "row 2, column 'a'; row 1, column 'b' .* has no value",
+        "row 1, column 'b' .* is nan, and .* in 'a'",
     ),
     (
         "x.parquet",
         columns(a=["u"], b=["v"]),
         {},
-        "column 'a' holds .*, column 'b' holds .*, not numbers",
+        "row 1, column 'a' holds 'u'; row 1, column 'b' holds 'v'",
     ),
-    ("x.parquet", columns(a=[1, 2], b=["u", None]), {"labels": "b"}, "label 2 is 'None'"),
+    ("x.parquet", columns(a=[1, 2], b=["u", None]), {"labels": "b"}, "label 2 is 'nan'"),
     ("x.parquet", columns(a=np.zeros(0), b=np.zeros(0)), {"labels": "b"}, "array of shape"),
     ("x.parquet", columns(a=[1, 2]), {"columns": ["b"]}, "no column 'b'"),
     ("x.idx", raw_bytes(b"no"), {}, "not an IDX file"),

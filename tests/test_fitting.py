@@ -110,9 +110,9 @@ KILLED = """
 import json, os, signal, sys
 import torch
 from sparsevae import data as datasets
-from sparsevae.training.config import RunConfig
-from sparsevae.runs.train import train_run
 from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.train import train_run
+from sparsevae.training.config import RunConfig
 from pathlib import Path
 
 torch.set_num_threads(1)

@@ -14,11 +14,11 @@ from torch.distributions import Distribution
 import sparsevae.experiments.published  # noqa: F401 (its rows obey the laws too)
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, Terms, build
+from sparsevae.models.distributions import ESTIMATORS
 from sparsevae.models.likelihoods import LIKELIHOODS
 from sparsevae.models.penalties import DISTANCES, Penalised
 from sparsevae.models.priors import PRIORS
 from sparsevae.models.schedules import Ramp
-from sparsevae.models.vsc import ESTIMATORS
 
 SHAPES = [(1, 12, 10), (7,)]
 LATENTS, BATCH, WIDTHS = 5, 6, (3, 4, 16)

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -545,6 +546,32 @@ def test_hostile_codes_are_one_sentence(tmp_path):
     bad.write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(DatasetError, match="no sparse matrix"):
         read_codes(bad, 3)
+
+
+def test_what_a_sparse_matrix_unpacks_to_is_known_before_memory_is_taken(tmp_path):
+    """A few thousand bytes that would be 80 MB: the sizes in the archive give them away."""
+    bomb, codes = tmp_path / "codes.npz", sparse.csr_matrix(np.eye(3, dtype=np.float32))
+    parts = {"format": np.array("csr"), "data": codes.data, "indptr": codes.indptr}
+    indices, long = codes.indices, np.zeros(10_000_000, np.int64)
+    for change in ({"indices": long}, {"data": long}, {"shape": np.tile([3], 10_000_000)}):
+        given = {**parts, "indices": indices, "shape": np.array([3, 3]), **change}
+        np.savez_compressed(bomb, **given)
+        assert bomb.stat().st_size < 200_000
+        tracemalloc.start()
+        with pytest.raises(DatasetError, match="no sparse matrix"):
+            read_codes(bomb, 3)
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+        tracemalloc.stop()
+
+
+def test_alarms_are_the_last_words_of_a_fit(place, capsys):
+    options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", place / "alarmed")
+    assert command("fit", place / "colour.npy", *options) == 0
+    said = capsys.readouterr().out.splitlines()
+    run = RunFolder(place / "alarmed")
+    alarms = [s for s in run.diagnosis["findings"] if s["severity"] == "alarm"]
+    assert alarms, "one epoch on noise prints the mean image"
+    assert said[-len(alarms) :] == [f"Alarm: {alarm['sentence']}" for alarm in alarms]
 
 
 def test_a_data_set_with_a_scaling_takes_rows_of_any_type():

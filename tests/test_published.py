@@ -6,10 +6,9 @@ from torch.distributions import kl_divergence
 
 from sparsevae.experiments import published
 from sparsevae.models import build
-from sparsevae.models.distributions import SpikeAndSlab
+from sparsevae.models.distributions import ESTIMATORS, SpikeAndSlab
 from sparsevae.models.penalties import ActivityPenalty, bernoulli_kl
 from sparsevae.models.priors import FixedSpikeAndSlab, PseudoInputMixture
-from sparsevae.models.vsc import ESTIMATORS
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.recipes import runs
 

@@ -27,7 +27,7 @@ def model(likelihood="gaussian"):
 
 @pytest.mark.parametrize("kind", ["standard", "minmax"])
 def test_a_change_of_units_changes_the_density_by_its_volume(wine, kind):
-    """Columns times a number are the same scaled rows; densities fall by the number's logarithm."""
+    """Columns times a number are the same scaled rows; densities fall by its logarithm."""
     factor = np.linspace(2.0, 1000.0, 13)
     own = evaluate(model(), wine, groups=BOUND, scaling=fit_scaling(kind, wine)).metrics
     other = fit_scaling(kind, wine * factor)

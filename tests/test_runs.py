@@ -13,7 +13,7 @@ import torch
 
 from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import new_model
+from sparsevae.runs.train import new_model, train_run
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 
@@ -58,7 +58,7 @@ def sentence(caught):
 
 
 def test_a_finished_run_holds_the_files_it_promises_and_no_other(tiny_run):
-    assert {path.name for path in tiny_run.path.iterdir()} == FILES
+    assert {path.name for path in tiny_run.path.iterdir()} == {*FILES, files.LOCK}
     assert os.fspath(tiny_run) == str(tiny_run.path)
     assert tiny_run.finished
     assert tiny_run.has_weights
@@ -167,6 +167,16 @@ def test_a_crash_while_writing_leaves_the_old_file_and_nothing_beside(tmp_path):
         interrupted()
     assert files.read_json(path) == {"mse": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path, tiny_dataset):
+    folder = RunFolder(tmp_path / "run")
+    with (
+        files.locked(folder.path),
+        pytest.raises(OutputError, match="Another process works on the folder"),
+    ):
+        train_run(config(), tiny_dataset, folder, device="cpu")
+    assert [path.name for path in folder.path.iterdir()] == [files.LOCK]
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path):

@@ -112,6 +112,17 @@ def test_values_beyond_the_training_rows_are_cut_off_by_minmax_alone():
     assert fit_scaling("standard", train).apply(later).tolist() == [[-1.5], [2.0]]
 
 
+@each_kind
+def test_a_density_needs_rows_where_they_are_and_not_cut_off(kind):
+    train = data((7,))
+    scaling, far = fit_scaling(kind, train), np.float64(train) * 3 + 100
+    np.testing.assert_allclose(scaling.undo(scaling.apply(far, clip=False)), far, rtol=1e-4)
+    if kind == "minmax":
+        assert scaling.apply(far).max() == 1 < scaling.apply(far, clip=False).max()
+    else:
+        assert np.array_equal(scaling.apply(far), scaling.apply(far, clip=False))
+
+
 def test_large_numbers_do_not_overflow_before_they_are_scaled():
     x = np.array([[1e300, 1.0], [-1e300, 2.0]]) * 1e-150
     assert np.array_equal(fit_scaling("standard", x).apply(x), [[1, -1], [-1, 1]])

@@ -25,7 +25,7 @@ def no_folders(monkeypatch, tmp_path):
 
 @needs_file
 def test_the_official_images_are_redrawn_pixel_for_pixel():
-    official = smiley.faces_of_test_split()
+    official = smiley.official()
     assert official.images.shape == (20_000, 1, 32, 32)
     drawn = smiley.draw(official.sources, official.presence)
     wrong = (drawn != official.images).any(axis=(1, 2, 3))
@@ -36,7 +36,7 @@ def test_the_official_images_are_redrawn_pixel_for_pixel():
 def test_the_data_set_takes_the_official_test_images():
     data = load("smiley")
     assert (len(data.train), len(data.test), data.shape) == (60_000, 20_000, (1, 32, 32))
-    np.testing.assert_array_equal(data.test.images, smiley.faces_of_test_split().images)
+    np.testing.assert_array_equal(data.test.images, smiley.official().images)
     assert "official" in data.note
 
 
@@ -46,7 +46,7 @@ def test_without_the_file_test_images_are_generated_with_their_factors_and_it_sa
     assert (data.train.labels, data.test.labels, data.classes) == (None, None, ())
     assert data.note.endswith("test images are generated with seed 2.")
     assert set(np.unique(data.train.images)) == {0, 255}
-    faces = smiley.faces_of_test_split()
+    faces = smiley.sample(20_000, smiley.TEST_SEED)
     np.testing.assert_array_equal(data.test.images, faces.images)
     np.testing.assert_array_equal(~np.isnan(data.test.factors), faces.presence)
     np.testing.assert_array_equal(np.nan_to_num(data.test.factors), faces.sources)
@@ -59,7 +59,7 @@ def test_a_damaged_official_file_is_an_error(monkeypatch, tmp_path):
     (tmp_path / "Smiley" / NAME).write_bytes(b"MATLAB 5.0")
     monkeypatch.setenv(cache.DATA_VARIABLE, os.fspath(tmp_path))
     with pytest.raises(DatasetError, match=NAME):
-        smiley.faces_of_test_split()
+        smiley.official()
 
 
 def test_factors_have_the_laws_of_the_paper():

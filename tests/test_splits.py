@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsevae.data import Dataset, Split, holdout
-from sparsevae.data.splits import shuffled, stratified_indices, subset
+from sparsevae.data.splits import choose, shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
 
 
@@ -60,6 +60,10 @@ def test_holdout_divides_the_training_images(labels):
     if labels is not None:
         np.testing.assert_array_equal(np.bincount(held.test.labels), np.full(10, 10))
         np.testing.assert_array_equal(held.test.labels, numbers(held.test) % 10)
+
+
+def subset(split, size, seed=0):
+    return split.take(choose(split, size, seed))
 
 
 def test_subset_keeps_the_order_and_the_labels():

@@ -4,10 +4,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from sparsevae.studies.stability import gates_of, stability_rows
 
 from sparsevae.metrics import stability
 from sparsevae.runs.folder import RunFolder
+from sparsevae.studies.results import gates_of, stability_rows
 from sparsevae.training.config import RunConfig
 
 

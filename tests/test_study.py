@@ -24,8 +24,9 @@ from sparsevae.errors import (
     OutputError,
     RunFolderError,
 )
+from sparsevae.metrics.table import METRICS
 from sparsevae.runs.folder import RunFolder, finished_runs
-from sparsevae.studies import results, study
+from sparsevae.studies import study
 from sparsevae.studies.engines import local, worker
 from sparsevae.studies.reuse import run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
@@ -76,13 +77,13 @@ def test_a_study_writes_all_that_it_promises(finished):
     assert done.report == out / "report.html"
     assert done.report.stat().st_size > 10_000
     for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
-        kept = {path.name for path in (out / "runs" / run).iterdir()}
+        kept = {path.name for path in (out / "runs" / run).iterdir()} - {".lock"}
         assert kept == {
             "config.json",
             "checkpoint.safetensors",
             "weights.safetensors",
             "history.json",
-            "findings.json",
+            "diagnostics.json",
             "pictures.safetensors",
             "metrics.json",
         }
@@ -94,7 +95,7 @@ def test_the_table_has_a_row_a_run_and_the_promised_columns(finished):
     with (finished[0] / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["ae", "vsc"]
-    assert tuple(rows[0])[: len(results.COLUMNS)] == results.COLUMNS
+    assert list(rows[0]) == [row.key for row in METRICS if row.key in rows[0]]
     ae, vsc = rows
     assert ae["negative_elbo"] == "" == ae["active_units"]
     assert float(vsc["negative_elbo"]) == pytest.approx(
@@ -130,6 +131,7 @@ import json, os, time
 from dataclasses import dataclass
 from pathlib import Path
 from sparsevae.studies.engines import Task
+from sparsevae.studies.study import RunTask
 
 @dataclass(frozen=True)
 class Threads(Task):
@@ -161,6 +163,19 @@ class Failing(Task):
     def do(self, on_images, on_warning):
         from sparsevae.errors import DatasetError
         raise DatasetError("no data.")
+
+@dataclass(frozen=True)
+class KilledRun(RunTask):
+    def do(self, on_images, on_warning):
+        mark = self.folder.parent / "killed"
+
+        def fatal(images):
+            on_images(images)
+            if (self.folder / "checkpoint.safetensors").exists() and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), 9)
+
+        super().do(fatal, on_warning)
 
 @dataclass(frozen=True)
 class Sleeping(Task):
@@ -220,6 +235,25 @@ def test_a_killed_worker_is_replaced_and_no_other_process_is_touched(tasks, tmp_
         assert ours.is_alive()
     finally:
         ours.kill()
+
+
+def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(tasks, finished, tmp_path):
+    dataset = study.data_of("mnist-5k", "test", 400)
+    _, config = runs_of(StudyConfig.checked(SMALL), "mnist-5k", len(dataset.train))
+    task = tasks.KilledRun.of(config, tmp_path / config.name, "cpu", dataset)
+    said, images = [], []
+    listener = study.Listener(say=said.append, images=lambda name, count: images.append(count))
+    study.do_tasks([task], 1, listener)
+    assert (tmp_path / "killed").exists()
+    assert sum("ended by SIGKILL" in line for line in said) == 1
+    assert sum(images) == task.size
+    ours, theirs = RunFolder(task.folder), RunFolder(finished[0] / "runs" / config.name)
+    name = "weights.safetensors"
+    assert (ours.path / name).read_bytes() == (theirs.path / name).read_bytes()
+    timed = ("seconds",)
+    assert {k: v for k, v in ours.metrics.items() if k not in timed} == {
+        k: v for k, v in theirs.metrics.items() if k not in timed
+    }
 
 
 def test_what_is_killed_again_and_again_is_tried_alone_and_then_given_up(
@@ -320,7 +354,7 @@ def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(fin
     made_up_for = json.loads((again / "baselines.json").read_text())
     assert made_up_for.keys() == beside.keys()
     assert made_up_for["collapse_floor"] == pytest.approx(beside["collapse_floor"])
-    assert made_up_for["usefulness"].keys() == beside["usefulness"].keys()
+    assert made_up_for["probes"].keys() == beside["probes"].keys()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):
@@ -426,7 +460,7 @@ def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finis
         command(out), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     checkpoint = out / "runs" / "mnist-5k-vsc-2-seed0" / "checkpoint.safetensors"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
@@ -448,7 +482,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
         env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
     checkpoint = out / "runs" / "mnist-5k-ae-2-seed0" / "checkpoint.safetensors"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)

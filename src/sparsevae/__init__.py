@@ -7,7 +7,7 @@ The public names are loaded when they are first used, so that ``import sparsevae
 * :func:`evaluate` measures a network; :class:`RunFolder` is a run on disk;
 * :class:`SparseVAE` is a scikit-learn estimator; :class:`VariationalSparseCoder`,
   :class:`VariationalCoder` and :class:`DeterministicCoder` are its former names;
-* :func:`export_run` writes ONNX; :func:`push_to_hub`, :func:`from_pretrained` and
+* :func:`push_to_hub`, :func:`from_pretrained` and
   :func:`save_pretrained` are the Hugging Face Hub's;
 * the modules :mod:`data`, :mod:`figures`, :mod:`metrics`, :mod:`models` and :mod:`plots`.
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     )
     from sparsevae.evaluation import evaluate
     from sparsevae.report import figures, plots
-    from sparsevae.runs.export import export_run
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.train import fit
     from sparsevae.runs.trained import TrainedModel, load
+    from sparsevae.studies.study import study
 
 __all__ = [
     "DeterministicCoder",
@@ -44,7 +44,6 @@ __all__ = [
     "VariationalSparseCoder",
     "data",
     "evaluate",
-    "export_run",
     "figures",
     "fit",
     "from_pretrained",
@@ -54,6 +53,7 @@ __all__ = [
     "plots",
     "push_to_hub",
     "save_pretrained",
+    "study",
 ]
 
 _MODULES = {"figures": "report.figures", "plots": "report.plots"}
@@ -66,11 +66,11 @@ _HOMES = {
         "VariationalSparseCoder",
     ),
     "evaluation": ("evaluate",),
-    "runs.export": ("export_run",),
     "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
     "runs.trained": ("TrainedModel", "load"),
+    "studies.study": ("study",),
 }
 
 

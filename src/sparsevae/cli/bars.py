@@ -8,15 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from sparsevae.metrics import keys
 from sparsevae.studies.study import Listener
 
 PRINTED = (
-    "negative_elbo",
-    "importance_weighted_bound",
-    "reconstruction",
-    "mse",
-    "used_dimensions",
-    "active_per_image",
+    *(keys.NEGATIVE_ELBO, keys.IMPORTANCE_WEIGHTED_BOUND, keys.RECONSTRUCTION, keys.MSE),
+    *(keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE),
 )
 LINE_EVERY = 30.0  # seconds between two lines where there is no terminal
 FIRST_ESTIMATE = 2.0  # seconds of work after which a rate is known
@@ -79,7 +76,7 @@ class ProgressBars:
         numbers = ", ".join(
             f"{key} {metrics[key]:.4g}" for key in PRINTED if metrics.get(key) is not None
         )
-        self.console.print(f"{name}: {numbers} ({metrics['seconds']:.0f} s)")
+        self.console.print(f"{name}: {numbers} ({metrics[keys.SECONDS]:.0f} s)")
 
     def left(self) -> str:
         """The time left in words, at the rate of the runs at work; empty while it is unknown.

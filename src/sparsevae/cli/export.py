@@ -15,9 +15,9 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("export"),
 ) -> None:
     """Write encoder and decoder as programs that need nothing of this library, and check them."""
-    from sparsevae.runs.export import export_run
+    from sparsevae.runs.trained import TrainedModel
 
-    for path in export_run(run, out, format):
+    for path in TrainedModel.load(run).export(out, format):
         typer.echo(path)
 
 

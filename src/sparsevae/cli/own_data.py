@@ -108,13 +108,11 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
     """Train a run and show how far it is; one that is finished is left as it is."""
     from sparsevae.cli.bars import following
     from sparsevae.runs.train import train_prepared
-    from sparsevae.training import loop
 
     config, was_finished = prepared.config, run.finished
     with following() as listener:
         if not was_finished:
             listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
-            loop.prepare_process()
         try:
             train_prepared(
                 prepared,

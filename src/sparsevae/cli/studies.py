@@ -154,9 +154,11 @@ def figures(
         raise ConfigurationError(
             f"--dimensions takes two numbers, such as 3,7, not {dimensions!r}."
         )
-    if image not in (None, "mean") and not str(image).isdigit():
+    if image not in (None, "mean") and not image.isdigit():
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
-    base = image if image in (None, "mean") else int(image)
+    base: int | Literal["mean"] | None = "mean"
+    if image != "mean":
+        base = None if image is None else int(image)
     for run in finished_runs(folder):
         for path in draw(run, chosen, base):
             typer.echo(path)

@@ -66,9 +66,9 @@ def parse(
         raise DatasetError(f"{where} claims {size} bytes of values; at most {most} are read.")
     values = _take(stream, size + 1, where)
     if len(values) != size:
-        found = f"only {len(values)}" if len(values) < size else "more"
+        held = f"only {len(values)}" if len(values) < size else "more"
         raise DatasetError(
-            f"{where} claims {size} bytes of values in its header and holds {found}; "
+            f"{where} claims {size} bytes of values in its header and holds {held}; "
             "the file is damaged, replace it."
         )
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

@@ -60,7 +60,7 @@ def download(urls: Iterable[str], most: int, accept: Callable[[bytes], bytearray
 
 
 def _retrieved(url: str, most: int) -> bytes:
-    """The content behind an address; its checksum is known of what is in it, not of its packing."""
+    """What lies behind an address: packed, so that its own checksum is not known."""
     import pooch
 
     log = pooch.get_logger()

@@ -86,15 +86,22 @@ def draw(factors: Floats, presence: Mask) -> Images:
     return images
 
 
-def faces_of_test_split() -> Faces:
-    """The 20,000 official test images with their sources if they are at hand, else new ones.
-
-    The official file is looked for in the folders of `SPARSEVAE_DATA`, in `Smiley` or directly.
+def official() -> Faces | None:
+    """The 20,000 published test images; None where `SPARSEVAE_DATA` names no folder with them.
 
     Raises:
-        DatasetError: If a file of that name has another content.
+        DatasetError: If a file of that name, in `Smiley` or directly there, has another content.
     """
-    return _official() or sample(TEST_IMAGES, TEST_SEED)
+    content = sources.find(OFFICIAL, OFFICIAL.files[0])
+    if content is None:
+        return None
+    from scipy.io import loadmat
+
+    arrays = loadmat(io.BytesIO(content))
+    stored = arrays["X"].reshape(-1, 1, SIDE, SIDE)  # column by column
+    upright = np.ascontiguousarray(stored.swapaxes(2, 3))
+    presence = arrays["S"].astype(bool)
+    return Faces(upright * np.uint8(255), np.where(presence, arrays["V"], 0.0), presence)
 
 
 def smiley() -> Dataset:
@@ -107,33 +114,17 @@ def smiley() -> Dataset:
     Raises:
         DatasetError: If a copy of the official test file has another content.
     """
-    official = _official()
-    test = official or sample(TEST_IMAGES, TEST_SEED)
-    origin = "are the official file" if official else f"are generated with seed {TEST_SEED}"
-    return Dataset(
-        "smiley",
-        _split(sample(TRAIN_IMAGES, TRAIN_SEED)),
-        _split(test),
-        note=f"Training images are generated with seed {TRAIN_SEED}, test images {origin}.",
-        factor_groups=GROUPS,
+    published = official()
+    origin = "are the official file" if published else f"are generated with seed {TEST_SEED}"
+    train, test = (
+        Split(faces.images, factors=np.where(faces.presence, faces.sources, np.nan))
+        for faces in (
+            sample(TRAIN_IMAGES, TRAIN_SEED),
+            published or sample(TEST_IMAGES, TEST_SEED),
+        )
     )
-
-
-def _split(faces: Faces) -> Split:
-    return Split(faces.images, factors=np.where(faces.presence, faces.sources, np.nan))
-
-
-def _official() -> Faces | None:
-    content = sources.find(OFFICIAL, OFFICIAL.files[0])
-    if content is None:
-        return None
-    from scipy.io import loadmat
-
-    arrays = loadmat(io.BytesIO(content))
-    stored = arrays["X"].reshape(-1, 1, SIDE, SIDE)  # column by column
-    upright = np.ascontiguousarray(stored.swapaxes(2, 3))
-    presence = arrays["S"].astype(bool)
-    return Faces(upright * np.uint8(255), np.where(presence, arrays["V"], 0.0), presence)
+    note = f"Training images are generated with seed {TRAIN_SEED}, test images {origin}."
+    return Dataset("smiley", train, test, note=note, factor_groups=GROUPS)
 
 
 def _faces(factors: Floats, presence: Mask) -> Mask:

@@ -62,15 +62,6 @@ def choose(split: Split, size: int, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(shuffled(len(split), seed)[:size])
 
 
-def subset(split: Split, size: int, seed: int = 0) -> Split:
-    """`size` images of `split`, every class with its share, in their former order.
-
-    Raises:
-        ConfigurationError: If `size` is not between 1 and the number of images.
-    """
-    return split.take(choose(split, size, seed))
-
-
 def holdout(dataset: Dataset, size: int | None = None, seed: int = 0) -> Dataset:
     """Sets training images aside for choices: the result's `test` is the validation split.
 

@@ -23,7 +23,7 @@ from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import Training, rows_of, trained_model
 from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array, Floats, Row
-from sparsevae.training import loop
+from sparsevae.training import loop, step
 from sparsevae.training.config import Checked, Count, Positive, Widths
 
 STEADY = Constant(1e-3)  # the rate where the number of passes is not known
@@ -104,8 +104,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     Notes:
     -----
     Networks compute in single precision, so codes are float32 whatever the type of X.
-    After training on a device, move the model with ``model_.to("cpu")`` before pickling for a
-    machine without that device.
+    A pickle is loaded on the CPU where the device of the training is not there.
 
     References:
     ----------
@@ -335,6 +334,20 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def __getstate__(self) -> Row:
+        state: Row = super().__getstate__()
+        if "_training" in state:
+            state = {**state, "_training": loop.optimiser_tensors(self._training.optimiser)}
+        return state
+
+    def __setstate__(self, state: Row) -> None:
+        super().__setstate__(state)
+        if "_training" in state:
+            trained = self.trained_
+            optimiser = step.make_optimiser(trained.model)
+            loop.restore_optimiser(optimiser, state["_training"])
+            self._training = Training(trained.config, trained.model, optimiser, trained.history)
 
     def _begin(self, rows: Array) -> None:
         """Settle what the parameters leave open; a new model with weights of the seed."""

@@ -89,8 +89,8 @@ def log_weights(
         for z, rows in zip(codes.split(ROWS), scored.split(ROWS), strict=True)
     ]
     log_p = mixture_log_prob(prior, codes, mask)
-    rest = torch.cat(log_likelihood).to(log_p.device)
-    return (rest + log_p - log_q.to(log_p.device)).view(len(x), samples)
+    terms = doubled(torch.cat(log_likelihood)) + log_p - doubled(log_q)
+    return terms.view(len(x), samples)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from sparsevae.metrics import keys
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
 from sparsevae.metrics.table import METRICS, Metric
 from sparsevae.models import Model
-from sparsevae.storage.arrays import Array, Row
+from sparsevae.storage.arrays import Array, Row, Rows
 
 
 def _parameters(one: Pass) -> Row:
@@ -71,7 +71,7 @@ class Evaluation:
 
 def evaluate(
     model: Model,
-    x: Array,
+    x: Rows,
     labels: Labels | None = None,
     *,
     train: Split | None = None,

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.models import priors
-from sparsevae.models.distributions import Mixture, SpikeAndSlab, pairwise_kl
+from sparsevae.models.distributions import ESTIMATORS, Mixture, SpikeAndSlab, pairwise_kl
 from sparsevae.models.penalties import DISTANCES, LOWEST_RATE, bernoulli_kl
 from sparsevae.models.priors import Divergence, Encode, FixedSpikeAndSlab, Prior
 from sparsevae.models.priors.mixture import DARKEST, undecided
 from sparsevae.models.schedules import Progress, Ramp
-from sparsevae.models.vsc import ESTIMATORS
 from sparsevae.training import recipes
 
 SHARPENING = 60.0  # slope of the published sharpening of the classifier's output

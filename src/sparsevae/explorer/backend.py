@@ -13,12 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
-from sparsevae.explorer.rows import Components, Rows, components, dataset_of, test_rows
+from sparsevae.explorer.rows import (
+    Components,
+    Rows,
+    components,
+    dataset_of,
+    embedded_rows,
+    test_rows,
+)
 from sparsevae.models import MODELS
 from sparsevae.networks import kernels
+from sparsevae.runs import bundled
 from sparsevae.runs.export.modules import gates_and_slabs
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.trained import TrainedModel
@@ -157,7 +166,7 @@ class Study:
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)
-        self.rows = test_rows(dataset, most_rows) if dataset else stand_ins(first)
+        self.rows = rows_for(first, dataset, most_rows)
         self.components: Components = components(
             dataset, self.rows, first.data.low, first.data.high
         )
@@ -202,6 +211,7 @@ def runs_at(path: Path) -> list[RunFolder]:
     Raises:
         RunFolderError: there is none.
     """
+    path = bundled.place(path)
     candidates = [path, *sorted((path / "runs").glob("*"))]
     runs = [RunFolder(place) for place in candidates if place.is_dir()]
     usable = [run for run in runs if run.finished and run.has_weights]
@@ -228,6 +238,13 @@ def _check_alike(runs: Sequence[RunFolder]) -> None:
             )
 
 
+def rows_for(first: Explored, dataset: Dataset | None, most: int) -> Rows:
+    """The first test rows; where the data are not at hand, what comes nearest to them."""
+    if dataset is not None:
+        return test_rows(dataset, most)
+    return embedded_rows(first.run, most) or stand_ins(first)
+
+
 def stand_ins(first: Explored) -> Rows:
     """Rows where the data are not at hand: kept codes decoded, kept examples in their places."""
     pictures, data = first.run.pictures, first.data
@@ -243,8 +260,8 @@ def stand_ins(first: Explored) -> Rows:
         shades = pictures["examples"][kept].astype(np.float32) / 255
         values[places[kept]] = data.low + shades * (data.high - data.low)
     labels = pictures.get("scatter_labels")
-    count = 0 if labels is None else int(labels.max()) + 1
-    classes = data.classes or tuple(str(k) for k in range(count))
+    count = 0 if labels is None or not len(labels) else int(labels.max()) + 1
+    classes = data.classes or tuple(map(str, range(count)))
     title = first.facts()["title"]
     note = (
         f"The data are not on this machine: what you see is what {title} decodes from the codes "

@@ -4,7 +4,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), D elements of a row, K principa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,17 @@ def test_rows(dataset: Dataset, most: int) -> Rows:
     test = dataset.test
     labels = None if test.labels is None else test.labels[:most]
     return Rows(np.asarray(test.images[:most]), labels, dataset.classes)
+
+
+def embedded_rows(run: RunFolder, most: int) -> Rows | None:
+    """For a run on MNIST that is not on this machine: images of it that come with the package."""
+    if run.config.dataset != "mnist":
+        return None
+    note = (
+        "MNIST is not on this machine: these are images of it that come with the package, and "
+        "the model may have been trained on them."
+    )
+    return replace(test_rows(data.load("mnist-5k"), most), note=note)
 
 
 def components(dataset: Dataset | None, rows: Rows, low: float, high: float) -> Components:

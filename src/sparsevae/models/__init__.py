@@ -21,7 +21,8 @@ from sparsevae.models.tables import Table
 from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
 from sparsevae.models.vsc import VSC
-from sparsevae.networks.trunks import WIDTHS, Shape, Trunk
+from sparsevae.networks import Trunk
+from sparsevae.networks.trunks import WIDTHS, Shape
 
 __all__ = [
     "MODELS",

@@ -16,12 +16,12 @@ from sparsevae.models.likelihoods import Likelihood, Named, family
 from sparsevae.models.penalties import LOWEST_RATE, ActivityPenalty
 from sparsevae.models.priors import Prior
 from sparsevae.models.schedules import Constant, Progress, Schedule
+from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import (
     WIDTHS,
     Decoder,
     Encoder,
     Shape,
-    Trunk,
     check_shape,
     count_parameters,
 )

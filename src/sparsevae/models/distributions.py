@@ -5,13 +5,18 @@ Shape legend: B images in a batch, J latent dimensions, U mixture components.
 
 import math
 from abc import abstractmethod
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
+from pydantic import AfterValidator
 from torch import Tensor
 from torch.distributions import Distribution, Normal, constraints
 from torch.distributions.kl import register_kl
+
+from sparsevae.models.schedules import Progress
+from sparsevae.models.tables import Table
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
@@ -41,7 +46,10 @@ class Posterior(Distribution):
 
     @abstractmethod
     def gated(self) -> "SpikeAndSlab":
-        """The same distribution as a spike and slab."""
+        """The same distribution as a spike and slab, or the one with its mean and variance.
+
+        Importance sampling draws from it, so that its bound holds either way.
+        """
 
 
 class Point(Posterior):
@@ -226,6 +234,22 @@ class SpikeAndSlab(Posterior):
         return torch.where(mask > 0.5, on, off)
 
 
+Draw = Callable[[SpikeAndSlab, Progress, Progress], Tensor]  # q, temperature, progress: codes
+
+
+def drawn_with(estimator: Estimator) -> Draw:
+    """Codes by one of the distribution's own estimators."""
+    return lambda q, temperature, progress: q.draw(temperature, estimator)[0]
+
+
+ESTIMATORS: Table[Draw] = Table(
+    "estimator",
+    {name: drawn_with(name) for name in get_args(Estimator)},
+    "sparsevae.models.distributions.ESTIMATORS.register",
+)
+EstimatorName = Annotated[str, AfterValidator(ESTIMATORS.known)]
+
+
 class Mixture(NamedTuple):
     """p(z) = Σ_u π_u p_u(z).
 
@@ -260,9 +284,9 @@ def doubled(tensor: Tensor) -> Tensor:
 def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     """KL of each of B spike-and-slabs from each of U, summed over dimensions.
 
-    The closed form expands into three matrix products, so no ``(B, U, J)`` tensor is made. What
-    they add up to cancels where means are many deviations from 0, so they are taken in double
-    precision whatever the precision of training.
+    The closed form expands into a matrix product, so no ``(B, U, J)`` tensor is made. Its terms
+    cancel where means are many deviations from 0, so it is taken in double precision, whatever
+    the precision of training.
 
     Args:
         q: batch shape ``(B, J)``.
@@ -271,13 +295,15 @@ def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     Returns:
         ``(B, U)`` in nats, single precision at least.
     """
-    logits, loc, scale = map(doubled, (q.logits, q.loc, q.scale))
-    p_logits, p_loc, p_scale = map(doubled, (p.logits, p.loc, p.scale))
-    gamma, precision = torch.sigmoid(logits), p_scale**-2
+    wide = torch.promote_types(q.loc.dtype, torch.float32)
+    logits, loc, scale = (each.to(wide) for each in (q.logits, q.loc, q.scale))
+    p_logits, p_loc, p_scale = (each.to(wide) for each in (p.logits, p.loc, p.scale))
+    gamma = torch.sigmoid(logits)
     of_q = gamma * (logits - torch.log(scale) - 0.5) - F.softplus(logits)  # (B, J)
-    of_p = torch.log(p_scale) + 0.5 * p_loc**2 * precision - p_logits  # (U, J)
-    second_moment = gamma * (scale**2 + loc**2)
-    cross = gamma @ of_p.T + second_moment @ (0.5 * precision).T
-    cross = cross - (gamma * loc) @ (p_loc * precision).T
-    kl = of_q.sum(-1, keepdim=True) + cross + F.softplus(p_logits).sum(-1)
-    return kl.to(q.loc.device, torch.promote_types(q.loc.dtype, torch.float32))
+    of_p = doubled(torch.log(p_scale) - p_logits)  # (U, J)
+    on, mean, p_mean = doubled(gamma), doubled(loc), doubled(p_loc)
+    half = 0.5 * doubled(p_scale) ** -2  # the precision
+    moments = torch.cat([on, on * mean, on * (doubled(scale) ** 2 + mean**2)], 1)  # (B, 3J)
+    factors = torch.cat([of_p + p_mean**2 * half, -2 * p_mean * half, half], 1)  # (U, 3J)
+    cross = (moments @ factors.T).to(q.loc.device, wide)
+    return of_q.sum(-1, keepdim=True) + cross + F.softplus(p_logits).sum(-1)

@@ -183,11 +183,11 @@ def from_json(value: "Mapping[str, Any] | float | Schedule") -> Schedule:
 
 def _number(value: Any) -> float:
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found):
+        number = math.nan
+    if not math.isfinite(number):
         raise ConfigurationError(
             f"A schedule is a finite number, or a kind with finite numbers; got {value!r}."
         )
-    return found
+    return number

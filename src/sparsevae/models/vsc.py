@@ -1,35 +1,19 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
-from collections.abc import Callable
-from typing import Annotated, Unpack, get_args
+from typing import Unpack
 
 import torch
-from pydantic import AfterValidator
 from torch import Tensor
 
 from sparsevae.models import priors
 from sparsevae.models.base import Common, Model
-from sparsevae.models.distributions import Estimator, Posterior, SpikeAndSlab
+from sparsevae.models.distributions import ESTIMATORS, EstimatorName, Posterior, SpikeAndSlab
 from sparsevae.models.penalties import ActivityPenalty, Distance, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
-from sparsevae.models.tables import Table
 from sparsevae.networks.trunks import Shape
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
 LOWEST = 1e-6  # of what must be above 0
-Draw = Callable[[SpikeAndSlab, Progress, Progress], Tensor]  # q, temperature, progress: codes
-
-
-def drawn_with(estimator: Estimator) -> Draw:
-    """Codes by one of the distribution's own estimators."""
-    return lambda q, temperature, progress: q.draw(temperature, estimator)[0]
-
-
-ESTIMATORS: Table[Draw] = Table(
-    "estimator",
-    {name: drawn_with(name) for name in get_args(Estimator)},
-    "sparsevae.models.vsc.ESTIMATORS.register",
-)
 
 
 class VSC(Model):
@@ -71,7 +55,7 @@ class VSC(Model):
         alpha_factor: Scheduled = 1.0,
         target_active: float = priors.TARGET_ACTIVE,
         temperature: Scheduled = 0.5,
-        estimator: Annotated[str, AfterValidator(ESTIMATORS.known)] = "straight-through",
+        estimator: EstimatorName = "straight-through",
         warm_up: Scheduled = 1.0,
         kl_weight: Scheduled = 1.0,
         penalty: Penalised = "none",

@@ -10,16 +10,15 @@ Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks import kernels
+from sparsevae.networks import Trunk, kernels
 
 Shape = tuple[int, ...]
-Trunk = Literal["convolution", "mlp"]
 WIDTHS = (16, 32, 256)
 LARGEST_FULL_MAP = 8
 LEAST_SPREAD = 1e-3  # of an output; less is rounding that weights must not enlarge

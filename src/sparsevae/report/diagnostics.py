@@ -65,10 +65,8 @@ def _panel(title: str, latents: int, runs: Sequence[Run]) -> Panel:
     if not first:
         return Panel(title, latents, missing="The run keeps no diagnostics.")
     findings = tuple(
-        Finding(
-            found["severity"], found["name"], listed(found["subject"], latents), found["sentence"]
-        )
-        for found in first["findings"]
+        Finding(row["severity"], row["name"], listed(row["subject"], latents), row["sentence"])
+        for row in first["findings"]
     )
     few = f"The {LINES} of {latents:,} dimensions that the decoder needs most."
     rest = few if latents > LINES else ""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from sparsevae.report import figures
 from sparsevae.report.grids import check_dimensions, decoded_lines, moved
@@ -15,7 +14,7 @@ from sparsevae.runs.folder import RunFolder
 def draw(
     path: Path | str | RunFolder,
     dimensions: Sequence[int] | None = None,
-    image: int | Literal["mean"] | None = None,
+    image: int | str | None = None,
 ) -> list[Path]:
     """Draw the pictures of a run into its folder ``figures``, as PNG and as SVG.
 
@@ -33,10 +32,10 @@ def draw(
             or no pictures of images.
         ConfigurationError: there is no such dimension or example.
     """
-    folder = RunFolder(path)
+    folder = RunFolder(Path(path))
     run = Run.read(folder)
     if dimensions is not None or image is not None:
-        base = None if image == "mean" else image or 0
+        base = None if image == "mean" else int(image or 0)
         arrays = moved(run.arrays, folder.load(), folder.data, dimensions, base)
         run = replace(run, arrays=arrays)
     sheets = run_sheets(run, baselines_of(folder.path.absolute().parents[1]))
@@ -60,7 +59,7 @@ def traverse(
         RunFolderError: the run cannot be read, or keeps neither pictures nor weights.
         ConfigurationError: there is no such dimension, or there are too many for a picture.
     """
-    folder = RunFolder(path)
+    folder = RunFolder(Path(path))
     run = Run.read(folder)
     check_dimensions(run.config.latents, dimensions or ())
     if "effects" in run.arrays:

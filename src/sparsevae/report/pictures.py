@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsevae.errors import RunFolderError
+from sparsevae.metrics import keys
 from sparsevae.report import figures, tables
 from sparsevae.report.study import COST, Run, Study
 
@@ -126,8 +127,8 @@ def _latent_spaces(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
     return Gallery(
         "Latent plane",
         "Left, what the decoder draws as the two dimensions that it needs most change and all "
-        "others stay; where a model can switch dimensions off, the framed row and column have one off. "
-        "Right, the codes of test images in the same two dimensions.",
+        "others stay; where a model can switch dimensions off, the framed row and column have "
+        "one off. Right, the codes of test images in the same two dimensions.",
         _one_each(runs, draw),
     )
 
@@ -142,12 +143,12 @@ def _activations(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
             f"{_name(run)}: heat map of classes against latent dimensions, coloured by the mean "
             "code of the class; with spikes also by spike probability and posterior mean."
         )
-        lines = [f"{row['used_dimensions']} of {row['latents']} dimensions used."]
+        lines = [f"{row[keys.USED_DIMENSIONS]} of {row['latents']} dimensions used."]
         if run.arrays["gated"]:
             lines.append(
-                f"{row['active_per_image']:.1f} on for an image, {row['always_on']} always on, "
+                f"{row[keys.ACTIVE_PER_IMAGE]:.1f} on for an image, {row['always_on']} always on, "
                 f"{row['dead']} dead. Selectivity {row['selectivity']:.2f}; by chance "
-                f"{row['selectivity_permuted']:.2f}."
+                f"{row[keys.SELECTIVITY_PERMUTED]:.2f}."
             )
         card = printed(sheet, folder / f"{run.name}-activated-dimensions.png", alternative)
         return replace(card, lines=tuple(lines))

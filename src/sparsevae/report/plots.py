@@ -113,10 +113,12 @@ def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float) -
 def _label_places(axis: Axis, values: Array) -> None:
     """Ticks in the middle of some tiles: the value there, or "off" in the frame's colour."""
     off, on = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
-    shown = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
+    labelled = on[2 * len(off) :: TICK_STEP]  # clear of the word "off"
     digits = 1 if np.ptp(values[on]) > 1 else 2
-    axis.set_ticks([*(off + 0.5), *(shown + 0.5)])
-    axis.set_ticklabels(["off"] * len(off) + [written(value, digits) for value in values[shown]])
+    axis.set_ticks([*(off + 0.5), *(labelled + 0.5)])
+    axis.set_ticklabels(
+        ["off"] * len(off) + [written(value, digits) for value in values[labelled]]
+    )
     for label in axis.get_ticklabels()[: len(off)]:
         label.set(color=OFF, fontweight="bold")
 
@@ -158,7 +160,7 @@ def scatter_codes(
     points = codes[grey_first] if len(coloured) < len(classes) else codes
     order = labels[grey_first] if len(coloured) < len(classes) else labels
     ax.scatter(points[:, 0], points[:, 1], c=palette[order].tolist(), **style)
-    named = [(shortened(classes[k]), palette[k]) for k in coloured]
+    named = [(shortened(classes[k]), palette[k]) for k in coloured.tolist()]
     if len(coloured) < len(classes):
         named.append((f"{len(classes) - len(coloured):,} others", RULE))
     _legend(ax, named)

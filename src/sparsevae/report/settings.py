@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sparsevae.metrics import keys
 from sparsevae.report.study import Study
 from sparsevae.training.recipes import RECIPES
 
 STAND_IN = {
-    "mnist-5k": "The data are 5,000 images of MNIST that come with an installed package, not "
+    "mnist-5k": "The data are 5,000 images of MNIST that come with this package, not "
     "MNIST itself. Numbers on this page do not compare with published numbers on MNIST.",
 }
 
@@ -41,18 +42,18 @@ def in_a_row(values: Iterable[Any]) -> str:
 def notices(study: Study) -> list[str]:
     """What a reader must know beside the first number."""
     configs = [run.config for run in study.runs]
-    found = [STAND_IN[name] for name in {c.dataset for c in configs} if name in STAND_IN]
+    sentences = [STAND_IN[name] for name in {c.dataset for c in configs} if name in STAND_IN]
     if study.baselines.get("note"):
-        found.append(study.baselines["note"])
+        sentences.append(study.baselines["note"])
     for limit in sorted({config.limit for config in configs if config.limit is not None}):
-        found.append(
+        sentences.append(
             f"Only the first {limit:,} images of the training and of the test data are used."
         )
     if any(config.split == "validation" for config in configs):
-        found.append("The runs are scored on images held out from the training data.")
+        sentences.append("The runs are scored on images held out from the training data.")
     if not study.baselines:
-        found.append("What is reached without a model was not measured for this page.")
-    return found
+        sentences.append("What is reached without a model was not measured for this page.")
+    return sentences
 
 
 def settings(study: Study) -> dict[str, str]:
@@ -61,7 +62,7 @@ def settings(study: Study) -> dict[str, str]:
     images = study.baselines.get("images", {})
     words = {"train": "training", "test": "test"}
     counts = (f"{images[key]:,} {word} images" for key, word in words.items() if key in images)
-    accuracies = [row.get("classifier_accuracy") for row in study.rows]
+    accuracies = [row.get(keys.CLASSIFIER_ACCURACY) for row in study.rows]
     settings = {
         "Data": _joined([configs[0].dataset, *counts]),
         "Scored on": _joined(config.split for config in configs),

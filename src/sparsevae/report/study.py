@@ -57,7 +57,7 @@ class Run:
         Raises:
             RunFolderError: the run is not finished or cannot be read.
         """
-        folder = RunFolder(path)
+        folder = RunFolder(Path(path))
         history = (folder.path / "history.json").is_file()
         data = folder.data
         return cls(
@@ -150,11 +150,11 @@ class Study:
 
     def first_seeds(self, size: int) -> list[Run]:
         """Of every model at a size, the run with the first seed."""
-        found: dict[str, Run] = {}
+        firsts: dict[str, Run] = {}
         for run in self.runs:
             if run.config.latents == size:
-                found.setdefault(run.config.model, run)
-        return list(found.values())
+                firsts.setdefault(run.config.model, run)
+        return list(firsts.values())
 
 
 def baselines_of(folder: Path) -> Row:
@@ -171,20 +171,20 @@ def _content(path: Path, kind: type) -> Any:
 
 def _read_runs(folder: Path) -> tuple[Run, ...]:
     """All finished runs in order, with the arrays of each first seed."""
-    folders = {found: found.config for found in finished_runs(folder)}
+    folders = {one: one.config for one in finished_runs(folder)}
     models = in_order(config.model for config in folders.values())
     ordered = sorted(
         folders,
-        key=lambda found: (
-            folders[found].latents,
-            models.index(folders[found].model),
-            folders[found].seed,
+        key=lambda one: (
+            folders[one].latents,
+            models.index(folders[one].model),
+            folders[one].seed,
         ),
     )
     runs, seen = list[Run](), set[tuple[str, int]]()
-    for found in ordered:
-        kind = (folders[found].model, folders[found].latents)
-        runs.append(Run.read(found, pictures=kind not in seen))
+    for one in ordered:
+        kind = (folders[one].model, folders[one].latents)
+        runs.append(Run.read(one, pictures=kind not in seen))
         seen.add(kind)
     names = {run.data_sha256: run.config.dataset for run in runs}
     if len(names) > 1:  # numbers of different data do not stand in one table

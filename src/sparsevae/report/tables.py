@@ -291,7 +291,7 @@ def _tied(one: BySeed, other: BySeed) -> bool:
 
 def collapsed(rows: Sequence[Row]) -> str:
     """Words for runs of one model whose decoder has collapsed; empty where none has."""
-    count = sum(bool(row.get("collapsed_decoder")) for row in rows)
+    count = sum(bool(row.get(keys.COLLAPSED_DECODER)) for row in rows)
     if count == 0:
         return ""
     return "collapsed decoder" + (f" in {count} of {len(rows)} seeds" if len(rows) > 1 else "")

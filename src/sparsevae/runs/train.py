@@ -27,6 +27,7 @@ from sparsevae.runs.trained import TrainedModel
 from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
+from sparsevae.storage.files import locked
 from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -184,24 +185,26 @@ def train_run(
 
     Raises:
         RunFolderError: the folder belongs to another configuration, or is damaged.
+        OutputError: another process trains in it, or it is not writable.
     """
     where = loop.device(device)
-    folder.start(config, dataset.sha256, dataset.shape, data)
-    images = rows_of(dataset.train)
-    training = Training.begin(config, images, where)
-    training.restore(folder)
-    model, history = training.model, training.history
-    progress(len(history) * len(images))
-    mean_score = mean_image_score(model, mean_image(dataset.train))
+    with locked(folder.path):
+        folder.start(config, dataset.sha256, dataset.shape, data)
+        images = rows_of(dataset.train)
+        training = Training.begin(config, images, where)
+        training.restore(folder)
+        model, history = training.model, training.history
+        progress(len(history) * len(images))
+        mean_score = mean_image_score(model, mean_image(dataset.train))
 
-    def after_epoch() -> None:
-        training.save(folder)
-        if line := warning(history, config.epochs, model, mean_score):
-            warn(line)
+        def after_epoch() -> None:
+            training.save(folder)
+            if line := warning(history, config.epochs, model, mean_score):
+                warn(line)
 
-    training.go_on(images, progress=progress, after_epoch=after_epoch)
-    folder.save_weights(model, history)
-    keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
+        training.go_on(images, progress=progress, after_epoch=after_epoch)
+        folder.save_weights(model, history)
+        keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
 
 
 def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:

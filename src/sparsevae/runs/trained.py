@@ -4,6 +4,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import torch
 from sparsevae.data import Split
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
-from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
+from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array
+from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
@@ -56,13 +59,33 @@ class TrainedModel:
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
         """A model from a run folder: of a study, of :func:`sparsevae.fit`, saved, or pulled.
 
+        Args:
+            folder: a run folder, or the name of a model that comes with the package, such as
+                "mnist-vsc-64".
+            device: see :func:`sparsevae.training.loop.device`.
+
         Raises:
             RunFolderError: there is no trained model here, or it is damaged.
             DeviceError: the device is not on this machine.
         """
-        run = RunFolder(folder)
+        run = RunFolder(bundled.place(folder))
         model = run.load(loop.device(device))
         return cls(model, run.config, run.data, run.history, run.data_sha256, run.path)
+
+    def __getstate__(self) -> Row:
+        """For pickles and copies: the weights, from which the network is made again."""
+        weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
+        where = str(next(self.model.parameters()).device)
+        return {**vars(self), "model": (self.model.shape, weights, where)}
+
+    def __setstate__(self, state: Row) -> None:
+        shape, weights, where = state["model"]
+        with torch.random.fork_rng():
+            model = build_model(state["config"], shape)
+        model.load_state_dict(weights)
+        with suppress(DeviceError):  # it was trained on another machine's device
+            model = model.to(loop.device(where))
+        vars(self).update(state, model=model.eval())
 
     @property
     def name(self) -> str:
@@ -192,8 +215,9 @@ class TrainedModel:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
 
-        def nats(x: Floats, block: int) -> Array:
-            measured = [measure(self.model, x, block * draws + draw) for draw in range(draws)]
+        def nats(x: Floats, target: Floats, block: int) -> Array:
+            seeds = range(block * draws, (block + 1) * draws)
+            measured = [measure(self.model, x, seed, target) for seed in seeds]
             return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
 
         return self._densities(rows, nats)
@@ -213,18 +237,19 @@ class TrainedModel:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
 
-        def nats(x: Floats, block: int) -> Array:
-            return image_bounds(self.model, x, samples=samples, seed=block)["bound"]
+        def nats(x: Floats, target: Floats, block: int) -> Array:
+            bounds = image_bounds(self.model, x, samples=samples, seed=block, target=target)
+            return bounds["bound"]
 
         return self._densities(rows, nats)
 
-    def _densities(self, rows: Any, nats: Callable[[Floats, int], Array]) -> Floats:
+    def _densities(self, rows: Any, nats: Callable[[Floats, Floats, int], Array]) -> Floats:
         """Nats of scaled rows, a block at a time, as densities of raw rows."""
         family, parts = self.model.family, [np.empty(0, np.float32)]
         for place, block in enumerate(blocks(self.values(rows))):
-            x = self.scaled(block, clip=family.domain == "unit")
-            check_domain(self.likelihood, values_of(x))
-            parts.append(nats(x, place))
+            target = self.scaled(block, clip=family.domain == "unit")
+            check_domain(self.likelihood, values_of(target))
+            parts.append(nats(self.scaled(block), target, place))
         volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
         return np.asarray(np.concatenate(parts) - volume, np.float32)
 
@@ -245,7 +270,12 @@ class TrainedModel:
         if labels is not None:
             marks, _ = labels_of(np.asarray(labels), "labels")
         return evaluate(
-            self.model, own.images, marks, train=own, groups=groups, scaling=self.data.scaling
+            self.model,
+            self.values(rows),
+            marks,
+            train=own,
+            groups=groups,
+            scaling=self.data.scaling,
         )
 
     def save(self, folder: Path | str) -> Path:
@@ -269,10 +299,10 @@ class TrainedModel:
         return target.path
 
     def export(self, folder: Path | str, format: str = "onnx") -> list[Path]:
-        """Write encoder and decoder as programs: see :func:`sparsevae.export_run`."""
-        from sparsevae.runs.export import export_run
+        """Write the model as programs: see :func:`sparsevae.runs.export.write_programs`."""
+        from sparsevae.runs.export import write_programs
 
-        return export_run(self, folder, format)
+        return write_programs(self, folder, format)
 
     def _raw(self, x: Floats, own_type: bool) -> Array:
         """What the network gives, in the data's units and perhaps type."""
@@ -290,7 +320,23 @@ class TrainedModel:
         return self.config.arguments.get("likelihood", "bernoulli")
 
 
-load = TrainedModel.load
+def load(folder: Path | str, device: str = "cpu") -> TrainedModel:
+    """A trained model from its run folder, or one that comes with the package by its name.
+
+    Args:
+        folder: of a study's run, of :func:`sparsevae.fit`, saved, or pulled; or "mnist-vsc-64", a
+            VSC of 64 dimensions that was trained on MNIST.
+        device: see :func:`sparsevae.training.loop.device`.
+
+    Raises:
+        RunFolderError: there is no trained model here, or it is damaged.
+        DeviceError: the device is not on this machine.
+
+    Example:
+        >>> load("mnist-vsc-64").sample(2).shape
+        (2, 1, 28, 28)
+    """
+    return TrainedModel.load(folder, device)
 
 
 def _form(shape: Sequence[int]) -> str:

@@ -12,6 +12,7 @@ from sparsevae.storage.files import read_shapes, read_tensors
 from sparsevae.training.config import RunConfig
 
 WEIGHTS = "weights.safetensors"
+OLD = ("penalty.alpha", "penalty.price")  # every model had them in version 1
 PICKLED = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 
 
@@ -31,15 +32,17 @@ def load_model(folder: Path, config: RunConfig, shape: Shape) -> Model:
     path = folder / WEIGHTS
     if not path.is_file():
         raise RunFolderError(_absent(folder))
-    shapes = read_shapes(path)
     with torch.device("meta"):
         planned = _untrained(folder, config, shape).state_dict()
+    surplus = [name for name in OLD if name not in planned]
+    shapes = {name: s for name, s in read_shapes(path).items() if name not in surplus}
     if shapes != {name: tuple(tensor.shape) for name, tensor in planned.items()}:
         raise RunFolderError(
             f"The weights in {folder} do not fit its config.json; train the run again."
         )
     model = _untrained(folder, config, shape)
-    model.load_state_dict(read_tensors(path)[0])
+    tensors = read_tensors(path)[0]
+    model.load_state_dict({name: tensors[name] for name in planned})
     return model.eval()
 
 

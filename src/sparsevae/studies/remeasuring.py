@@ -1,6 +1,7 @@
 """Finished runs measured again from their weights: all of their numbers, or a tighter bound."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.evaluation.bound import importance_columns
 from sparsevae.evaluation.one_pass import Pass
+from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, identity
 from sparsevae.runs.train import keep_numbers
@@ -36,7 +38,7 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
     known = identity(folder.config, model, [trained])
-    keep_numbers(folder, model, dataset, {**known, "kernel": trained["kernel"]})
+    keep_numbers(folder, model, dataset, {**known, keys.KERNEL: trained[keys.KERNEL]})
 
 
 def tighten_bound(
@@ -91,14 +93,15 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
             without weights no run is measured.
     """
     runs = _with_weights(folder)
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: EVALUATION * len(_data(run).test) for run in runs})
         for run in runs:
             dataset = _data(run)
             measure_run(run, dataset, device=device)
             listener.images(run.path.name, EVALUATION * len(dataset.test))
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             move_old_names(folder)
             sizes = {run.config.latents for run in runs}
             write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
@@ -129,14 +132,15 @@ def tighten_bounds(
     runs = _with_weights(folder)
     counts = {run.path.name: min(images, len(_data(run).test)) for run in runs}
     loose = [run for run in runs if not _is_bounded(run, samples, counts[run.path.name])]
-    with locked(folder):
+    is_study = runs[0].path != folder
+    with locked(folder) if is_study else nullcontext():
         listener.begin({run.path.name: counts[run.path.name] for run in loose})
         for run in loose:
             on_images = partial(listener.images, run.path.name)
             numbers = {"samples": samples, "images": images}
             tighten_bound(run, _data(run), **numbers, device=device, on_images=on_images)
             listener.finished(run.path.name, run.metrics)
-        if is_study := runs[0].path != folder:
+        if is_study:
             write_results(folder, runs)
     return is_study
 
@@ -156,5 +160,5 @@ def _data(run: RunFolder) -> Dataset:
 def _is_bounded(run: RunFolder, samples: int, images: int) -> bool:
     """Whether a run has no such bound, or has it with these numbers."""
     metrics = run.metrics
-    known = metrics.get("importance_samples"), metrics.get("importance_images")
-    return metrics.get("importance_weighted_bound") is None or known == (samples, images)
+    known = metrics.get(keys.IMPORTANCE_SAMPLES), metrics.get(keys.IMPORTANCE_IMAGES)
+    return metrics.get(keys.IMPORTANCE_WEIGHTED_BOUND) is None or known == (samples, images)

@@ -21,18 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.metrics import stability
+from sparsevae.metrics.table import METRICS
 from sparsevae.report.study import BASELINES, OLD_BASELINES
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import replacing, write_json
 
 Mask = npt.NDArray[np.bool_]
-COLUMNS = (
-    *("dataset", "split", "model", "prior", "alpha", "latents", "seed", "recipe", "epochs"),
-    *("parameters", "negative_elbo", "reconstruction", "kl", "sparsity_penalty", "loss", "mse"),
-    *("active_units", "used_dimensions", "active_per_image", "selectivity", "always_on", "dead"),
-    *("exact_zeros", "kernel", "seconds"),
-)
 
 
 def write_results(folder: Path, runs: Sequence[RunFolder]) -> None:
@@ -40,14 +35,14 @@ def write_results(folder: Path, runs: Sequence[RunFolder]) -> None:
 
     Args:
         folder: of the study.
-        runs: its finished runs; a row has first the columns that every study has, then all
-            further metrics.
+        runs: its finished runs, a row each; columns stand in the order of the table of metrics.
     """
     rows = [run.metrics for run in runs]
-    further = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    present = dict.fromkeys(name for row in rows for name in row)
+    columns = [row.key for row in METRICS if row.key in present]
     path = folder / "results.csv"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *further])
+        writer = csv.DictWriter(file, list(dict.fromkeys([*columns, *present])))
         writer.writeheader()
         writer.writerows(rows)
     write_json(folder / "stability.json", stability_rows(runs))

@@ -19,7 +19,7 @@ from pydantic import (
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks.trunks import Trunk
+from sparsevae.networks import Trunk
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -118,11 +118,12 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
                 "seed": seed,
                 "learning_rate": rate,
                 "batch_size": batch,
-                "arguments": _arguments(study, chosen, model, latents),
+                "arguments": arguments,
             }
         )
         for latents in study.latents
         for model in study.models
+        for arguments in [_arguments(study, chosen, model, latents)]
         for seed in study.seeds
     ]
     if len({run.name for run in configs}) < len(configs):

@@ -4,6 +4,7 @@ Nothing is ever unpickled, and a header is held against the bytes behind it befo
 allocated. Format: NumPy, "NEP 1 — A simple file format for NumPy arrays".
 """
 
+import io
 import math
 import warnings
 import zipfile
@@ -20,6 +21,7 @@ from sparsevae.data.readers.raw import Parsed, listed
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 
+LONGEST_HEADER = 10_016  # bytes; NumPy reads no longer text than 10,000
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -123,10 +125,11 @@ def _member(
 
 def _check(file: IO[bytes], size: int, where: str) -> None:
     """Holds what a .npy file says of itself against its size, before NumPy believes it."""
+    head = io.BytesIO(file.read(LONGEST_HEADER))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            shape, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+            shape, _, dtype = HEADERS[np.lib.format.read_magic(head)](head)
     except Exception as error:  # NumPy gives the header to Python's parser, which raises anything
         raise DatasetError(
             f"{where} is not a .npy file, or its header is damaged; write it with numpy.save."
@@ -136,7 +139,7 @@ def _check(file: IO[bytes], size: int, where: str) -> None:
             f"{where} holds Python objects, which are never loaded, because that could run a "
             "stranger's program; save it with a type of numbers or text."
         )
-    claimed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+    claimed, held = math.prod(shape) * dtype.itemsize, size - head.tell()
     if claimed <= 0 or min(shape, default=1) < 0 or len(shape) > MOST_AXES or dtype.kind == "V":
         raise DatasetError(
             f"{where} holds an array of shape {shape} and type {str(dtype)[:40]}; give one of "

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +15,7 @@ from sparsevae.data.readers import images
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.memory import BLOCK, gathered
 from sparsevae.data.readers.raw import Parsed
-from sparsevae.data.readers.tables import choose
+from sparsevae.data.readers.tables import choose, collected
 from sparsevae.errors import DatasetError, SparseVAEError
 from sparsevae.storage.arrays import Array
 
@@ -60,18 +61,18 @@ def _parsed(
     pictured = [name for name, value in data[0].items() if isinstance(value, Image.Image)]
     columns = pictured if columns is None and len(pictured) == 1 else columns
     choice = choose(data.column_names, columns, label or typed, address)
-    images_alone = choice.columns == tuple(pictured[:1])
-    if images_alone:
-        blocks = _images(data, pictured[0], address)
+    notes = (*([f"Labels are the column {typed!r}."] if typed else []), *choice.notes)
+    if choice.columns == tuple(pictured[:1]):
+        values, columns = gathered(_images(data, pictured[0], address), memory, address), ()
     else:
-        blocks = _numbers(data, choice.columns, address)
-    return Parsed(
-        gathered(blocks, memory, address),
-        *_labels(data, choice.label, address),
-        columns=() if images_alone else choice.columns,
-        notes=(*([f"Labels are the column {typed!r}."] if typed else []), *choice.notes),
-        channels="first",
-    )
+        import pandas
+
+        batches = data.select_columns(list(choice.columns)).iter(AT_ONCE)
+        numbers = replace(choice, label=None)
+        frames = (pandas.DataFrame(batch) for batch in batches)
+        values = collected(frames, numbers, memory, address, np.float64).values
+        columns = choice.columns
+    return Parsed(values, *_labels(data, choice.label, address), columns, notes, "first")
 
 
 def _loaded(address: str) -> Any:
@@ -113,17 +114,6 @@ def _labels(data: Any, label: str | None, address: str) -> tuple[Labels | None, 
             f"{len(names)} classes are named; name another split."
         )
     return numbers[labels], tuple(names)
-
-
-def _numbers(data: Any, columns: tuple[str, ...], address: str) -> Iterator[Array]:
-    first = data[0]
-    if wrong := [name for name in columns if not isinstance(first[name], int | float)]:
-        kinds = ", ".join(f"column {name!r} holds {type(first[name]).__name__}" for name in wrong)
-        raise DatasetError(
-            f"{address}: {kinds}, not numbers; leave it out, or name it as the labels."
-        )
-    for batch in data.select_columns(list(columns)).iter(AT_ONCE):
-        yield np.array([batch[name] for name in columns], dtype=np.float64).T
 
 
 def _images(data: Any, column: str, address: str) -> Iterator[Array]:

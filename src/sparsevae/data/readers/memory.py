@@ -66,8 +66,8 @@ def check_size(size: int, memory: int, where: str) -> None:
         )
 
 
-def gathered(blocks: Iterable[Array], memory: int, where: str) -> Array:
-    """One array of blocks of rows, of which there is at least one.
+def gathered(blocks: Iterable[Array], memory: int, where: str, width: int = 0) -> Array:
+    """One array of blocks of rows; (0, width) without any.
 
     Raises:
         DatasetError: As soon as they take more than `memory` bytes.
@@ -77,4 +77,4 @@ def gathered(blocks: Iterable[Array], memory: int, where: str) -> Array:
         size += block.nbytes
         check_size(size, memory, where)
         kept.append(block)
-    return kept[0] if len(kept) == 1 else np.concatenate(kept)
+    return np.concatenate(kept) if kept else np.empty((0, width))

@@ -1,29 +1,35 @@
 """Readers of tables by way of pandas: .csv and .tsv, one row a line, and .parquet.
 
+Each gives data frames of some rows; what they hold is collected within the memory allowed.
+
 Shape legend: N rows, D columns of numbers.
 """
 
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sparsevae.data.readers.labels import classed, is_number
-from sparsevae.data.readers.memory import BLOCK, check_size, gathered
+from sparsevae.data.readers.memory import BLOCK, gathered
 from sparsevae.data.readers.raw import LISTED, Parsed, listed
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 
 MOST_COLUMNS = 100_000
 LONGEST_LINE = 2**22
+NO_NUMBER = re.compile("could not convert|cannot safely convert", re.IGNORECASE)
 NAN = ("nan", "NaN", "NAN")
+NAMELESS = "The first line holds no names, so the columns are called x0, x1 and so on."
+COUNTING = "The first line counts up and was taken for names of columns."
 TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
@@ -34,6 +40,11 @@ class Choice:
     columns: tuple[str, ...]
     label: str | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all columns that are wanted."""
+        return [*self.columns, *([] if self.label is None else [self.label])]
 
 
 def choose(
@@ -72,6 +83,68 @@ def choose(
     return Choice(wanted, label, ("Columns without a name were left out.",) if nameless else ())
 
 
+def collected(
+    frames: Iterator[Any], choice: Choice, memory: int, where: str, dtype: type | None = None
+) -> Parsed:
+    """The numbers and labels of data frames that follow one another.
+
+    Args:
+        frames: Some rows each; truth values, and numbers written as text, are numbers too.
+        choice: Which columns.
+        memory: Bytes that values may take.
+        where: What an error calls the table.
+        dtype: Of the values; by default the smallest type that holds all columns.
+
+    Raises:
+        DatasetError: If there are more values than `memory` allows, labels are none, or columns
+            hold something else than numbers: all of them are named, each with its first such row.
+    """
+    labels: list[Any] = []
+
+    def numbers() -> Iterator[Array]:
+        start = 0
+        for frame in frames:
+            if choice.label is not None:
+                labels.extend(frame[choice.label].tolist())
+            columns = [_numbers(frame[name], start) for name in choice.columns]
+            if bad := [column for column in columns if isinstance(column, str)]:
+                more = f"; and {len(bad) - LISTED} columns more" if len(bad) > LISTED else ""
+                raise DatasetError(
+                    f"{where}: {'; '.join(bad[:LISTED])}{more} (rows are counted from 1, below "
+                    "names), which is not a number; fill it with one, or leave the column out, "
+                    "or name it as the labels."
+                )
+            start += len(frame)
+            yield np.stack(columns, axis=1, dtype=dtype or np.result_type(*columns))
+
+    values = gathered(numbers(), memory, where, len(choice.columns))
+    if choice.label is None:
+        return Parsed(values, columns=choice.columns, notes=choice.notes)
+    return Parsed(values, *classed(labels, where), choice.columns, choice.notes)
+
+
+def _at_once(width: int, memory: int) -> int:
+    """How many rows of so many columns are taken at a time."""
+    return max(1, min(BLOCK, memory // 8) // width)
+
+
+def _numbers(column: Any, start: int) -> Array | str:
+    """A column of a data frame as numbers, or where it holds something else, in words."""
+    import pandas
+
+    if column.dtype.kind in "iuf":
+        return np.asarray(column)
+    if column.dtype.kind == "b":
+        return np.asarray(column, np.uint8)
+    numbers = pandas.to_numeric(column.astype(str), errors="coerce")
+    for place in np.flatnonzero(numbers.isna()):
+        field = str(column.iloc[place])
+        if not is_number(field):
+            what = f"holds {field[:40]!r}" if field.strip() else "is empty"
+            return f"row {start + place + 1}, column {str(column.name)[:40]!r} {what}"
+    return np.asarray(numbers, np.float64)
+
+
 # ------------------------------------------------------------------ text
 
 
@@ -94,9 +167,16 @@ def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memo
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # rows longer than the first one
-            table, notes = _table(path)
-            return _parsed(table, choose(table.names, columns, label, str(path)), notes, memory)
+            warnings.simplefilter("error")  # pandas warns of rows longer than the first one
+            names, header, options = _first_lines(path)
+            choice = choose(names, columns, label, str(path))
+            if header is None:
+                choice = replace(choice, notes=(NAMELESS, *choice.notes))
+            elif _counts_up(names):
+                choice = replace(choice, notes=(COUNTING, *choice.notes))
+            options, rows = {**options, "header": header}, _at_once(len(names), memory)
+            with closing(_frames(path, names, choice, rows, options)) as frames:
+                return collected(frames, choice, memory, str(path), np.float64)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not text in UTF-8; save it as CSV in UTF-8.") from error
     except (ValueError, Warning) as error:
@@ -109,42 +189,8 @@ def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memo
         raise DatasetError(f"{path} is not a table in text ({reason}); replace it.") from error
 
 
-@dataclass(frozen=True)
-class Text:
-    """A table in text: its delimiter, the names of its columns, whether they are on its top."""
-
-    path: Path
-    delimiter: str
-    names: tuple[str, ...]
-    header: int | None
-
-    def chunks(self, numbers: Sequence[int] = ()) -> Iterator[Any]:
-        """Data frames of some rows each, whose columns are called 0, 1, ….
-
-        Columns at the places `numbers` are float64, the others text. An empty field is no number.
-
-        Raises:
-            ValueError: If a field in a column of numbers is none.
-        """
-        import pandas
-
-        yield from pandas.read_csv(
-            self.path,
-            sep=self.delimiter,
-            header=self.header,
-            names=list(range(len(self.names))),
-            index_col=False,
-            dtype={n: float if n in numbers else str for n in range(len(self.names))},
-            keep_default_na=False,
-            na_values=dict.fromkeys(numbers, NAN),
-            encoding="utf-8-sig",
-            compression=None,
-            chunksize=max(1, BLOCK // len(self.names)),
-        )
-
-
-def _table(path: Path) -> tuple[Text, tuple[str, ...]]:
-    """What the first two lines say, and a note where they leave something open."""
+def _first_lines(path: Path) -> tuple[tuple[str, ...], int | None, dict[str, Any]]:
+    """The names of the columns, whether they are the first line, and how pandas reads the rest."""
     import pandas
 
     with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -155,89 +201,59 @@ def _table(path: Path) -> tuple[Text, tuple[str, ...]]:
         )
     comma = ";" if ";" in line and "," not in line else ","
     delimiter = "\t" if path.suffix.lower() == ".tsv" else comma
-    if line.count(delimiter) >= MOST_COLUMNS:
-        count = line.count(delimiter) + 1
+    if (count := line.count(delimiter) + 1) > MOST_COLUMNS:
         raise DatasetError(f"{path} has {count} columns; at most {MOST_COLUMNS} are read.")
+    options = {"sep": delimiter, "encoding": "utf-8-sig", "compression": None}
     try:
-        options = {"header": None, "nrows": 2, "dtype": str, "na_filter": False}
-        top = pandas.read_csv(
-            path, sep=delimiter, encoding="utf-8-sig", compression=None, **options
-        ).to_numpy()
+        rows = pandas.read_csv(path, header=None, nrows=2, dtype=str, na_filter=False, **options)
     except pandas.errors.EmptyDataError:
-        top = np.empty((0, 0))
-    if len(top) < 2:
+        rows = ()
+    if len(rows) < 2:
         raise DatasetError(f"{path} has fewer than two lines; give names and rows of numbers.")
-    names = tuple(str(name).strip() for name in top[0])
+    top, second = rows.to_numpy()
+    names = tuple(name.strip() for name in top)
+    pairs = [
+        (is_number(name), is_number(below)) for name, below in zip(names, second, strict=True)
+    ]
+    has_names = not any(above for above, _ in pairs) or (False, True) in pairs
+    if has_names or _counts_up(names):
+        return names, 0, options
+    return tuple(f"x{place}" for place in range(len(names))), None, options
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    """Whether the numbers among names are 0, 1, 2 … or 1, 2, 3 …, at least three of them."""
     numbers = [name for name in names if is_number(name)]
-    over_numbers = any(
-        not is_number(name) and is_number(below) for name, below in zip(*top, strict=True)
-    )
-    if _counts_up(numbers):
-        note = "The first line counts up and was taken for names of columns."
-        return Text(path, delimiter, names, 0), (note,)
-    if not numbers or over_numbers:
-        return Text(path, delimiter, names, 0), ()
-    note = "The first line holds no names, so the columns are called x0, x1 and so on."
-    return Text(path, delimiter, tuple(f"x{n}" for n in range(len(names))), None), (note,)
-
-
-def _counts_up(numbers: list[str]) -> bool:
-    """Whether these are 0, 1, 2 … or 1, 2, 3 …, at least three of them."""
     counting = [[str(start + step) for step in range(len(numbers))] for start in (0, 1)]
     return len(numbers) > 2 and numbers in counting
 
 
-def _parsed(table: Text, choice: Choice, notes: tuple[str, ...], memory: int) -> Parsed:
-    places = [table.names.index(name) for name in choice.columns]
-    labels: list[list[str]] = []
+def _frames(
+    path: Path, names: Sequence[str], choice: Choice, rows: int, options: dict[str, Any]
+) -> Generator[Any, None, None]:
+    """Data frames of some rows; of numbers first, and of text where a field turns out to be none.
 
-    def numbers() -> Iterator[Array]:  # and the labels on the way
-        for chunk in table.chunks(places):
-            if choice.label is not None:
-                labels.append(chunk[table.names.index(choice.label)].tolist())
-            yield np.ascontiguousarray(chunk[places].to_numpy(np.float64))
-
-    where = str(table.path)
-    try:
-        values = gathered(numbers(), memory, where)
-    except (UnicodeDecodeError, DatasetError):
-        raise
-    except ValueError as error:
-        if TOO_MANY_FIELDS.search(str(error)):
-            raise
-        _refuse_fields(table, places)
-        raise
-    notes = (*notes, *choice.notes)
-    if choice.label is None:
-        return Parsed(values, columns=choice.columns, notes=notes)
-    marks, classes = classed(chain.from_iterable(labels), where)
-    return Parsed(values, marks, classes, choice.columns, notes)
-
-
-def _refuse_fields(table: Text, places: Sequence[int]) -> None:
-    """Names the columns that hold no numbers, each with the first field that is none.
-
-    Raises:
-        DatasetError: If there are some.
+    Columns are read by their places, because names may stand twice among those not wanted.
     """
     import pandas
 
-    for chunk in table.chunks():
-        bad = []
-        for place in places:
-            doubtful = pandas.to_numeric(chunk[place], errors="coerce").isna()
-            for row, field in chunk[place][doubtful].items():
-                if not is_number(field):
-                    what = f"holds {field[:40]!r}" if field.strip() else "is empty"
-                    bad.append(f"row {row + 1}, column {table.names[place][:40]!r} {what}")
-                    break
-        if bad:
-            more = f"; and {len(bad) - LISTED} columns more" if len(bad) > LISTED else ""
-            raise DatasetError(
-                f"{table.path}: {'; '.join(bad[:LISTED])}{more} (rows are counted from 1, below "
-                "the names), which is not a number; fill it with one, or leave the column out, "
-                "or name it as the labels."
-            )
+    places, wanted = list(range(len(names))), [names.index(name) for name in choice.names]
+    numbers = wanted[: len(choice.columns)]
+    dtype = {place: float if place in numbers else str for place in places}
+    options |= {"names": places, "index_col": False, "keep_default_na": False}
+    options |= {"chunksize": rows}
+    missing, done = dict.fromkeys(numbers, NAN), 0
+    try:
+        with pandas.read_csv(path, dtype=dtype, na_values=missing, **options) as reader:
+            for frame in reader:
+                yield frame[wanted].set_axis(choice.names, axis=1)
+                done += 1
+    except ValueError as error:
+        if not NO_NUMBER.search(str(error)):
+            raise
+        with pandas.read_csv(path, dtype=str, **options) as reader:
+            for frame in islice(reader, done, None):
+                yield frame[wanted].set_axis(choice.names, axis=1)
 
 
 # ------------------------------------------------------------------ Parquet
@@ -256,7 +272,7 @@ def read_parquet(
 
     Raises:
         DatasetError: If pyarrow is not installed, the file is damaged, there are more values than
-            `memory` allows, a column is not there or holds no numbers, or a value is missing.
+            `memory` allows, or a column is not there or holds no numbers.
     """
     try:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
@@ -266,62 +282,11 @@ def read_parquet(
         ) from None
     try:
         with parquet.ParquetFile(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-            choice = choose(schema.names, columns, label, str(path))
-            dtype = _common_type([schema.field(name) for name in choice.columns], path)
-            check_size(rows * len(choice.columns) * dtype.itemsize, memory, str(path))
-            names = [*choice.columns, *([choice.label] if choice.label else [])]
-            table = file.read(columns=names, use_threads=False)
-            _refuse_gaps(table, choice.columns, path)
-            frame = table.select(choice.columns).to_pandas(ignore_metadata=True)
-            values = frame.to_numpy(dtype)
-            labels = table.column(choice.label).to_pylist() if choice.label else None
+            choice = choose(file.schema_arrow.names, columns, label, str(path))
+            rows = _at_once(len(choice.names), memory)
+            batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
+            frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
+            return collected(frames, choice, memory, str(path))
     except (pyarrow.ArrowException, ValueError) as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
-    marks, classes = (None, ()) if labels is None else classed(labels, str(path))
-    return Parsed(values, marks, classes, choice.columns, choice.notes)
-
-
-def _common_type(fields: Sequence[Any], path: Path) -> np.dtype[Any]:
-    """The smallest type that holds all columns; truth values are bytes.
-
-    Raises:
-        DatasetError: If some columns hold no numbers; all of them are named.
-    """
-    types = import_module("pyarrow.types")
-    wrong, kinds = [], []
-    for field in fields:
-        if types.is_integer(field.type) or types.is_floating(field.type):
-            kinds.append(np.dtype(field.type.to_pandas_dtype()))
-        elif types.is_boolean(field.type):
-            kinds.append(np.dtype(np.uint8))
-        else:
-            wrong.append(f"column {field.name[:40]!r} holds {str(field.type)[:40]}")
-    if wrong:
-        more = f" and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
-        raise DatasetError(
-            f"{path}: {', '.join(wrong[:LISTED])}{more}, not numbers; leave it out, or name it as "
-            "the labels."
-        )
-    return np.result_type(*kinds)
-
-
-def _refuse_gaps(table: Any, columns: Sequence[str], path: Path) -> None:
-    """Names every column without a value somewhere, and the first row of each.
-
-    Raises:
-        DatasetError: If there are some.
-    """
-    rows = {
-        name: int(np.argmax(table.column(name).is_null().to_numpy()))
-        for name in columns
-        if table.column(name).null_count
-    }
-    if rows:
-        gaps = [f"row {row + 1}, column {name[:40]!r}" for name, row in rows.items()]
-        more = f" and {len(gaps) - LISTED} columns more" if len(gaps) > LISTED else ""
-        raise DatasetError(
-            f"{path}: {'; '.join(gaps[:LISTED])}{more} (rows are counted from 1) has no value; "
-            "fill it, or leave the row or column out."
-        )

@@ -17,6 +17,7 @@ from sparsevae.experiments.claims.seeds import (
     largest_size,
     seeds_at,
 )
+from sparsevae.metrics import keys
 from sparsevae.metrics.intervals import LEVEL, Interval, mean_interval, share_interval
 from sparsevae.models import MODELS
 from sparsevae.report.study import baselines_of
@@ -30,8 +31,8 @@ GATED = ("vsc", "vsc-wu")  # models that claim 7 is about
 SOUND = "share of sound seeds, best setting"
 DEAD_SHARE, OPEN_SHARE = 0.05, 0.5  # of J
 NEEDED = (
-    *("collapsed_decoder", "always_on", "dead", "sum_gamma"),
-    *("selectivity", "selectivity_permuted"),
+    *(keys.COLLAPSED_DECODER, "always_on", "dead", "sum_gamma"),
+    *("selectivity", keys.SELECTIVITY_PERMUTED),
 )
 
 
@@ -196,11 +197,11 @@ def sound(row: Row) -> bool:
     """
     size = row["latents"]
     return bool(
-        not row["collapsed_decoder"]
+        not row[keys.COLLAPSED_DECODER]
         and row["always_on"] == 0
         and row["dead"] <= DEAD_SHARE * size
         and row["sum_gamma"] < OPEN_SHARE * size
-        and row["selectivity"] >= CHANCE_TIMES * row["selectivity_permuted"]
+        and row["selectivity"] >= CHANCE_TIMES * row[keys.SELECTIVITY_PERMUTED]
     )
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sparsevae.experiments.claims.seeds import Seed
+from sparsevae.metrics import keys
 from sparsevae.models import MODELS
 
 Side = Literal["<", ">"]
 Place = Literal["plane", "large"]
 
 FOUR = ("ae", "vae", "vsc", "vsc-wu")
-NOISY, NOISE = "mse_noise_0.3_clipped", "0.3 clipped"
+NOISY, NOISE = keys.corrupted(keys.MSE, keys.NOISE, 0.3, clipped=True), "0.3 clipped"
 CHANCE_TIMES = 5  # selectivity is compared with so many times what chance gives
 
 CLAIMS = {
@@ -96,26 +97,26 @@ def _of(
 
 
 def _active_share(seed: Seed) -> float:
-    return seed.metric("vsc", "active_per_image") / seed.size
+    return seed.metric("vsc", keys.ACTIVE_PER_IMAGE) / seed.size
 
 
 def _beyond_chance(seed: Seed) -> float:
-    chance = seed.metric("vsc", "selectivity_permuted")
+    chance = seed.metric("vsc", keys.SELECTIVITY_PERMUTED)
     return seed.metric("vsc", "selectivity") - CHANCE_TIMES * chance
 
 
 def _unused_growth(seed: Seed) -> float:
-    unused = 1 - seed.metric("vsc", "used_dimensions") / seed.size
+    unused = 1 - seed.metric("vsc", keys.USED_DIMENSIONS) / seed.size
     size = seed.at_smallest("vsc", "latents")
-    return unused - (1 - seed.at_smallest("vsc", "used_dimensions") / size)
+    return unused - (1 - seed.at_smallest("vsc", keys.USED_DIMENSIONS) / size)
 
 
 def _sharper(seed: Seed) -> float:
-    ae, *others = (seed.metric(model, "mse") for model in FOUR)
+    ae, *others = (seed.metric(model, keys.MSE) for model in FOUR)
     return ae - min(others)
 
 
-PATH = "path_peak_to_mean"
+PATH = keys.PATH_PEAK_TO_MEAN
 MARGIN = f"selectivity − {CHANCE_TIMES} selectivity_permuted"
 GROWTH = "unused share, large − smallest size"
 PARTS = (
@@ -125,23 +126,23 @@ PARTS = (
     _less("3.2", "vsc", "vae", "silhouette", "plane", ">"),
     _less("4.1", "vsc-wu", "vsc", PATH, "plane", "<"),
     _less("4.2", "vsc-wu", "vsc", PATH, "large", "<"),
-    _value("5a.1", "ae", "exact_zeros", "large", "<", 0.05),
-    _value("5a.2", "ae", "hoyer", "large", "<", 0.5),
-    _value("5b.1", "vae", "exact_zeros", "large", "<", 0.05),
-    _value("5b.2", "vae", "class_overlap", "large", ">", 0.64),
-    _of("5c.1", "VSC active_per_image / J", "active_per_image", _active_share, "<", 0.25),
+    _value("5a.1", "ae", keys.EXACT_ZEROS, "large", "<", 0.05),
+    _value("5a.2", "ae", keys.HOYER, "large", "<", 0.5),
+    _value("5b.1", "vae", keys.EXACT_ZEROS, "large", "<", 0.05),
+    _value("5b.2", "vae", keys.CLASS_OVERLAP, "large", ">", 0.64),
+    _of("5c.1", "VSC active_per_image / J", keys.ACTIVE_PER_IMAGE, _active_share, "<", 0.25),
     _of("5c.2", f"VSC {MARGIN}", "selectivity", _beyond_chance, ">", 0),
-    _less("5c.3", "vsc", "vae", "class_overlap", "large", "<"),
-    _less("5d.1", "vsc-wu", "vsc", "activation_level", "large", "<"),
-    _less("5d.2", "vsc-wu", "vsc", "activation_variation", "large", "<"),
-    _of("6.1", f"VSC {GROWTH}", "used_dimensions", _unused_growth, ">", 0.1),
-    _less("6.2", "vsc-wu", "vsc", "used_dimensions", "large", ">"),
-    Part("8.1", "AE − lowest other mse", "mse", FOUR, _sharper, "large", "<", 0),
+    _less("5c.3", "vsc", "vae", keys.CLASS_OVERLAP, "large", "<"),
+    _less("5d.1", "vsc-wu", "vsc", keys.ACTIVATION_LEVEL, "large", "<"),
+    _less("5d.2", "vsc-wu", "vsc", keys.ACTIVATION_VARIATION, "large", "<"),
+    _of("6.1", f"VSC {GROWTH}", keys.USED_DIMENSIONS, _unused_growth, ">", 0.1),
+    _less("6.2", "vsc-wu", "vsc", keys.USED_DIMENSIONS, "large", ">"),
+    Part("8.1", "AE − lowest other mse", keys.MSE, FOUR, _sharper, "large", "<", 0),
     _against("8.2", "ae", NOISY, ("doing nothing", NOISE), ">"),
     _against("8.3", "vae", NOISY, ("doing nothing", NOISE), "<"),
     _against("8.4", "vae", NOISY, ("PCA-50", NOISE), ">"),
-    _against("8.5", "vsc", "mse", ("PCA-16", "clean"), ">"),
+    _against("8.5", "vsc", keys.MSE, ("PCA-16", "clean"), ">"),
     _against("8.6", "vsc", NOISY, ("PCA-16", NOISE), ">"),
-    _against("8.7", "vsc-wu", "mse", ("PCA-16", "clean"), ">"),
+    _against("8.7", "vsc-wu", keys.MSE, ("PCA-16", "clean"), ">"),
     _against("8.8", "vsc-wu", NOISY, ("PCA-16", NOISE), ">"),
 )

@@ -1,6 +1,7 @@
 """The k-nearest-neighbour protocol of the Poisson VAE on MNIST."""
 
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.metrics import keys
 from sparsevae.training.config import StudyConfig
 
 LABELS = (200, 1000, 5000)
@@ -20,7 +21,7 @@ def _neighbours(model: str, published: tuple[float, ...], note: str) -> list[Val
 def _in_use(model: str, note: str) -> Value:
     quantity, factor = "latents in use, %", 100 / LARGE
     return Value(
-        "size-512", model, LARGE, "used_dimensions", quantity, IN_USE[model], factor, note
+        "size-512", model, LARGE, keys.USED_DIMENSIONS, quantity, IN_USE[model], factor, note
     )
 
 

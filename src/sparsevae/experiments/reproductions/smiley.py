@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from sparsevae.data import smiley
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.metrics import keys
 from sparsevae.models import MODELS
 from sparsevae.report import Study, figures, plots
 from sparsevae.training.config import StudyConfig
@@ -15,21 +16,21 @@ SIZES = (18, 40, 60)
 ROWS = ("vsc", "beta-vae")
 STUDY = "all"
 QUANTITIES = {
-    "block_share": "block share",
-    "block_share_chance": "block share by chance",
-    "used_dimensions": "latents in use",
-    "active_per_image": "latents on an image",
-    "mig": "MIG",
+    keys.BLOCK_SHARE: "block share",
+    keys.BLOCK_SHARE_CHANCE: "block share by chance",
+    keys.USED_DIMENSIONS: "latents in use",
+    keys.ACTIVE_PER_IMAGE: "latents on an image",
+    keys.MIG: "MIG",
     "sap": "SAP",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "factor_vae_score": "FactorVAE score",
+    keys.DCI_DISENTANGLEMENT: "DCI disentanglement",
+    keys.DCI_COMPLETENESS: "DCI completeness",
+    keys.DCI_INFORMATIVENESS: "DCI informativeness",
+    keys.FACTOR_VAE_SCORE: "FactorVAE score",
 }
 SAID = {
-    ("vsc", "block_share"): "near block-diagonal (figure)",
-    ("beta-vae", "block_share"): "spread out (figure)",
-    ("vsc", "used_dimensions"): "about the 18 factors (figure)",
+    ("vsc", keys.BLOCK_SHARE): "near block-diagonal (figure)",
+    ("beta-vae", keys.BLOCK_SHARE): "spread out (figure)",
+    ("vsc", keys.USED_DIMENSIONS): "about the 18 factors (figure)",
 }
 
 

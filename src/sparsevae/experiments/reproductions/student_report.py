@@ -11,6 +11,7 @@ over dimensions for each image, is not built again: the divergence from the fixe
 from typing import Any
 
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.metrics import keys
 from sparsevae.training.config import StudyConfig
 
 SIZE = 2
@@ -22,7 +23,7 @@ MODELS = ("vsc", "vsc-wu")
 COLLAPSED = {
     "reconstruction": "the mean image",
     "pixel_variance": "one mean digit",
-    "selectivity_all": "γ → α for every input",
+    keys.SELECTIVITY_ALL: "γ → α for every input",
 }
 
 
@@ -55,7 +56,7 @@ STUDIES = {
 QUANTITIES = {
     "reconstruction": ("reconstruction, nats per image (mean image: 205.80)", 1.0),
     "pixel_variance": ("variance of decoded pixels, % of the data's", 100.0),
-    "selectivity_all": ("spread of P(on given class) over classes, mean over latents", 1.0),
+    keys.SELECTIVITY_ALL: ("spread of P(on given class) over classes, mean over latents", 1.0),
     "sum_gamma": ("Σγ, of 2", 1.0),
 }
 

@@ -1,6 +1,7 @@
 """The reproduction of VSC that was published in 2019: MNIST and Fashion-MNIST, an MLP."""
 
 from sparsevae.experiments.reproductions.reproduction import Reproduction, Value
+from sparsevae.metrics import keys
 from sparsevae.training.config import StudyConfig
 
 BOUND = "−ELBO, nats per image"
@@ -25,11 +26,11 @@ def _study(
 
 
 def _bound(study: str, model: str, latents: int, published: float) -> Value:
-    return Value(study, model, latents, "negative_elbo", BOUND, published)
+    return Value(study, model, latents, keys.NEGATIVE_ELBO, BOUND, published)
 
 
 def _probe(study: str, model: str, latents: int, published: float, note: str) -> Value:
-    return Value(study, model, latents, "probe_5000", PROBE, published, 100.0, note)
+    return Value(study, model, latents, keys.probe(5000), PROBE, published, 100.0, note)
 
 
 REPRODUCTION = Reproduction(

@@ -18,8 +18,10 @@ from sparsevae.report.figures.run import (
 )
 from sparsevae.report.figures.sheet import Sheet, png, save
 from sparsevae.report.figures.traversal import traversal
+from sparsevae.report.study import Run
 
 __all__ = [
+    "Run",
     "Sheet",
     "activated_dimensions",
     "column_effects",

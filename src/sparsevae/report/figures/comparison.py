@@ -29,6 +29,7 @@ QUALITIES = (
     *(keys.NEGATIVE_ELBO, keys.MSE, keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE),
     *(keys.SELECTIVITY, keys.probe(1000)),
 )
+TITLES = {keys.USED_DIMENSIONS: "used dimensions"}  # what a column's title leaves out
 ACROSS = 3  # panels of different numbers beside each other
 MOST = 4  # panels of latent sizes beside each other
 ENTRIES = 8  # of a legend beside each other
@@ -104,7 +105,8 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
         ax.set_xlabel("latent dimensions J")
-        plots.headed(plots.tidy(ax), ", ".join(filter(None, (number.title, number.unit))))
+        title = TITLES.get(number.key, number.title)
+        plots.headed(plots.tidy(ax), ", ".join(filter(None, (title, number.unit))))
     _legend(sheet, axes)
     return sheet
 

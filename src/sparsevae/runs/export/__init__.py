@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.runs.export import programs
 from sparsevae.runs.export.modules import input_type
 from sparsevae.runs.folder import versions
-from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.files import make_folder, replacing, write_json
 
-__all__ = ["FORMATS", "Format", "export_run", "require"]
+if TYPE_CHECKING:
+    from sparsevae.runs.trained import TrainedModel
+
+__all__ = ["FORMATS", "Format", "require", "write_programs"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def require(packages: Sequence[str], what: str) -> None:
         )
 
 
-def export_run(
-    run: TrainedModel | Path | str, folder: Path | str, format: str = "onnx"
+def write_programs(
+    trained: "TrainedModel", folder: Path | str, format: str = "onnx"
 ) -> list[Path]:
     """Write encoder, posterior and decoder as programs that need nothing of this library.
 
@@ -63,7 +65,7 @@ def export_run(
     compared with the model. ``export.json`` beside them says what they take and give.
 
     Args:
-        run: a trained model, or a run folder with its weights.
+        trained: the model, with the units of its data.
         folder: where to write to.
         format: a key of :data:`FORMATS`.
 
@@ -72,14 +74,13 @@ def export_run(
 
     Raises:
         ConfigurationError: an unknown format, or a package is missing.
-        RunFolderError: there is no trained model, or a file differs from it.
+        RunFolderError: a file differs from the model.
         OutputError: the folder cannot be written to.
     """
     if format not in FORMATS:
         raise ConfigurationError(f"A format is one of {', '.join(FORMATS)}, not {format!r}.")
     form, folder = FORMATS[format], Path(folder)
     require(form.packages, f"The format {format!r}")
-    trained = run if isinstance(run, TrainedModel) else TrainedModel.load(run)
     make_folder(folder)
     differences, files = {}, []
     for program in programs.programs(trained):

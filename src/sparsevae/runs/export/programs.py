@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,8 +24,10 @@ from sparsevae.runs.export.modules import (
     example_rows,
     gates_and_slabs,
 )
-from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array
+
+if TYPE_CHECKING:
+    from sparsevae.runs.trained import TrainedModel
 
 TOLERANCE = 1e-5  # of the largest output
 EXAMPLES = 16  # rows that a program is checked on
@@ -73,7 +75,7 @@ class Program:
         return difference
 
 
-def programs(trained: TrainedModel) -> list[Program]:
+def programs(trained: "TrainedModel") -> list[Program]:
     """Encoder, posterior and decoder of a run, traced with PyTorch's own operations."""
     scaling, dtype = trained.data.scaling, trained.data.dtype
     for parameter in trained.model.parameters():
@@ -103,7 +105,7 @@ def programs(trained: TrainedModel) -> list[Program]:
         ]
 
 
-def _rows_like_the_data(trained: TrainedModel) -> Array:
+def _rows_like_the_data(trained: "TrainedModel") -> Array:
     """Rows in the data's type: noise over their range, half of it added to a decoded code."""
     data, shape = trained.data, (EXAMPLES, *trained.model.shape)
     rng = np.random.default_rng(SEED)

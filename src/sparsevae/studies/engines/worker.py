@@ -16,10 +16,11 @@ from sparsevae.studies.engines import Task
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.training import loop
 
+# Libraries beneath NumPy and scikit-learn read these when they are loaded; each would take all
+# cores, and processes would wait for each other's threads most of the time.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ENVIRONMENT = {
-    # Libraries beneath NumPy and scikit-learn read these when they are loaded; each would take
-    # all cores, and processes would wait for each other's threads most of the time.
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    **dict.fromkeys(THREADS, "1"),
     "LOKY_MAX_MEMORY_LEAK_SIZE": "1e18",  # a larger data set is no leak
 }
 REPORT_EVERY = 0.2  # seconds between two messages of a worker
