@@ -241,7 +241,7 @@ def test_dimensions_of_a_mixture_stay_below_the_divergence():
     model = untrained("vsc", prior="mixture", pseudo_inputs=4)
     s, found = gathered(model)
     assert 0 < s.kl.sum() <= found.kl.mean() + 1e-4
-    gamma = model.prior.components(model.posterior).spike_probability.detach()
+    gamma = model.prior.mixture(model.posterior).components.spike_probability.detach()
     np.testing.assert_allclose(s.prior_gamma, gamma.mean(0), rtol=1e-5)
     assert (s.components, s.perplexity) == (4, pytest.approx(4.0))
 

@@ -8,7 +8,8 @@ import torch
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, Row, build, check_arguments, register
-from sparsevae.studies.results import draw, finished_runs
+from sparsevae.report import draw
+from sparsevae.runs.folder import finished_runs
 from sparsevae.studies.study import run_study
 from sparsevae.training.config import StudyConfig
 

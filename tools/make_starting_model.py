@@ -26,7 +26,7 @@ from sparsevae.training.config import StudyConfig
 
 NAME = "mnist-vsc-64"
 LARGEST = 2_000_000  # bytes of the folder
-CODES = 300  # of test images, kept for the explorer
+CODES = 120  # of test images, kept for the explorer
 KEPT_PICTURES = (
     *("axis_values", "ablation_cost", "base_codes", "examples", "example_indices"),
     *("scatter_codes", "scatter_labels", "class_code", "class_gamma", "class_mean"),
