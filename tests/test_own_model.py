@@ -8,7 +8,7 @@ import torch
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, Row, build, check_arguments, register
-from sparsevae.report import draw
+from sparsevae.report import draw, write_report
 from sparsevae.runs.folder import finished_runs
 from sparsevae.studies.study import run_study
 from sparsevae.training.config import StudyConfig
@@ -37,8 +37,8 @@ def study(tmp_path_factory, toys):
         recipe="protocol",
         widths=(4, 8, 16),
     )
-    page = run_study(config, out, plugins=PLUGINS)
-    return page, {run.config.model: run for run in finished_runs(out)}
+    run_study(config, out, plugins=PLUGINS)
+    return write_report(out), {run.config.model: run for run in finished_runs(out)}
 
 
 @pytest.mark.parametrize("name", TOYS)

@@ -74,6 +74,8 @@ def raw_rows(
     if isinstance(rows, Raw):
         return rows
     values, names = named_array(rows)
+    if len(values) == 0:
+        raise DatasetError("There are no images or rows to learn from; give at least two.")
     classes: tuple[str, ...]
     marks, classes = (None, ()) if labels is None else labels_of(np.asarray(labels), "labels")
     return checked(Parsed(values, marks, classes, columns or names), SOURCE, channels, fewest)
