@@ -1,5 +1,6 @@
 """How Sphinx makes the site: ``make docs``, with warnings as errors and nothing fetched."""
 
+import logging
 import os
 import re
 import sys
@@ -15,6 +16,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the notebooks, as everywhere
 os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 
 from sparsevae._version import __version__  # noqa: E402
+from sparsevae.explorer.static import write_static  # noqa: E402
+from sparsevae.runs import bundled  # noqa: E402
+
+logging.getLogger("traitlets").setLevel(logging.WARNING)  # it tells of every notebook
 
 project, author, release = "sparsevae", "the sparsevae developers", __version__
 project_copyright = "2026, the sparsevae developers. MIT licence"
@@ -86,13 +91,18 @@ PUBLIC = re.compile(
 
 def imports_for_types(parser: Any, node: Any) -> list[dict[str, Any]]:
     """Read the imports below ``if TYPE_CHECKING``: the package loads its names lazily."""
-    return [
+    entries = [
         entry
         for child in node.body
         if is_local_import_from(child, "sparsevae")
         and child.modname not in ("sparsevae", "sparsevae.report")  # those are modules
         for entry in parser._parse_local_import_from(child)
     ]
+    for entry in entries:
+        home = entry["original_path"]
+        if (ROOT / "src" / f"{home.replace('.', '/')}.py").is_file():
+            entry["original_path"] = f"{home}.{entry['name']}"  # evaluate of evaluate.py
+    return entries
 
 
 autoapi._parser.Parser.parse_if = imports_for_types
@@ -114,7 +124,15 @@ def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[st
         lines[place] = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
 
 
+def write_explorer(app: Any, error: Exception | None) -> None:
+    """Put the explorer of the model that comes with the package beside the pages."""
+    if error is None and app.builder.format == "html":
+        model, page = bundled.place("mnist-vsc-64"), Path(app.outdir, "live_explorer.html")
+        write_static([model], page)
+
+
 def setup(app: Any) -> None:
-    """Connect the choice of names."""
+    """Connect the choice of names and the explorer's page."""
+    app.connect("build-finished", write_explorer)
     app.connect("autoapi-skip-member", skip)
     app.connect("autodoc-process-docstring", plain, priority=100)  # before napoleon

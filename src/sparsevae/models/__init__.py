@@ -82,7 +82,21 @@ MODELS: Table[Row] = Table(
     },
     "sparsevae.models.register",
 )
-row, register = MODELS.row, MODELS.register
+"""The rows by name; ``sparsevae --help`` and every study know these names."""
+
+row = MODELS.row
+"""The row of a name: ``row("vsc")``.
+
+Raises:
+    ConfigurationError: there is no such row; the sentence names those that there are.
+"""
+
+register = MODELS.register
+"""Add a row from outside the package: ``register("mine", Row("Mine", MyModel))``.
+
+Raises:
+    ConfigurationError: the name is taken.
+"""
 
 
 def build(
