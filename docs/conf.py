@@ -127,6 +127,7 @@ def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[st
 def write_explorer(app: Any, error: Exception | None) -> None:
     """Put the explorer of the model that comes with the package beside the pages."""
     if error is None and app.builder.format == "html":
+        logging.disable(logging.INFO)  # the export to ONNX tells of every node
         model, page = bundled.place("mnist-vsc-64"), Path(app.outdir, "live_explorer.html")
         write_static([model], page)
 
