@@ -148,7 +148,7 @@ def test_data_files_are_packaged():
     text = (PACKAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     (listed,) = re.findall(r"^sparsevae = (\[.+\])$", text, re.M)
     packaged = {path for pattern in ast.literal_eval(listed) for path in PACKAGE.glob(pattern)}
-    files = {path for path in PACKAGE.rglob("*.*") if path.is_file()}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file()}
     code = {path for path in files if path.suffix in (".py", ".pyc")}
     assert files - code == packaged
 
