@@ -116,12 +116,13 @@ def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) 
 
 
 def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep bars of |z| from being a substitution, and heads of NumPy's sections without colon."""
+    """Keep |z| from being a substitution, "J." from being a list, and heads without a colon."""
     for place, line in enumerate(lines):
         under = lines[place + 1].strip() if place + 1 < len(lines) else ""
         if line.strip() in ("Examples:", "Returns:") and set(under) == {"-"}:
             line = line.replace(":", "")
-        lines[place] = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
+        line = re.sub(r"\|(\w+)\|", r"\\|\1\\|", line)
+        lines[place] = re.sub(r"^( *\w+: [A-Z])\.$", r"\1\\.", line)
 
 
 def write_explorer(app: Any, error: Exception | None) -> None:

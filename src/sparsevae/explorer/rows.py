@@ -116,8 +116,8 @@ def embedded_rows(run: RunFolder, most: int) -> Rows | None:
     if run.config.dataset != "mnist":
         return None
     note = (
-        "MNIST is not on this machine: these are images of it that come with the package, and "
-        "the model may have been trained on them."
+        "These are images of MNIST that come with the package; the model may have been trained "
+        "on them."
     )
     return replace(test_rows(data.load("mnist-5k"), most), note=note)
 
