@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 import sparsevae
+from sparsevae.explorer.backend import Study
 from sparsevae.runs import bundled
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +144,14 @@ def test_the_starting_model_knows_digits():
     error = (model.decode(codes) / 255.0 - digits.images / 255.0) ** 2
     assert error.mean() < 0.02
     assert model.sample(3).shape == (3, 1, 28, 28)
+
+
+def test_the_explorer_opens_the_starting_model_offline(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSEVAE_DATA", str(tmp_path))
+    monkeypatch.setenv("SPARSEVAE_CACHE", str(tmp_path))
+    study = Study([Path("mnist-vsc-64")], 20)
+    assert study.rows.values.shape == (20, 1, 28, 28)
+    assert "come with the package" in study.rows.note
 
 
 def test_a_folder_goes_before_a_name_of_the_package(tmp_path, monkeypatch):
