@@ -111,7 +111,8 @@ class Model(nn.Module, ABC):
         self.kl_weight, self.input_noise = kl_weight, input_noise
         self.encoder = Encoder(shape, outputs * latents, widths, trunk)
         self.family, self.family_settings = family(likelihood)
-        self.decoder = Decoder(shape, latents, widths, self.family.outputs, trunk)
+        numbers = self.family.outputs, trunk, self.family.trained
+        self.decoder = Decoder(shape, latents, widths, *numbers)
 
     @abstractmethod
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Posterior:

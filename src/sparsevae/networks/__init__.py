@@ -4,3 +4,6 @@ from typing import Literal
 
 Trunk = Literal["convolution", "mlp"]
 """The kind of layers of an image's trunk; known here without loading any of them."""
+
+Trained = Literal["none", "one", "element"]
+"""Whether a decoder gives a number that no code decides: none, one in all, or one an element."""

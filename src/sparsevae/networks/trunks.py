@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks import Trunk, kernels
+from sparsevae.networks import Trained, Trunk, kernels
 
 Shape = tuple[int, ...]
 WIDTHS = (16, 32, 256)
@@ -226,12 +226,16 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The encoder's mirror image: (B, J) → (B, k·C, H, W) or (B, k·D), raw numbers.
 
+    With a trained number an element it gives k + 1 in place of k.
+
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         latents: J.
         widths: of the encoder's trunk, in the encoder's order.
-        outputs: k, numbers an element that the likelihood takes.
+        outputs: k, numbers an element that the likelihood takes and codes decide.
         trunk: as the encoder's.
+        trained: one more number an element that no code decides: the same for all elements
+            ("one"), or for each its own ("element").
     """
 
     def __init__(
@@ -241,8 +245,12 @@ class Decoder(nn.Module):
         widths: Sequence[int] = WIDTHS,
         outputs: int = 1,
         trunk: Trunk = "convolution",
+        trained: Trained = "none",
     ) -> None:
         super().__init__()
+        if trained != "none":
+            self.free = nn.Parameter(torch.zeros(shape if trained == "element" else ()))
+        self.trained, self.element = trained, tuple(shape)
         shape = (outputs * shape[0], *shape[1:])
         if len(shape) > 1 and trunk == "convolution":
             self.trunk: nn.Sequential = ConvolutionsOut(latents, shape, widths)
@@ -255,7 +263,9 @@ class Decoder(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
         output: Tensor = self.trunk(codes)
-        return output
+        if self.trained == "none":
+            return output
+        return torch.cat([output, self.free.expand(len(output), *self.element)], 1)
 
 
 def check_shape(shape: Shape) -> None:

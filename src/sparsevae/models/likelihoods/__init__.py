@@ -2,19 +2,27 @@
 
 from sparsevae.models.likelihoods.base import Likelihood
 from sparsevae.models.likelihoods.choice import check_domain, choose
-from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
+from sparsevae.models.likelihoods.measured import (
+    DiagonalGaussian,
+    FixedGaussian,
+    LearnedGaussian,
+    Poisson,
+    SharedGaussian,
+)
 from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, register
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 
 __all__ = [
     "LIKELIHOODS",
     "ContinuousBernoulli",
+    "DiagonalGaussian",
     "FixedGaussian",
     "GreyBernoulli",
     "LearnedGaussian",
     "Likelihood",
     "Named",
     "Poisson",
+    "SharedGaussian",
     "check_domain",
     "choose",
     "family",

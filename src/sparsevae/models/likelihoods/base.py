@@ -12,13 +12,15 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from sparsevae.data.scaling import Domain
+from sparsevae.networks import Trained
 
 
 class Likelihood(Distribution):
     """Independent elements; a subclass takes a decoder's raw output and gives their density.
 
     Attributes:
-        outputs: k, how many numbers an element it takes from the decoder.
+        outputs: k, how many numbers an element it takes that the code decides.
+        trained: whether it takes one more that is trained and the same for every code.
         domain: where the data must lie: "unit" for [0, 1], "real" or "counts".
         normalised: whether it is a probability, so that bits per dimension are defined.
         continuous: whether it is a density, which changes with the unit of the data.
@@ -26,6 +28,7 @@ class Likelihood(Distribution):
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
     outputs: ClassVar[int] = 1
+    trained: ClassVar[Trained] = "none"
     domain: ClassVar[Domain]
     normalised: ClassVar[bool] = True
     continuous: ClassVar[bool] = True

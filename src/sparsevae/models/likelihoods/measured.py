@@ -75,6 +75,33 @@ class LearnedGaussian(Gaussian):
         super().__init__(loc, floor + F.softplus(free))
 
 
+class SharedGaussian(LearnedGaussian):
+    """N(μ, σ²) with μ from the decoder and one trained σ = floor + softplus(r) for all elements.
+
+    Its score of a row is the squared error in units of σ², so that no element is given up for
+    another as it is where every element's σ follows the code.
+
+    Args:
+        raw: μ and r, stacked along axis 1.
+        floor: the smallest σ > 0, in units of the scaled data.
+    """
+
+    outputs = 1
+    trained = "one"
+
+    def __init__(self, raw: Tensor, floor: float = 0.01) -> None:
+        super().__init__(raw, floor)
+
+
+class DiagonalGaussian(SharedGaussian):
+    """N(μ, σ²) with μ from the decoder and a trained σ of its own for every element.
+
+    It is factor analysis with a decoder in place of the loadings.
+    """
+
+    trained = "element"
+
+
 class Poisson(Likelihood):
     """Counts with rate e^r; beyond r = 10 the rate goes on along its tangent.
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods.base import Likelihood
-from sparsevae.models.likelihoods.measured import FixedGaussian, LearnedGaussian, Poisson
+from sparsevae.models.likelihoods.measured import (
+    DiagonalGaussian,
+    FixedGaussian,
+    LearnedGaussian,
+    Poisson,
+    SharedGaussian,
+)
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 from sparsevae.models.tables import Table
 
@@ -19,6 +25,8 @@ LIKELIHOODS: Table[type[Likelihood]] = Table(
         "bernoulli": GreyBernoulli,
         "continuous-bernoulli": ContinuousBernoulli,
         "gaussian": LearnedGaussian,
+        "shared-gaussian": SharedGaussian,
+        "diagonal-gaussian": DiagonalGaussian,
         "fixed-gaussian": FixedGaussian,
         "poisson": Poisson,
     },
