@@ -239,6 +239,30 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         return self._own_layout(self.trained_.decode(codes, own_type=False))
 
+    def denoise(self, X: Any, sigma: Any = None) -> Floats:
+        """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
+            Rows like those of ``fit``, with independent normal noise on every element.
+        sigma : float or array-like of shape (D,) or (C,), default=None
+            Standard deviation of the noise in the data's units; None estimates it.
+
+        Returns:
+        -------
+        rows : float32 array of shape (N, D), (N, H, W) or (N, C, H, W)
+            In the units of the data.
+
+        Raises:
+        ------
+        ConfigurationError
+            The data are counts, or sigma is no standard deviation.
+        """
+        check_is_fitted(self)
+        rows = read(self, X, reset=False)
+        return self._own_layout(self.trained_.denoise(rows, sigma, own_type=False))
+
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.
 

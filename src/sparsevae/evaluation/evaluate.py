@@ -11,11 +11,12 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.bound import bound_columns
+from sparsevae.evaluation.denoising import Denoiser
 from sparsevae.evaluation.diagnostics import Diagnosis, examine
 from sparsevae.evaluation.one_pass import Pass, Progress
 from sparsevae.evaluation.paths import geometry_columns
 from sparsevae.evaluation.probes import probe_columns
-from sparsevae.evaluation.quality import quality_columns
+from sparsevae.evaluation.quality import denoised_columns, quality_columns
 from sparsevae.evaluation.sparsity import sparsity_columns
 from sparsevae.metrics import keys
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
@@ -42,6 +43,7 @@ GROUPS: dict[str, Callable[[Pass], Row]] = {
     "parameters": _parameters,
     "bound": bound_columns,
     "quality": quality_columns,
+    "denoising": denoised_columns,
     "sparsity": sparsity_columns,
     "probes": probe_columns,
     "geometry": geometry_columns,
@@ -62,11 +64,13 @@ class Evaluation:
         arrays: what pictures draw, see :mod:`sparsevae.evaluation.pictures`; with the group
             "factors" also ``factor_correlation``.
         diagnosis: of the group "diagnostics", otherwise None.
+        denoiser: of the group "denoising", where there are training rows of measurements.
     """
 
     metrics: Row
     arrays: dict[str, Array] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    denoiser: Denoiser | None = None
 
 
 def evaluate(
@@ -147,7 +151,12 @@ def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
     arrays = pictures.gather(one) if PICTURES in chosen else {}
     if "factors" in chosen:
         arrays |= one.factor_match[1]
-    return Evaluation(row, arrays, examine(one) if "diagnostics" in chosen else None)
+    return Evaluation(
+        row,
+        arrays,
+        examine(one) if "diagnostics" in chosen else None,
+        one.denoiser if "denoising" in chosen else None,
+    )
 
 
 def register(metric: Metric, function: Callable[[Pass], Any]) -> None:

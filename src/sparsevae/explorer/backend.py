@@ -69,6 +69,17 @@ class Explored:
             rows: Floats = self.trained.decode(codes, own_type=False)
         return rows
 
+    def denoise(self, row: Array, sigmas: Array) -> Floats:
+        """A noisy row without its noise, float32, shape ``(1, *shape)``.
+
+        Args:
+            row: in the data's units, shape ``(1, *shape)``.
+            sigmas: the noise's standard deviation in every element, shape ``(1, *shape)``.
+        """
+        with kernels.use("plain"):
+            clean: Floats = self.trained.denoise(row, np.abs(sigmas[0]), own_type=False)
+        return clean
+
     def costs(self, codes: Floats) -> Floats:
         """Nats from the first code to each: log p(m|z₀) − log p(m|z), m the mean row of z₀.
 
@@ -95,7 +106,7 @@ class Explored:
             "epochs": config.epochs,
             "gated": self.model.has_gates,
             "samples": self.model.prior.has_density,
-            "denoises": hasattr(self.trained, "denoise"),
+            "denoises": self.trained.has_denoiser,
             "likelihood": str(self.trained.likelihood),
         }
 

@@ -218,6 +218,8 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
     evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    if evaluation.denoiser is not None:
+        folder.keep_denoiser(evaluation.denoiser)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis(evaluation.diagnosis.as_json())
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
@@ -338,5 +340,8 @@ def fit(
 
 def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     """A model in memory with the units of the data that it is trained on."""
-    config, checksum = prepared.config, prepared.dataset.sha256
-    return TrainedModel(training.model.eval(), config, prepared.data, training.history, checksum)
+    train, checksum = prepared.dataset.train, prepared.dataset.sha256
+    trained = TrainedModel(
+        training.model.eval(), prepared.config, prepared.data, training.history, checksum
+    )
+    return trained.with_clean(train.images)

@@ -5,7 +5,8 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
+from sparsevae.evaluation.denoising import ROWS, Denoiser, can_denoise
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
@@ -46,6 +48,7 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
+        clean: raw training rows that :meth:`denoise` learns from; they are never saved.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class TrainedModel:
     history: list[Row] = field(default_factory=list)
     data_sha256: str = ""
     path: Path | None = None
+    clean: Array | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
@@ -76,7 +80,9 @@ class TrainedModel:
         """For pickles and copies: the weights, from which the network is made again."""
         weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
         where = str(next(self.model.parameters()).device)
-        return {**vars(self), "model": (self.model.shape, weights, where)}
+        if self.has_denoiser:
+            _ = self.denoiser  # learned before the rows are left out
+        return {**vars(self), "model": (self.model.shape, weights, where), "clean": None}
 
     def __setstate__(self, state: Row) -> None:
         shape, weights, where = state["model"]
@@ -200,6 +206,104 @@ class TrainedModel:
             x = observed.sample() if noise else observed.mean
         return self._raw(x.cpu().numpy(), own_type)
 
+    @property
+    def has_denoiser(self) -> bool:
+        """Whether :meth:`denoise` has what it needs."""
+        if not can_denoise(self.model):
+            return False
+        kept = self.path is not None and RunFolder(self.path).denoiser is not None
+        return kept or self.clean is not None or "denoiser" in vars(self)
+
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        """What is known of the residuals of noisy rows, from the run folder or from clean rows.
+
+        Raises:
+            ConfigurationError: neither is there, or the rows are counts.
+        """
+        if not can_denoise(self.model):
+            raise ConfigurationError(
+                f"Noise can be removed from measurements and grey levels, and {self.name} is of "
+                f"counts (likelihood {self.likelihood!r})."
+            )
+        if self.clean is not None:
+            return Denoiser.learned(self.model, self.scaled(self.clean))
+        kept = None if self.path is None else RunFolder(self.path).denoiser
+        if kept is None:
+            raise ConfigurationError(
+                f"{self.name} keeps no residuals of noisy rows to denoise with; give clean rows "
+                "of its data: with_clean(rows), or --clean on the command line."
+            )
+        return kept
+
+    def with_clean(self, rows: Any) -> "TrainedModel":
+        """The same model, which learns from these rows what to leave out when it denoises.
+
+        Args:
+            rows: clean rows, see the class; the first 4,000 are kept.
+        """
+        return replace(self, clean=np.array(self.values(rows)[:ROWS]))
+
+    def denoise(
+        self, rows: Any, sigma: float | Sequence[float] | None = None, *, own_type: bool = True
+    ) -> Array:
+        """Noisy rows without their noise, in the data's range and units, ``(N, *shape)``.
+
+        The row that is decoded from the code of the noisy one, and its residual filtered by what
+        is known of residuals of training rows at that level of noise, see
+        :mod:`sparsevae.evaluation.denoising`. No random number is drawn.
+
+        Args:
+            rows: rows with independent normal noise on every element, see the class. For
+                values in a range, such as grey levels, noise that left the range may have been
+                cut off: that is assumed where no element lies outside.
+            sigma: its standard deviation in the data's units, one number, one a column or
+                channel, or one an element; None estimates one for all rows, each element's in
+                proportion to its scale.
+            own_type: see :meth:`decode`.
+
+        Raises:
+            ConfigurationError: a negative or infinite ``sigma`` or another number of them, or
+                the model cannot denoise.
+            DatasetError: rows of another kind.
+
+        Example:
+            >>> model = fit(np.random.default_rng(0).normal(size=(50, 4)), epochs=1)
+            >>> model.denoise([[0.3, 0.1, 2.0, -1.0]], sigma=0.5).shape
+            (1, 4)
+        """
+        denoiser, values = self.denoiser, self.values(rows)
+        clipped = self.model.family.domain == "unit" and self._inside(values)
+        scaled = None if sigma is None else self._scaled_sigma(sigma)
+        if scaled is None and len(values):
+            y = self.scaled(values[:ROWS], clip=False)
+            scaled = np.float32(denoiser.sigma(self.model, y, clipped=clipped))
+        parts = [np.empty((0, *self.model.shape), np.float32)]
+        for block in blocks(values):
+            y = self.scaled(block, clip=False)
+            parts.append(denoiser.restored(self.model, y, scaled, clipped=clipped))
+        return self._raw(np.concatenate(parts), own_type)
+
+    def _inside(self, values: Array) -> bool:
+        """Whether every element lies where scaled rows are in [0, 1]."""
+        scaled = (self.data.scaling.apply(block, clip=False) for block in blocks(values))
+        return all(block.min() >= 0 and block.max() <= 1 for block in scaled)
+
+    def _scaled_sigma(self, sigma: float | Sequence[float]) -> Floats:
+        """Standard deviations of scaled elements, shape ``(1, *shape)``."""
+        given, columns = np.asarray(sigma, np.float64), self.model.shape[0]
+        shapes = ((), (1,), (columns,), self.model.shape)
+        good = given.shape in shapes and bool((given >= 0).all())
+        if not good or not np.isfinite(given).all():
+            raise ConfigurationError(
+                f"sigma is the noise's standard deviation, one finite number from 0 on or one for "
+                f"each of {columns} columns or channels; got {sigma}."
+            )
+        _, scale = self.data.scaling.columns(1 + len(self.model.shape))
+        alone = given.shape != self.model.shape
+        wide = given.reshape(1, -1, *[1] * (len(self.model.shape) - 1)) if alone else given
+        return np.broadcast_to(wide / scale, (1, *self.model.shape)).astype(np.float32)
+
     def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
         """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
 
@@ -290,11 +394,16 @@ class TrainedModel:
             RunFolderError: the folder holds another run.
             OutputError: the folder cannot be written to.
         """
-        if self.path is not None:
-            return RunFolder(self.path).copy_to(folder).path
         target = RunFolder(folder)
+        if self.path is not None:
+            target = RunFolder(self.path).copy_to(folder)
+            if self.clean is not None:
+                target.keep_denoiser(self.denoiser)
+            return target.path
         target.start(self.config, self.data_sha256, self.model.shape, self.data)
         target.save_weights(self.model, self.history)
+        if self.has_denoiser:
+            target.keep_denoiser(self.denoiser)
         target.finish(identity(self.config, self.model, self.history))
         return target.path
 
