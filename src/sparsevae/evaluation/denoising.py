@@ -2,17 +2,18 @@
 
 A row comes as y = x + n. With f the row decoded from the code of y, element by element
 
-    x = f + b(f) + d(f)·r,    n = a(f) + e,    r ~ N(0, C),  C = VVᵀ + diag ψ,    Var e = v(f),
+    x = f + b(f) + d(f)·r,    n = a(f) + w(f)·e,    (r, e) ~ N(0, VVᵀ + Ψ)  jointly,
 
-where d·r and the noise e have the covariance c(f), since the code has seen the noise. The estimate
-is the best affine one given y,
+since the code has seen the noise: Ψ is diagonal in r and in e, and across such that the
+correlation of r and e in an element is c(f). The estimate is the best
+affine one given y, with R = d·r and E = w·e,
 
-    x̂ = f + b + (DCD + K) (DCD + 2K + N)⁻¹ (y − f − a − b),
+    x̂ = f + b + Cov(R, R + E) Cov(R + E, R + E)⁻¹ (y − f − a − b).
 
-with D, K and N diagonal. For constant a, b, c, d and v it is the Wiener filter of the residual;
-the curves say that next to nothing is missing where a decoder is sure of black or white.
+For constant a, b, d and w it is the Wiener filter of the residual; the curves say that next to
+nothing is missing where a decoder is sure of black or white.
 
-Shape legend: N rows, flat with D elements; K bins of f, R loadings.
+Shape legend: N rows, flat with D elements; K bins of f, Q loadings.
 """
 
 import math
@@ -24,11 +25,16 @@ import torch
 from torch import Tensor
 
 from sparsevae.data import corruptions
+from sparsevae.data.scaling import Domain
 from sparsevae.evaluation.passes import BATCH, batched, fixed_noise
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Floats
 
-SIGMAS = (0.1, 0.3, 0.5)  # where statistics are taken; between two of them they are mixed
+SIGMAS: Mapping[Domain, tuple[float, ...]] = {
+    "unit": (0.1, 0.3, 0.5),
+    "real": (0.1, 0.3, 0.5, 1.0, 2.0),
+}
+"""Noise with which statistics are taken; between two levels they are mixed."""
 BINS, LOADINGS = 32, 128
 ROWS, MOST_VALUES = 4000, 2**24  # of the training rows that statistics are taken from
 SEED = 20  # of their noise, which nothing is measured with
@@ -42,9 +48,9 @@ class Residuals:
     """What residuals of noisy training rows are like at one level of noise.
 
     Attributes:
-        curves: b, d², a, v and c by bin of f, shape ``(5, K)``.
-        loadings: V, shape ``(D, R)``.
-        specific: ψ, shape ``(D,)``.
+        curves: b, d, a, w and c by bin of f, shape ``(5, K)``.
+        loadings: V, of r and below it of e, shape ``(2, D, Q)``.
+        specific: Ψ of r and of e, shape ``(2, D)``.
         distance: mean of (y − f)² over rows and elements, 0-d.
     """
 
@@ -56,7 +62,7 @@ class Residuals:
 
 def can_denoise(model: Model) -> bool:
     """Whether noise that is added to a model's rows leaves rows of their kind: not of counts."""
-    return model.family.domain in ("unit", "real")
+    return model.family.domain in SIGMAS
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,15 @@ class Denoiser:
         endings = ("", CLIPPED) if model.family.domain == "unit" else ("",)
         levels = {
             f"{sigma}{ending}": _residuals(model, x, edges, sigma, clip=ending == CLIPPED)
-            for sigma in SIGMAS
+            for sigma in SIGMAS[model.family.domain]
             for ending in endings
         }
         return cls(edges, clean, levels)
+
+    @property
+    def sigmas(self) -> list[float]:
+        """The levels, ascending."""
+        return sorted({float(name.removesuffix(CLIPPED)) for name in self.levels})
 
     def restored(self, model: Model, y: Floats, sigma: Floats | float, *, clipped: bool) -> Floats:
         """Rows without their noise, as the model takes rows, shape ``(N, *shape)``.
@@ -105,9 +116,9 @@ class Denoiser:
             clipped: whether what left [0, 1] was cut off.
         """
         spread = torch.from_numpy(np.broadcast_to(np.float32(sigma), (1, *y.shape[1:])).copy())
-        variance = _flat(spread.numpy()).square()
-        level = float(variance.mean().sqrt())
-        known, share = self._at(level, clipped), variance / max(level, LEAST_VARIANCE) ** 2
+        sigmas = spread.flatten(1)
+        level = float(sigmas.square().mean().sqrt())
+        known, share = self._at(level, clipped), sigmas / max(level, LEAST_VARIANCE)
         parts = []
         for at in range(0, len(y), BATCH):
             batch = _centred(y[at : at + BATCH], spread.numpy() if clipped else None)
@@ -126,8 +137,8 @@ class Denoiser:
             clipped: whether what left [0, 1] was cut off.
         """
         seen = float((_decoded(model, y) - _flat(y)).square().mean())
-        known = [float(self.clean), *(float(self._at(s, clipped).distance) for s in SIGMAS)]
-        squares = np.square([0.0, *SIGMAS])
+        levels = (float(self._at(s, clipped).distance) for s in self.sigmas)
+        known, squares = [float(self.clean), *levels], np.square([0.0, *self.sigmas])
         steps = np.maximum.accumulate(known)
         slope = (squares[-1] - squares[-2]) / max(steps[-1] - steps[-2], LEAST_VARIANCE)
         beyond = max(0.0, seen - steps[-1]) * slope
@@ -151,31 +162,31 @@ class Denoiser:
             ValueError: something has another shape than it should.
         """
         parts, elements = tuple(field.name for field in fields(Residuals)), math.prod(shape)
-        names = {key.split("/")[0] for key in tensors if "/" in key} | {f"{s}" for s in SIGMAS}
+        names = {key.split("/")[0] for key in tensors if "/" in key} | {"0.1"}
         levels = {
             name: Residuals(*(tensors[f"{name}/{part}"].float() for part in parts))
             for name in sorted(names)
         }
         edges = tensors["edges"].float()
         for level in levels.values():
-            if level.curves.shape != (5, len(edges) + 1) or level.specific.shape != (elements,):
+            if level.curves.shape != (5, len(edges) + 1) or level.specific.shape != (2, elements):
                 raise ValueError("curves or elements")
-            if level.loadings.ndim != 2 or len(level.loadings) != elements:
+            if level.loadings.ndim != 3 or level.loadings.shape[:2] != (2, elements):
                 raise ValueError("loadings")
         return cls(edges, tensors["clean"].float(), levels)
 
     def _at(self, sigma: float, clipped: bool) -> Residuals:
         """Residuals at any level: curves between two levels, loadings of the nearest one."""
-        ending = CLIPPED if clipped and f"{SIGMAS[0]}{CLIPPED}" in self.levels else ""
-        inside = float(np.clip(sigma, SIGMAS[0], SIGMAS[-1]))
-        upper = int(np.searchsorted(SIGMAS, inside))
+        sigmas = self.sigmas
+        ending = CLIPPED if clipped and f"{sigmas[0]}{CLIPPED}" in self.levels else ""
+        inside = float(np.clip(sigma, sigmas[0], sigmas[-1]))
+        upper = int(np.searchsorted(sigmas, inside))
         lower = max(0, upper - 1)
-        low, high = (self.levels[f"{SIGMAS[place]}{ending}"] for place in (lower, upper))
-        gap = SIGMAS[upper] - SIGMAS[lower] or 1.0
-        share = (inside - SIGMAS[lower]) / gap
+        low, high = (self.levels[f"{sigmas[place]}{ending}"] for place in (lower, upper))
+        share = (inside - sigmas[lower]) / (sigmas[upper] - sigmas[lower] or 1.0)
         curves = torch.lerp(low.curves, high.curves, share)
         ratio = sigma / inside  # beyond the levels noise grows or shrinks as a whole
-        curves = curves * torch.tensor([1, 1, ratio, ratio**2, ratio**2])[:, None]
+        curves = curves * torch.tensor([1, 1, ratio, ratio, 1])[:, None]
         near = high if share > 0.5 else low
         distance = torch.lerp(low.distance, high.distance, share)
         return Residuals(curves, near.loadings, near.specific, distance)
@@ -211,7 +222,6 @@ def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bo
     distance = (_decoded(model, y) - _flat(y)).square().mean()
     y = _centred(y, np.full_like(y[:1], sigma) if clip else None)
     f = _decoded(model, y)
-    left, noise = _flat(x) - f, _flat(y) - _flat(x)
     place = torch.bucketize(f, edges).flatten()
     bins = len(edges) + 1
     count = torch.bincount(place, minlength=bins) + 1
@@ -221,39 +231,54 @@ def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bo
         total = torch.bincount(place, values.flatten().double(), bins) + values.double().mean()
         return (total / count).float()
 
-    b, a = by_bin(left), by_bin(noise)
-    left -= b[place].view_as(left)
-    noise -= a[place].view_as(noise)
-    spread, v, c = by_bin(left**2), by_bin(noise**2), by_bin(left * noise)
-    spread = spread.clamp_min(LEAST_VARIANCE)
-    r = left / spread.sqrt()[place].view_as(left)
+    def standardised(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and standard deviation by bin, and the values without both."""
+        mean = by_bin(values)
+        values = values - mean[place].view_as(values)
+        deviation = by_bin(values**2).clamp_min(LEAST_VARIANCE).sqrt()
+        return mean, deviation, values / deviation[place].view_as(values)
+
+    b, d, r = standardised(_flat(x) - f)
+    a, w, e = standardised(_flat(y) - _flat(x))
     with fixed_noise(SEED):
         _, scale, axes = torch.svd_lowrank(r, min(LOADINGS, *r.shape), niter=4)
-    loadings = axes * (scale / len(r) ** 0.5)
-    specific = (r.square().mean(0) - loadings.square().sum(1)).clamp_min(LEAST_VARIANCE)
-    return Residuals(torch.stack([b, spread, a, v, c]), loadings, specific, distance)
+    scale = (scale / len(r) ** 0.5).clamp_min(LEAST_VARIANCE)
+    of_e = e.T @ (r @ (axes / scale)) / len(r)
+    chance = (2 * math.log(e.shape[1]) / len(e)) ** 0.5  # the largest of D correlations of nothing
+    loadings = torch.stack([axes * scale, of_e.where(of_e.abs() > chance, 0.0)])
+    own = torch.stack([r, e]).square().mean(1) - loadings.square().sum(2)
+    curves = torch.stack([b, d, a, w, by_bin(r * e)])
+    return Residuals(curves, loadings, own.clamp_min(LEAST_VARIANCE), distance)
 
 
 def _estimate(y: Tensor, f: Tensor, known: Residuals, curves: Tensor, share: Tensor) -> Tensor:
-    """x̂ of a batch, ``(B, D)``.
+    """The estimate for a batch, ``(B, D)``.
 
     Args:
         y: noisy rows, ``(B, D)``.
         f: what is decoded of them, ``(B, D)``.
-        known: with V and ψ.
-        curves: b, d², a, v and c of every element, ``(5, B, D)``.
-        share: of every element's noise variance in the mean one, ``(1, D)``.
+        known: with V and Ψ.
+        curves: b, d, a, w and c of every element, ``(5, B, D)``.
+        share: of every element's σ in the level's, ``(1, D)``.
     """
-    b, spread, a, v, c = curves
-    d, specific = spread.sqrt(), spread * known.specific
-    diagonal = specific + (share * (v + 2 * c)).clamp_min(LEAST_VARIANCE)
+    b, d, a, w, c = curves
+    w = share * w
+    (of_r, of_e), (own_r, own_e) = known.loadings, known.specific
+    most = (1 - PRECISION) * (own_r * own_e).sqrt()  # more no covariance of two numbers can be
+    mixed = d * w * torch.clamp(c - (of_r * of_e).sum(1), -most, most)
+    diagonal = d**2 * own_r + w**2 * own_e + 2 * mixed
 
-    def shared(u: Tensor) -> Tensor:
-        """D·VVᵀ·D u."""
-        return d * (((d * u) @ known.loadings) @ known.loadings.T)
+    def factors(u: Tensor) -> Tensor:
+        """Vᵀ of R + E, ``(B, Q)``."""
+        return (d * u) @ of_r + (w * u) @ of_e
 
-    u = _solved(lambda p: shared(p) + diagonal * p, y - f - share.sqrt() * a - b, diagonal)
-    return f + b + shared(u) + (specific + share * c) * u
+    def covariance(u: Tensor) -> Tensor:
+        """Cov(R + E, R + E) u."""
+        of = factors(u)
+        return d * (of @ of_r.T) + w * (of @ of_e.T) + diagonal * u
+
+    u = _solved(covariance, y - f - share * a - b, diagonal)
+    return f + b + d * (factors(u) @ of_r.T) + (d**2 * own_r + mixed) * u
 
 
 def _solved(matrix: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from sparsevae.metrics.images import mse
 Images = npt.NDArray[np.floating]
 COMPONENTS = (16, 50)
 WIENER, AFFINE, CLASSES = "Wiener of components", "affine regression", "class Gaussians"
-MOST_PIXELS, MOST_IMAGES = 1024, 20_000  # of what knows second moments, D³ operations each
+MOST_PIXELS, MOST_IMAGES, MOST_CLASSES = 1024, 20_000, 50  # of what knows second moments
 REGRESSION_SEED = 21  # of the noise that the regression learns from
 
 
@@ -109,6 +109,7 @@ def denoising_rows(
     for size in COMPONENTS:
         if size < min(flat.shape):
             fits[f"PCA-{size}"] = PCA(size, svd_solver="covariance_eigh").fit(flat)
+    known = _SecondMoments(flat, labels) if flat.shape[1] <= MOST_PIXELS else None
     table: dict[str, dict[str, float]] = {}
     for column, (noisy, variance, clipped, normal) in columns.items():
         rows = {"doing nothing": noisy, "mean image": mean}
@@ -117,32 +118,41 @@ def denoising_rows(
             rows[name] = fit.inverse_transform(codes).reshape(noisy.shape)
         rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
         rows["Wiener filter 3x3"] = _wiener(noisy, variance)
-        if normal and flat.shape[1] <= MOST_PIXELS:
-            rows |= _knowing_moments(flat, labels, noisy, variance, clipped)
+        if normal and variance > 0 and known is not None:
+            rows |= known.rows(noisy, variance, clipped)
         for name, restored in rows.items():
             cut = np.clip(restored, 0, 1) if clipped else restored
             table.setdefault(name, {})[column] = mse(test, cut)
     return table
 
 
-def _knowing_moments(
-    train: Images,
-    labels: npt.NDArray[np.integer] | None,
-    noisy: Images,
-    variance: float,
-    clipped: bool,
-) -> dict[str, Images]:
-    """What second moments of clean images and the noise allow; all but the first cut to [0, 1]."""
-    y, sigma = noisy.reshape(len(noisy), -1), variance**0.5
-    some, marks = train[:MOST_IMAGES], None if labels is None else labels[:MOST_IMAGES]
-    seen = corruptions.gaussian(some, sigma, REGRESSION_SEED, clipped)
-    rows = {
-        WIENER: denoisers.wiener_of_components(some, y, variance),
-        AFFINE: denoisers.affine_regression(some, seen, y).clip(0, 1),
-    }
-    if marks is not None:
-        rows[CLASSES] = denoisers.class_gaussians(some, marks, y, variance).clip(0, 1)
-    return {name: restored.reshape(noisy.shape) for name, restored in rows.items()}
+class _SecondMoments:
+    """Estimates from second moments of clean images and the noise.
+
+    Args:
+        train: flat images, shape ``(N, D)``; the first 20,000 are used.
+        labels: class of each, where there are classes.
+    """
+
+    def __init__(self, train: Images, labels: npt.NDArray[np.integer] | None) -> None:
+        self.train = train[:MOST_IMAGES]
+        self.all = denoisers.moments(self.train)
+        marks = None if labels is None else labels[:MOST_IMAGES]
+        names = () if marks is None else np.unique(marks)[:MOST_CLASSES]
+        self.classes = [denoisers.moments(self.train[marks == name]) for name in names]
+
+    def rows(self, noisy: Images, variance: float, clipped: bool) -> dict[str, Images]:
+        """Restored images by name; all but the first are cut to [0, 1]."""
+        y, sigma = noisy.reshape(len(noisy), -1), variance**0.5
+        seen = corruptions.gaussian(self.train, sigma, REGRESSION_SEED, clipped)
+        restored = {
+            WIENER: denoisers.wiener_of_components(self.all, y, variance),
+            AFFINE: denoisers.affine_regression(self.train, seen, y).clip(0, 1),
+        }
+        if self.classes:
+            estimate = denoisers.class_gaussians(self.classes, y, variance)
+            restored[CLASSES] = estimate.clip(0, 1)
+        return {name: images.reshape(noisy.shape) for name, images in restored.items()}
 
 
 def _wiener(noisy: Images, noise_variance: float) -> Images:

@@ -3,6 +3,9 @@
 Shape legend: N training rows and M noisy rows, flat with D elements.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,17 +13,63 @@ Flat = npt.NDArray[np.floating]
 RIDGE = 1e-3  # of the mean variance, so that elements that never vary have a weight
 
 
-def wiener_of_components(train: Flat, noisy: Flat, variance: float) -> Flat:
+class Moments(NamedTuple):
+    """Of rows: how many, their mean, and variances along principal axes.
+
+    Attributes:
+        count: N.
+        mean: shape ``(D,)``.
+        variances: shape ``(D,)``.
+        axes: the axes as columns, shape ``(D, D)``.
+    """
+
+    count: int
+    mean: Flat
+    variances: Flat
+    axes: Flat
+
+
+def moments(rows: Flat) -> Moments:
+    """The moments of rows of shape ``(N, D)``."""
+    mean = rows.mean(0)
+    centred = rows - mean
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(rows))
+    return Moments(len(rows), mean, variances.clip(0), axes)
+
+
+def wiener_of_components(known: Moments, noisy: Flat, variance: float) -> Flat:
     """The best affine estimate for a normal distribution: μ + Σ (Σ + σ²I)⁻¹ (y − μ), ``(M, D)``.
 
     Args:
-        train: clean rows, whose mean and covariance are taken, ``(N, D)``.
+        known: of clean rows.
         noisy: rows to restore, ``(M, D)``.
-        variance: σ² of the noise.
+        variance: σ² of the noise, above 0.
     """
-    mean, values, axes = _moments(train)
-    share = values / (values + variance) if variance > 0 else np.ones_like(values)
-    return mean + ((noisy - mean) @ axes * share) @ axes.T
+    share = known.variances / (known.variances + variance)
+    return known.mean + ((noisy - known.mean) @ known.axes * share) @ known.axes.T
+
+
+def class_gaussians(classes: Sequence[Moments], noisy: Flat, variance: float) -> Flat:
+    """The mean of x given y where every class is normal, ``(M, D)``.
+
+    Args:
+        classes: moments of the clean rows of each.
+        noisy: rows to restore, ``(M, D)``.
+        variance: σ² of the noise, above 0.
+    """
+    scores = []
+    for known in classes:
+        along, spread = (noisy - known.mean) @ known.axes, known.variances + variance
+        squares = (along**2 / spread).sum(1)
+        scores.append(np.log(known.count) - 0.5 * (squares + np.log(spread).sum()))
+    weights = np.exp(np.array(scores) - np.max(scores, 0))
+    weights /= weights.sum(0)
+    restored = np.zeros_like(noisy)
+    for known, weight in zip(classes, weights, strict=True):
+        likely = weight > RIDGE * np.finfo(np.float32).eps
+        estimate = wiener_of_components(known, noisy[likely], variance)
+        restored[likely] += weight[likely, None] * estimate
+    return restored
 
 
 def affine_regression(train: Flat, noisy_train: Flat, noisy: Flat) -> Flat:
@@ -37,36 +86,3 @@ def affine_regression(train: Flat, noisy_train: Flat, noisy: Flat) -> Flat:
     gram[np.diag_indices(len(gram))] += RIDGE * np.trace(gram) / len(gram)
     weights = np.linalg.solve(gram, centred.T @ (train - mean))
     return np.asarray(mean + (noisy - noisy_mean) @ weights)
-
-
-def class_gaussians(
-    train: Flat, labels: npt.NDArray[np.integer], noisy: Flat, variance: float
-) -> Flat:
-    """The mean of x given y where every class is normal: the mixture's best estimate, ``(M, D)``.
-
-    Args:
-        train: clean rows, ``(N, D)``.
-        labels: class of each, ``(N,)``.
-        noisy: rows to restore, ``(M, D)``.
-        variance: σ² of the noise, above 0.
-    """
-    names, counts = np.unique(labels, return_counts=True)
-    scores, estimates = np.empty((len(names), len(noisy))), []
-    for place, (name, count) in enumerate(zip(names, counts, strict=True)):
-        mean, values, axes = _moments(train[labels == name])
-        along = (noisy - mean) @ axes
-        spread = values + variance
-        likelihood = -0.5 * ((along**2 / spread).sum(1) + np.log(spread).sum())
-        scores[place] = np.log(count) + likelihood
-        estimates.append(mean + (along * (values / spread)) @ axes.T)
-    weights = np.exp(scores - scores.max(0))
-    weights /= weights.sum(0)
-    return np.asarray(sum(w[:, None] * e for w, e in zip(weights, estimates, strict=True)))
-
-
-def _moments(rows: Flat) -> tuple[Flat, Flat, Flat]:
-    """Mean ``(D,)``, variances along principal axes ``(D,)`` and those axes ``(D, D)``."""
-    mean = rows.mean(0)
-    centred = rows - mean
-    values, axes = np.linalg.eigh(centred.T @ centred / len(rows))
-    return mean, values.clip(0), axes
