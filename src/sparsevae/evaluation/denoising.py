@@ -35,6 +35,7 @@ SIGMAS: Mapping[Domain, tuple[float, ...]] = {
     "real": (0.1, 0.3, 0.5, 1.0, 2.0),
 }
 """Noise with which statistics are taken; between two levels they are mixed."""
+MIDDLE = 0.3  # the level of which all models have statistics
 BINS, LOADINGS = 32, 128
 ROWS, MOST_VALUES = 4000, 2**24  # of the training rows that statistics are taken from
 SEED = 20  # of their noise, which nothing is measured with
@@ -174,6 +175,23 @@ class Denoiser:
             if level.loadings.ndim != 3 or level.loadings.shape[:2] != (2, elements):
                 raise ValueError("loadings")
         return cls(edges, tensors["clean"].float(), levels)
+
+    def small(self, loadings: int) -> dict[str, Floats]:
+        """Arrays for noise as it comes: curves of all levels, the middle level's first loadings.
+
+        Args:
+            loadings: how many; what the others say of an element becomes its own.
+        """
+        levels = [self.levels[f"{sigma}"] for sigma in self.sigmas]
+        middle = self.levels[f"{MIDDLE}"]
+        kept, left = middle.loadings[:, :, :loadings], middle.loadings[:, :, loadings:]
+        halves = (part.numpy().astype(np.float16) for part in kept)
+        return {
+            "edges": self.edges.numpy(),
+            "curves": torch.stack([level.curves for level in levels]).numpy(),
+            **dict(zip(("residual", "noise"), halves, strict=True)),
+            "own": (middle.specific + left.square().sum(2)).numpy(),
+        }
 
     def _at(self, sigma: float, clipped: bool) -> Residuals:
         """Residuals at any level: curves between two levels, loadings of the nearest one."""

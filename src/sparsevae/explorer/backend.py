@@ -36,6 +36,7 @@ from sparsevae.storage.arrays import Array, Floats
 MOST_ROWS = 1000  # test rows that a served page holds
 EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
 MOST_STAND_INS = 500
+LOADINGS_IN_PAGE = 64  # of residuals, where the page denoises without a server
 
 
 @dataclass(eq=False)
@@ -113,6 +114,20 @@ class Explored:
     def message(self, rows: Rows) -> bytes:
         """Everything about the model that the page keeps, see :mod:`.packing`."""
         return packed(self.facts(), self.arrays(rows))
+
+    def denoiser_message(self) -> bytes:
+        """What ``page/denoiser.js`` needs, with few loadings of one level, see :mod:`.packing`."""
+        small = self.trained.denoiser.small(LOADINGS_IN_PAGE)
+        shift, scale = self.data.scaling.columns(1 + len(self.shape))
+        elements = {
+            name: np.broadcast_to(part, (1, *self.shape)).reshape(-1).astype(np.float32)
+            for name, part in (("shift", shift), ("scale", scale))
+        }
+        facts = {
+            "levels": self.trained.denoiser.sigmas,
+            "unit": self.model.family.domain == "unit",
+        }
+        return packed(facts, {**small, **elements})
 
     def arrays(self, rows: Rows) -> dict[str, Array]:
         """Gates, slabs, ends of every axis, costs, class means and the prior."""

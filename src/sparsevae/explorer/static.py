@@ -44,6 +44,8 @@ def write_static(paths: Sequence[Path], out: Path) -> Path:
         blocks[run.key] = gzip.compress(run.message(study.rows), 9, mtime=0)
         for name, content in browser_programs(run, study.rows.values).items():
             blocks[f"{run.key}-{name}"] = gzip.compress(content, 9, mtime=0)
+        if run.trained.has_denoiser:
+            blocks[f"{run.key}-denoiser"] = gzip.compress(run.denoiser_message(), 9, mtime=0)
     write_text(out, single_page(blocks))
     return out
 
