@@ -136,7 +136,7 @@ def test_noise_may_differ_by_element(model, digits):
     assert error(restored[:, :, 14:], test[:, :, 14:]) < 1e-3
     whole = model.denoise(noisy(test), SIGMA * GREY, own_type=False)
     upper, of_whole = (error(x[:, :, :14], test[:, :, :14]) for x in (restored, whole))
-    assert upper < 1.2 * of_whole
+    assert upper < 1.3 * of_whole
 
 
 def test_what_was_learned_goes_along_and_clean_rows_do_not(model, digits, tmp_path):

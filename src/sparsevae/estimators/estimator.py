@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
+from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
@@ -46,7 +47,7 @@ class Settings(Checked):
     verbose: bool
 
 
-class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(Denoising, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -238,30 +239,6 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_is_fitted(self)
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         return self._own_layout(self.trained_.decode(codes, own_type=False))
-
-    def denoise(self, X: Any, sigma: Any = None) -> Floats:
-        """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
-            Rows like those of ``fit``, with independent normal noise on every element.
-        sigma : float or array-like of shape (D,) or (C,), default=None
-            Standard deviation of the noise in the data's units; None estimates it.
-
-        Returns:
-        -------
-        rows : float32 array of shape (N, D), (N, H, W) or (N, C, H, W)
-            In the units of the data.
-
-        Raises:
-        ------
-        ConfigurationError
-            The data are counts, or sigma is no standard deviation.
-        """
-        check_is_fitted(self)
-        rows = read(self, X, reset=False)
-        return self._own_layout(self.trained_.denoise(rows, sigma, own_type=False))
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.

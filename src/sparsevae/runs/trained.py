@@ -19,11 +19,11 @@ from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
-from sparsevae.evaluation.denoising import ROWS, Denoiser, can_denoise
+from sparsevae.evaluation.denoising import Denoiser
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.runs import bundled
+from sparsevae.runs import bundled, noise
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array
 from sparsevae.runs.weights import build_model
@@ -209,10 +209,7 @@ class TrainedModel:
     @property
     def has_denoiser(self) -> bool:
         """Whether :meth:`denoise` has what it needs."""
-        if not can_denoise(self.model):
-            return False
-        kept = self.path is not None and RunFolder(self.path).denoiser is not None
-        return kept or self.clean is not None or "denoiser" in vars(self)
+        return noise.has_denoiser(self)
 
     @cached_property
     def denoiser(self) -> Denoiser:
@@ -221,20 +218,7 @@ class TrainedModel:
         Raises:
             ConfigurationError: neither is there, or the rows are counts.
         """
-        if not can_denoise(self.model):
-            raise ConfigurationError(
-                f"Noise can be removed from measurements and grey levels, and {self.name} is of "
-                f"counts (likelihood {self.likelihood!r})."
-            )
-        if self.clean is not None:
-            return Denoiser.learned(self.model, self.scaled(self.clean))
-        kept = None if self.path is None else RunFolder(self.path).denoiser
-        if kept is None:
-            raise ConfigurationError(
-                f"{self.name} keeps no residuals of noisy rows to denoise with; give clean rows "
-                "of its data: with_clean(rows), or --clean on the command line."
-            )
-        return kept
+        return noise.denoiser_of(self)
 
     def with_clean(self, rows: Any) -> "TrainedModel":
         """The same model, which learns from these rows what to leave out when it denoises.
@@ -242,7 +226,7 @@ class TrainedModel:
         Args:
             rows: clean rows, see the class; the first 4,000 are kept.
         """
-        return replace(self, clean=np.array(self.values(rows)[:ROWS]))
+        return replace(self, clean=np.array(self.values(rows)[: noise.ROWS]))
 
     def denoise(
         self, rows: Any, sigma: float | Sequence[float] | None = None, *, own_type: bool = True
@@ -272,37 +256,7 @@ class TrainedModel:
             >>> model.denoise([[0.3, 0.1, 2.0, -1.0]], sigma=0.5).shape
             (1, 4)
         """
-        denoiser, values = self.denoiser, self.values(rows)
-        clipped = self.model.family.domain == "unit" and self._inside(values)
-        scaled = None if sigma is None else self._scaled_sigma(sigma)
-        if scaled is None and len(values):
-            y = self.scaled(values[:ROWS], clip=False)
-            scaled = np.float32(denoiser.sigma(self.model, y, clipped=clipped))
-        parts = [np.empty((0, *self.model.shape), np.float32)]
-        for block in blocks(values):
-            y = self.scaled(block, clip=False)
-            parts.append(denoiser.restored(self.model, y, scaled, clipped=clipped))
-        return self._raw(np.concatenate(parts), own_type)
-
-    def _inside(self, values: Array) -> bool:
-        """Whether every element lies where scaled rows are in [0, 1]."""
-        scaled = (self.data.scaling.apply(block, clip=False) for block in blocks(values))
-        return all(block.min() >= 0 and block.max() <= 1 for block in scaled)
-
-    def _scaled_sigma(self, sigma: float | Sequence[float]) -> Floats:
-        """Standard deviations of scaled elements, shape ``(1, *shape)``."""
-        given, columns = np.asarray(sigma, np.float64), self.model.shape[0]
-        shapes = ((), (1,), (columns,), self.model.shape)
-        good = given.shape in shapes and bool((given >= 0).all())
-        if not good or not np.isfinite(given).all():
-            raise ConfigurationError(
-                f"sigma is the noise's standard deviation, one finite number from 0 on or one for "
-                f"each of {columns} columns or channels; got {sigma}."
-            )
-        _, scale = self.data.scaling.columns(1 + len(self.model.shape))
-        alone = given.shape != self.model.shape
-        wide = given.reshape(1, -1, *[1] * (len(self.model.shape) - 1)) if alone else given
-        return np.broadcast_to(wide / scale, (1, *self.model.shape)).astype(np.float32)
+        return self._raw(noise.denoised(self, rows, sigma), own_type)
 
     def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
         """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
