@@ -12,6 +12,7 @@ import numpy as np
 from sparsevae import data
 from sparsevae.data import Dataset, Raw
 from sparsevae.errors import SparseVAEError
+from sparsevae.metrics.bounds import solver
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import checksum, held_out
 from sparsevae.storage.arrays import Array, Floats
@@ -148,4 +149,4 @@ def _principal(scaled: Array) -> Array:
     from sklearn.decomposition import PCA
 
     count = min(MOST_COMPONENTS, scaled.shape[1], len(scaled) - 1)
-    return np.asarray(PCA(count, svd_solver="covariance_eigh").fit(scaled).components_)
+    return np.asarray(PCA(count, **solver(scaled)).fit(scaled).components_)
