@@ -94,9 +94,11 @@ def fit(
     )
     for note in prepared.notes:
         typer.echo(note)
-    train(prepared, RunFolder(out), device)
+    pictures = train(prepared, RunFolder(out), device)
     run = RunFolder(out)
-    for figure in drawn(run):
+    for note in run.diagnosis.get("notes", ()):
+        typer.echo(note)
+    for figure in pictures:
         typer.echo(f"Picture: {figure}")
     typer.echo(f"Run: {out}")
     for sign in run.diagnosis.get("findings", ()):
@@ -104,15 +106,22 @@ def fit(
             typer.echo(f"Alarm: {sign['sentence']}")
 
 
-def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
-    """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.bars import following
-    from sparsevae.runs.train import train_prepared
+def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
+    """Train a run, draw its pictures, show how far it is; one that is finished is left as it is.
 
-    config, was_finished = prepared.config, run.finished
+    Returns:
+        The pictures.
+    """
+    from sparsevae.cli.bars import following
+    from sparsevae.runs.cost import estimate
+    from sparsevae.runs.train import train_prepared, work_of
+
+    config, dataset, was_finished = prepared.config, prepared.dataset, run.finished
+    if not was_finished:
+        typer.echo(estimate(config, dataset, device).sentence)
     with following() as listener:
         if not was_finished:
-            listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
+            listener.begin({config.name: work_of(config, dataset)})
         try:
             train_prepared(
                 prepared,
@@ -127,6 +136,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
             listener.say(f"{run.path} is finished already.")
         else:
             listener.finished(config.name, run.metrics)
+        return drawn(run)
 
 
 def drawn(run: "RunFolder") -> list[Path]:
@@ -250,15 +260,19 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
+    from sparsevae.cli.bars import working
     from sparsevae.runs.codes import check_place
     from sparsevae.storage.files import write_json
 
     trained = load(run, device)
     if out is not None:
         check_place(out, (".json",))
-    row = trained.evaluate(
-        read_for(trained, path, labels=labels, array=array, channels=channels)
-    ).metrics
+    rows = read_for(trained, path, labels=labels, array=array, channels=channels)
+    with working("measuring") as share:
+        found = trained.evaluate(rows, progress=share)
+    row = found.metrics
+    for note in found.notes:
+        typer.echo(note)
     for name, value in row.items():
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")

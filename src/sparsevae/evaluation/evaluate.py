@@ -179,7 +179,9 @@ def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
         with meter.part("diagnostics"):
             row |= _columns(one, "diagnostics")
             diagnosis = examine(one)
-    return Evaluation(row, arrays, diagnosis, left_out(one, row))
+    notes = left_out(one, row)
+    meter.finish()
+    return Evaluation(row, arrays, diagnosis, notes)
 
 
 def _columns(one: Pass, group: str) -> Row:

@@ -12,13 +12,14 @@ from sparsevae.evaluation import limits
 Report = Callable[[float], None]
 
 # Seconds on one core of 2024, for the shares of a bar; none of them decides a number.
-HALF = 4e-8  # an element of a row encoded or decoded
+HALF = 1.2e-8  # an element of a row encoded or decoded
 TRAINED = 3e-7  # an element of a row in one training step
-COMPARED = 6e-8  # an element of an image in a structural similarity
+STARTED = 100  # elements that a row counts for beside its own: what a step costs in any case
+COMPARED = 3.5e-8  # an element of an image in a structural similarity
 FITTED = 2e-7  # a number of a code times a class in a linear probe, all strengths and seeds
 NEIGHBOUR = 2e-8  # a labelled row for a scored one
 CLUSTERED = 4e-6  # a row times a cluster in k-means
-ALWAYS = 0.3  # of every part: imports, arrays
+ALWAYS = 0.1  # of every part: imports, arrays
 DAMAGED = 20  # times that rows of images are restored
 NOISY = 10  # times that rows of a table are
 DRAWS, BOUNDED = 500, 1000
@@ -63,6 +64,7 @@ def costs(extent: Extent) -> dict[str, float]:
     scored = limits.rows_scored(min(n, BOUNDED), extent.elements, DRAWS)
     ablated = limits.rows_ablated(min(n, 1000), extent.elements, extent.latents)
     classes = min(extent.classes, limits.CLASSES)
+    taught = extent.images and 0 < limits.LEAST_OF_CLASS * extent.classes <= extent.training
     learned = classes * sum(size for size in SIZES if size <= extent.training)
     near = sum(10 * size * min(n, 10_000) / 2 for size in SIZES if size <= n / 2)
     similar = COMPARED * extent.elements if extent.images else 0.0
@@ -72,10 +74,10 @@ def costs(extent: Extent) -> dict[str, float]:
         "bound": DRAWS * scored * half,
         "quality": (DAMAGED if extent.images else NOISY) * n * (2 * half + similar),
         "ablation": 0.5 * ablated * extent.latents * half,
-        "classifier": 3 * half * min(10 * extent.training, 120_000) if classes else 0.0,
+        "classifier": 3 * half * min(10 * extent.training, 120_000) if taught else 0.0,
         "probes": 2 * (FITTED * learned * extent.latents + NEIGHBOUR * near)
         + CLUSTERED * min(n, 2000) * classes,
-        "geometry": 2 * half * (1089 + 33 * min(classes**2 / 2, limits.PAIRS)) if classes else 0.0,
+        "geometry": 2 * half * (1089 + 33 * min(classes**2 / 2, limits.PAIRS)) if taught else 0.0,
         "pictures": half * (1000 + 15 * extent.latents),
         "diagnostics": 10 * min(n, 1000) * half,
     }
@@ -89,7 +91,7 @@ def images_worth(extent: Extent) -> int:
         >>> images_worth(Extent(10_000, 60_000, 784, 64, 10, True)) > 10_000
         True
     """
-    return max(1, round(sum(costs(extent).values()) / (TRAINED * extent.elements)))
+    return max(1, round(sum(costs(extent).values()) / (TRAINED * (extent.elements + STARTED))))
 
 
 class Meter:
@@ -122,6 +124,10 @@ class Meter:
     def tick(self, share: float) -> None:
         """So much of the part at work is done."""
         self._tell(self.done + share * self.inside[-1])
+
+    def finish(self) -> None:
+        """All is done, and what was not entered is not missed."""
+        self._tell(self.total)
 
     def _tell(self, seconds: float) -> None:
         share = min(1.0, seconds / self.total) if self.total else 0.0

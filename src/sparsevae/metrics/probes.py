@@ -31,8 +31,8 @@ def neighbour_accuracies(codes: Floats, labels: Labels, size: int) -> Floats | N
     """Accuracy of the 5 nearest neighbours, Euclidean, on random halves of the images.
 
     For each of 10 seeds the images are shuffled; the first ``size`` of one half are labelled, and
-    every image of the other half, up to 5,000 of them, takes the class that most of its 5 nearest labelled images have
-    (of classes with as many, the first).
+    every image of the other half, up to 5,000 of them, takes the class that most of its 5 nearest
+    labelled images have (of classes with as many, the first).
 
     Source: the protocol of Vafaii, Galor & Yates 2024, "Poisson variational autoencoder".
 

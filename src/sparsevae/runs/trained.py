@@ -254,7 +254,12 @@ class TrainedModel:
         return np.asarray(np.concatenate(parts) - volume, np.float32)
 
     def evaluate(
-        self, rows: Any, labels: Any = None, *, groups: Iterable[str] = ALL_GROUPS
+        self,
+        rows: Any,
+        labels: Any = None,
+        *,
+        groups: Iterable[str] = ALL_GROUPS,
+        progress: Callable[[float], None] | None = None,
     ) -> Evaluation:
         """Measure the model on rows, as much as is asked for.
 
@@ -262,6 +267,7 @@ class TrainedModel:
             rows: see the class; their mean row is what a collapsed decoder would print.
             labels: one a row, where what needs classes is wanted.
             groups: of :data:`sparsevae.evaluation.ALL_GROUPS`.
+            progress: called with the share of the work that is done, from 0 to 1.
 
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
@@ -276,6 +282,7 @@ class TrainedModel:
             train=own,
             groups=groups,
             scaling=self.data.scaling,
+            progress=progress,
         )
 
     def save(self, folder: Path | str) -> Path:
