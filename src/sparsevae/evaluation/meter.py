@@ -71,7 +71,7 @@ def costs(extent: Extent) -> dict[str, float]:
     parts = {
         "codes": 3 * n * half,
         "decoded": n * half,
-        "bound": DRAWS * scored * half,
+        "bound": DRAWS * scored * half * (2 if extent.images else 1),
         "quality": (DAMAGED if extent.images else NOISY) * n * (2 * half + similar),
         "ablation": 0.5 * ablated * extent.latents * half,
         "classifier": 3 * half * min(10 * extent.training, 120_000) if taught else 0.0,

@@ -3,10 +3,11 @@
 Two kinds of paths are walked. *Between classes*: the straight line between the mean codes of
 two classes, 32 steps: every two of up to 25 classes, 300 pairs of more. *Grid*: the 33 rows and
 33 columns of the plane of the two dimensions that the decoder needs most, which are the picture's,
-the other dimensions as in the picture. An axis runs evenly from the lowest to the highest value of the picture's axis; the picture's first
-column of a gated dimension, the gate switched off, is the value 0 and lies among them. So every
-model's paths have equally many steps of equal size in its own code, from one end of what it uses
-to the other, and the step from "off" to "on" is not longer than any other.
+the other dimensions as in the picture. An axis runs evenly from the lowest to the highest value of
+the picture's axis; the picture's first column of a gated dimension, the gate switched off, is the
+value 0 and lies among them. So every model's paths have equally many steps of equal size in its
+own code, from one end of what it uses to the other, and the step from "off" to "on" is not longer
+than any other.
 
 Images are compared by the features of a classifier of the data, see
 :mod:`sparsevae.evaluation.classifier`, whose scale is the spread of the training images. It tells
