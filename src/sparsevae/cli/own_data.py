@@ -24,6 +24,9 @@ Columns = Annotated[str | None, typer.Option(help="A table's columns, such as wi
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
 Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
+Size = Annotated[
+    int | None, typer.Option(help="Photographs of any size: scale, cut out so many pixels.")
+]
 Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
@@ -50,6 +53,8 @@ def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
     ending = Path(path).suffix.lower()
     if trained.data.columns and ending in (".csv", ".tsv", ".parquet"):
         options["columns"] = list(trained.data.columns)
+    if trained.data.size is not None and Path(path).is_dir():
+        options["size"] = trained.data.size
     return read(path, fewest=1, **options)
 
 
@@ -70,6 +75,7 @@ def fit(
     labels: Labels = None,
     array: Member = None,
     channels: Channels = None,
+    size: Size = None,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
@@ -80,7 +86,7 @@ def fit(
 
     loop.device(device)
     prepared = prepare(
-        read(path, channels, columns=names(columns), labels=labels, array=array),
+        read(path, channels, columns=names(columns), labels=labels, array=array, size=size),
         test_fraction=test_fraction,
         model=model,
         latents=latents,

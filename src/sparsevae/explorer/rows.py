@@ -72,7 +72,7 @@ def dataset_of(run: RunFolder) -> Dataset | None:
 def _own(run: RunFolder) -> Dataset | None:
     """Data of the user's own, read again from where they were; the checksum says if it is they."""
     kept, fraction = run.data, run.data.test_fraction or 0.0
-    for raw in _readings(kept.source, kept.columns):
+    for raw in _readings(kept.source, kept.columns, kept.size):
         if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
         train, test = held_out(raw, fraction)
@@ -88,7 +88,7 @@ def _own(run: RunFolder) -> Dataset | None:
     return None
 
 
-def _readings(source: str, columns: tuple[str, ...]) -> Iterator[Raw]:
+def _readings(source: str, columns: tuple[str, ...], size: int | None) -> Iterator[Raw]:
     """The file with each of its other columns as the labels, for a run does not keep which."""
     if not Path(source).exists():
         return
@@ -100,7 +100,7 @@ def _readings(source: str, columns: tuple[str, ...]) -> Iterator[Raw]:
     for name in names:
         try:
             label = None if name is None else name.strip('"')
-            yield data.read(source, columns=columns or None, labels=label)
+            yield data.read(source, columns=columns or None, labels=label, size=size)
         except SparseVAEError:
             continue
 
