@@ -57,8 +57,8 @@ def test_photographs_of_many_sizes_are_scaled_and_their_middle_cut_out(tmp_path)
     assert raw.values.shape == (3, 3, 10, 10)
     assert raw.size == 10
     assert "3 of 3 images were brought to 10 x 10 pixels." in raw.notes
-    assert (raw.values[0, :, :, :4] == 200).all()  # the middle: left and right stay halves
-    assert (raw.values[0, :, :, 6:] == 0).all()
+    assert (raw.values[0, :, :, :3] == 200).all()  # the middle was cut out
+    assert (raw.values[0, :, :, 7:] == 0).all()
 
 
 def test_images_that_have_the_size_stay_as_they_are(tmp_path):

@@ -23,7 +23,8 @@ ABLATED = 2**28  # numbers that are decoded without a dimension
 LEARNED = 120_000 * 784  # numbers of the images that a classifier sees in all
 FEWEST = 100  # rows that are taken however large they are
 CLASSES = 100  # classes that columns about classes are of
-LEAST_OF_CLASS = 5  # rows of a class that is one of more than that
+COUNTED = 2  # rows of a class that is one of more than that
+TAUGHT = 5  # training rows of a class, on average, from which a classifier learns
 PAIRS = 300  # of classes between which paths are walked
 SEED = 0  # of every sample
 
@@ -93,14 +94,14 @@ class Counted:
 def counted(labels: Labels) -> Counted | None:
     """All rows; or of more than 100 classes those of the 100 that have most rows.
 
-    Of classes with as many rows a fixed sample is taken. With so many classes one needs five rows
+    Of classes with as many rows a fixed sample is taken. With so many classes one needs two rows
     to count; None where there are no two such.
 
     Args:
         labels: class of every row, shape ``(N,)``.
 
     Example:
-        >>> counted(np.arange(1000) % 500) is None
+        >>> counted(np.arange(1000)) is None
         True
         >>> len(counted(np.arange(3000) % 500).classes)
         100
@@ -110,7 +111,7 @@ def counted(labels: Labels) -> Counted | None:
         return Counted(np.arange(len(labels)), labels, classes, True)
     order = shuffled(len(classes), SEED)
     chosen = order[np.argsort(-counts[order], kind="stable")][:CLASSES]
-    chosen = np.sort(chosen[counts[chosen] >= LEAST_OF_CLASS])
+    chosen = np.sort(chosen[counts[chosen] >= COUNTED])
     if len(chosen) < 2:
         return None
     places = np.flatnonzero(np.isin(labels, classes[chosen]))

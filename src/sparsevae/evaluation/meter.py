@@ -64,7 +64,7 @@ def costs(extent: Extent) -> dict[str, float]:
     scored = limits.rows_scored(min(n, BOUNDED), extent.elements, DRAWS)
     ablated = limits.rows_ablated(min(n, 1000), extent.elements, extent.latents)
     classes = min(extent.classes, limits.CLASSES)
-    taught = extent.images and 0 < limits.LEAST_OF_CLASS * extent.classes <= extent.training
+    taught = extent.images and 0 < limits.TAUGHT * extent.classes <= extent.training
     learned = classes * sum(size for size in SIZES if size <= extent.training)
     near = sum(10 * size * min(n, 10_000) / 2 for size in SIZES if size <= n / 2)
     similar = COMPARED * extent.elements if extent.images else 0.0

@@ -18,7 +18,7 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.classifier import Classifier, classifier
 from sparsevae.evaluation.factors import factor_columns
-from sparsevae.evaluation.limits import LEAST_OF_CLASS, Counted, counted, rows_held, sample
+from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sample
 from sparsevae.evaluation.meter import Extent, Meter
 from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_image, measure
 from sparsevae.metrics import bounds, images, sparsity
@@ -208,7 +208,7 @@ class Pass:
         """
         if self.train is None or self.train.labels is None:
             return None
-        if len(self.train) < LEAST_OF_CLASS * self.classes:
+        if len(self.train) < TAUGHT * self.classes:
             return None
         with self.meter.part("classifier"):
             ticks = self.meter.tick

@@ -1,6 +1,6 @@
 """How much of the data the other columns are of, and what was left out, in words."""
 
-from sparsevae.evaluation.limits import CLASSES, LEAST_OF_CLASS, class_pairs
+from sparsevae.evaluation.limits import CLASSES, COUNTED, TAUGHT, class_pairs
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.metrics import keys
 from sparsevae.metrics.probes import too_few
@@ -40,7 +40,7 @@ def left_out(one: Pass, row: Row) -> tuple[str, ...]:
     if counted is None:
         notes.append(
             f"What needs classes was left out: of {one.classes:,} no two have "
-            f"{LEAST_OF_CLASS} rows among the {rows:,} that were measured."
+            f"{COUNTED} rows among the {rows:,} that were measured."
         )
     elif not counted.whole:
         notes.append(
@@ -53,7 +53,7 @@ def left_out(one: Pass, row: Row) -> tuple[str, ...]:
         notes.append(
             "Distances and paths of images, which a classifier measures, were left out: "
             f"{one.classes:,} classes have {len(one.train):,} rows to train on, fewer than "
-            f"{LEAST_OF_CLASS} each."
+            f"{TAUGHT} each."
         )
     if counted is not None and keys.probe(PROBE_SIZES[0]) in row:
         sizes = [size for size in PROBE_SIZES if too_few(counted.labels, size)]
