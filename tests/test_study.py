@@ -24,6 +24,7 @@ from sparsevae.errors import (
     OutputError,
     RunFolderError,
 )
+from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.metrics.table import METRICS
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import study
@@ -40,7 +41,8 @@ SMALL = {
     "batch_size": 50,
     "limit": 400,
 }
-WORK = 4 * 400 + study.EVALUATION * 400  # images of a run: trained on, and measured
+MEASURING = images_worth(Extent.of(400, 400, (1, 28, 28), 2, 10))
+WORK = 4 * 400 + MEASURING  # images of a run: trained on, and measured
 # A shell starts what runs in its background with interrupts ignored, and children inherit that.
 LISTENING = (
     "import signal; from sparsevae.cli import main; "
@@ -451,7 +453,7 @@ def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
         reuse=[finished[0]],
         listener=study.Listener(begin=pending.append),
     )
-    assert pending == [{"mnist-5k-ae-2-seed0": 400 + study.EVALUATION * 400}]
+    assert pending == [{"mnist-5k-ae-2-seed0": 400 + MEASURING}]
 
 
 def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finished, tmp_path):

@@ -1,5 +1,6 @@
 """Commands about data of one's own: fit a model to them, and use a run on them."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -183,7 +184,9 @@ def decode(
     from sparsevae.runs.codes import read_codes
 
     trained = load(run, device, out)
-    rows = trained.decode(read_codes(codes, trained.model.latents), own_type=not floats)
+    model = trained.model
+    dense = read_codes(codes, model.latents, math.prod(model.shape))
+    rows = trained.decode(dense, own_type=not floats)
     keep_rows(out, rows, trained)
 
 

@@ -223,7 +223,7 @@ def heat_map(
         digits: write the numbers into the cells, with so many decimals.
     """
     finite = values[np.isfinite(values)]
-    bound = max(float(np.abs(finite).max(initial=0.0)), 1e-6) if centred else 1.0
+    bound = (float(np.abs(finite).max(initial=0.0)) or 1.0) if centred else 1.0
     low, name = (-bound, "RdBu_r") if centred else (0.0, "Blues")
     ax.imshow(values, aspect="auto", cmap=name, vmin=low, vmax=bound)
     ax.set_facecolor(RULE)
