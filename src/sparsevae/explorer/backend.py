@@ -3,6 +3,7 @@
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U components of a prior.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ import torch
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
+from sparsevae.evaluation.limits import rows_held
 from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
 from sparsevae.explorer.rows import (
@@ -150,7 +152,7 @@ class Study:
 
     Args:
         paths: folders of studies and of runs.
-        most_rows: test rows that are shown.
+        most_rows: test rows that are shown; fewer where a page has no room for large ones.
 
     Raises:
         RunFolderError: no finished run with weights, or runs of different data.
@@ -166,7 +168,8 @@ class Study:
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)
-        self.rows = rows_for(first, dataset, most_rows)
+        shown = rows_held(most_rows, math.prod(first.shape), first.latents)
+        self.rows = rows_for(first, dataset, shown)
         self.components: Components = components(
             dataset, self.rows, first.data.low, first.data.high
         )
