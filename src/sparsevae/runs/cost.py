@@ -1,5 +1,6 @@
 """What a run will cost, before it starts: a few steps of a model of the same size are timed."""
 
+import math
 import resource
 import sys
 import time
@@ -13,7 +14,7 @@ from sparsevae.models.schedules import from_json
 from sparsevae.runs.train import RESIDENT, Training, measuring_worth, rows_of
 from sparsevae.training import loop
 from sparsevae.training.config import RunConfig
-from sparsevae.training.step import TERMS, EagerStep
+from sparsevae.training.step import TERMS, EagerStep, Rows
 
 PATIENCE = 1.0  # seconds that are spent on it, besides the first step
 MOST_STEPS = 20
@@ -83,7 +84,7 @@ def estimate(config: RunConfig, dataset: Dataset, device: str = "auto") -> Cost:
     return Cost(steps, step, measuring, memory(config, dataset))
 
 
-def step_seconds(training: Training, images: object) -> float:
+def step_seconds(training: Training, images: Rows) -> float:
     """Seconds that a step takes, the first one left out; the model is trained by it."""
     model, config = training.model, training.config
     where = next(model.parameters()).device
@@ -105,7 +106,7 @@ def step_seconds(training: Training, images: object) -> float:
 
 def memory(config: RunConfig, dataset: Dataset) -> int:
     """Bytes that the process will take at most: what it takes now, the rows and measuring."""
-    size, elements = dataset.train.images.size, dataset.train.images[:1].size
+    size, elements = dataset.train.images.size, math.prod(dataset.shape)
     scaled = FLOAT * size if dataset.train.scaling is not None else 0
     held = rows_held(len(dataset.test), elements, config.latents) * elements
     batch = min(AT_ONCE, 1000 * elements) * MAPS

@@ -228,8 +228,7 @@ def keep_numbers(
         share: called with the share of the work that is done.
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
-    settings = {"classifier_file": kept, "progress": share}
-    evaluation = evaluate_dataset(model, in_memory(dataset), **settings)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)

@@ -115,7 +115,7 @@ def pixels(image: Image.Image, like: Look, where: str) -> Array:
     image = image.convert("L" if like.kind == "grey" else "RGB")
     if (image.height, image.width) != (like.rows, like.columns):
         size = (like.columns, like.rows)
-        image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)  # type: ignore[assignment]
+        image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
     levels = np.array(image)
     return levels[None] if like.kind == "grey" else np.moveaxis(levels, 2, 0)
 
