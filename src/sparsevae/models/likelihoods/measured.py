@@ -39,6 +39,11 @@ class Gaussian(Likelihood):
         standard = (value - self.loc) / self.scale
         return -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
 
+    def divergence_from_first(self) -> Tensor:
+        """Σ log σ/σ₀ + (σ₀² + (μ₀ − μ)²)/(2σ²) − ½, nats, shape ``(B,)``."""
+        widths = 0.5 * ((self.scale[:1] / self.scale) ** 2 - 1)
+        return super().divergence_from_first() + widths.flatten(1).sum(1)
+
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """μ + σε, shape ``sample_shape + (B, C, H, W)``."""
         shape = self._extended_shape(sample_shape)
