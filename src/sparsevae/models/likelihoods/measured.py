@@ -102,6 +102,10 @@ class DiagonalGaussian(SharedGaussian):
     """N(μ, σ²) with μ from the decoder and a trained σ of its own for every element.
 
     It is factor analysis with a decoder in place of the loadings.
+
+    Args:
+        raw: μ and r, stacked along axis 1.
+        floor: the smallest σ > 0, in units of the scaled data.
     """
 
     trained = "element"
