@@ -27,9 +27,10 @@ EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
 FEWER = {
-    "study": ("--epochs", "1", "--limit", "300", "--seeds", "0"),
+    "study": ("--epochs", "1", "--limit", "300", "--seeds", "0", "--latents", "4"),
     "fit": ("--epochs", "1"),
 }  # appended, so that they outdo the line's own options
+ONE_MODEL = ("--models", "vsc")  # of a study that brings no model of its own
 DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}
 SECONDS = 600  # for one command, on a machine that does other things too
 unhurried = pytest.mark.timeout(3 * SECONDS)
@@ -65,7 +66,9 @@ def commands(text):
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line.removeprefix("$ "), comments=True)
         if words and words[0] == "sparsevae":
-            yield [*words[1:], *FEWER.get(words[1] if len(words) > 1 else "", ())]
+            verb = words[1] if len(words) > 1 else ""
+            one = ONE_MODEL if verb == "study" and "--plugin" not in words else ()
+            yield [*words[1:], *FEWER.get(verb, ()), *one]
 
 
 def run(arguments, cwd):
@@ -156,4 +159,4 @@ def test_blocks_are_found_and_made_small():
     )
     first, second = blocks(text)
     assert (first.language, first.text, first.line) == ("python", "x = 1", 2)
-    assert list(commands(second.text)) == [["study", "a.yaml", "--epochs", "9", *FEWER["study"]]]
+    assert list(commands(second.text)) == [["study", "a.yaml", "--epochs", "9", *FEWER["study"], *ONE_MODEL]]
