@@ -159,4 +159,6 @@ def test_blocks_are_found_and_made_small():
     )
     first, second = blocks(text)
     assert (first.language, first.text, first.line) == ("python", "x = 1", 2)
-    assert list(commands(second.text)) == [["study", "a.yaml", "--epochs", "9", *FEWER["study"], *ONE_MODEL]]
+    assert list(commands(second.text)) == [
+        ["study", "a.yaml", "--epochs", "9", *FEWER["study"], *ONE_MODEL]
+    ]
