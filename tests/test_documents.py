@@ -27,7 +27,7 @@ EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
 FEWER = {
-    "study": ("--epochs", "1", "--limit", "300", "--seeds", "0", "--latents", "4"),
+    "study": ("--epochs", "1", "--limit", "200", "--seeds", "0", "--latents", "4"),
     "fit": ("--epochs", "1"),
 }  # appended, so that they outdo the line's own options
 ONE_MODEL = ("--models", "vsc")  # of a study that brings no model of its own
