@@ -2,9 +2,9 @@
 
 A document is read from top to bottom in one empty folder: its ``python`` blocks share their
 names, and of its ``console``, ``bash`` and ``sh`` blocks the lines that call ``sparsevae`` run
-through the real command line. Whatever trains is given few epochs, images and seeds (``FEWER``); a
-Python block must be small by itself. A block right after ``<!-- not run: reason -->`` is only
-read.
+through the command line's entry. Whatever trains is given few epochs, images and seeds
+(``FEWER``); a Python block must be small by itself. A block right after
+``<!-- not run: reason -->`` is only read.
 """
 
 import os
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from sparsevae.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -87,6 +89,18 @@ def run(arguments, cwd):
     return result.stdout
 
 
+def command(arguments, cwd):
+    """Run a command as it is typed; what starts no workers in this process, to save its start."""
+    if arguments[0] == "study":
+        run([COMMAND, *arguments], cwd)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["sparsevae", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code, arguments
+
+
 def names_of(paths):
     return [path.relative_to(ROOT).as_posix() for path in paths]
 
@@ -114,7 +128,7 @@ def test_a_document_runs(path, tmp_path, monkeypatch):
             exec(compile(padded, path, "exec"), shared)
         else:
             for arguments in commands(block.text):
-                run([COMMAND, *arguments], tmp_path)
+                command(arguments, tmp_path)
 
 
 @unhurried
