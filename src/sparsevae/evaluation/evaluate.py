@@ -120,7 +120,12 @@ def evaluate(
         ConfigurationError: an unknown group.
 
     Example:
-        >>> row = evaluate(model, x, groups=("sparsity",)).metrics  # doctest: +SKIP
+        >>> import numpy as np
+        >>> from sparsevae.models import build
+        >>> network = build("vsc", (5,), 3, widths=(4,), arguments={}).eval()
+        >>> x = np.random.default_rng(0).random((20, 5), np.float32)
+        >>> round(evaluate(network, x, groups=("sparsity",)).metrics["active_per_image"]) <= 3
+        True
     """
     if scaling is None and x.dtype == "uint8":
         scaling = GREY

@@ -72,7 +72,9 @@ def dataset_of(run: RunFolder) -> Dataset | None:
 def _own(run: RunFolder) -> Dataset | None:
     """Data of the user's own, read again from where they were; the checksum says if it is they."""
     kept, fraction = run.data, run.data.test_fraction or 0.0
-    for raw in _readings(kept.source, kept.columns, kept.size):
+    beside = run.path.absolute().parent / kept.source  # the path may be relative to another folder
+    source = next((str(path) for path in (Path(kept.source), beside) if path.exists()), "")
+    for raw in _readings(source, kept.columns, kept.size) if source else ():
         if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
         train, test = held_out(raw, fraction)
@@ -90,8 +92,6 @@ def _own(run: RunFolder) -> Dataset | None:
 
 def _readings(source: str, columns: tuple[str, ...], size: int | None) -> Iterator[Raw]:
     """The file with each of its other columns as the labels, for a run does not keep which."""
-    if not Path(source).exists():
-        return
     names: list[str | None] = [None]
     if columns:
         with Path(source).open(encoding="utf-8", errors="replace") as file:

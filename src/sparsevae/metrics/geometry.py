@@ -128,6 +128,9 @@ def activation_variation(class_means: Floats) -> float | None:
 def activation_level(codes: Floats) -> float | None:
     """Mean |code| over the entries that are not 0, in units of the code; None without any.
 
+    Args:
+        codes: shape ``(N, J)``.
+
     Example:
         >>> activation_level(np.array([[0.0, -2.0], [4.0, 0.0]]))
         3.0

@@ -352,6 +352,11 @@ def fit(
         ConfigurationError: a setting is unknown or out of its range.
         DatasetError: the rows are not what can be trained on.
         RunFolderError: ``out`` belongs to another run.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(60, 4))
+        >>> fit(rows, latents=3, epochs=1, device="cpu").encode(rows).shape
+        (60, 3)
     """
     where = loop.device(device)
     prepared = prepare(

@@ -46,6 +46,22 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> trained, rows = TrainedModel.load("mnist-vsc-64"), np.zeros((2, 28, 28), np.uint8)
+        >>> codes = trained.encode(rows)
+        >>> codes.shape, trained.decode(codes).shape, trained.sample(3).shape
+        ((2, 64), (2, 1, 28, 28), (3, 1, 28, 28))
+        >>> trained.reconstruct(rows).dtype, trained.log_likelihood(rows, samples=10).shape
+        (dtype('uint8'), (2,))
+        >>> trained.evaluate(rows, groups=("sparsity",)).metrics["active_per_image"] < 64
+        True
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = trained.save(f"{folder}/copy")
+        ...     files = trained.export(f"{folder}/programs", "torch")
+        >>> [path.name for path in files][-1]
+        'export.json'
     """
 
     model: Model
