@@ -36,7 +36,7 @@ SIGMAS: Mapping[Domain, tuple[float, ...]] = {
 }
 """Noise with which statistics are taken; between two levels they are mixed."""
 MIDDLE = 0.3  # the level of which all models have statistics
-BINS, LOADINGS = 32, 128
+BINS, LOADINGS, MOST_LOADED = 32, 128, 2**18  # numbers of all loadings
 ROWS, MOST_VALUES = 4000, 2**24  # of the training rows that statistics are taken from
 SEED = 20  # of their noise, which nothing is measured with
 STEPS, PRECISION = 60, 1e-3  # of conjugate gradients, and the remainder that ends them
@@ -259,7 +259,8 @@ def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bo
     b, d, r = standardised(_flat(x) - f)
     a, w, e = standardised(_flat(y) - _flat(x))
     with fixed_noise(SEED):
-        _, scale, axes = torch.svd_lowrank(r, min(LOADINGS, *r.shape), niter=4)
+        count = min(LOADINGS, max(1, MOST_LOADED // r.shape[1]), *r.shape)
+        _, scale, axes = torch.svd_lowrank(r, count, niter=4)
     scale = (scale / len(r) ** 0.5).clamp_min(LEAST_VARIANCE)
     of_e = e.T @ (r @ (axes / scale)) / len(r)
     chance = (2 * math.log(e.shape[1]) / len(e)) ** 0.5  # the largest of D correlations of nothing
