@@ -20,7 +20,10 @@ ROWS = (
     "PCA-50",
     "median filter 3x3",
     "Wiener filter 3x3",
+    "Wiener of components",
+    "affine regression",
 )
+NORMAL = ROWS[-2:]  # rows that know the noise to be normal, and how wide it is
 
 
 @pytest.fixture(scope="module")

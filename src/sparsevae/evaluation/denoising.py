@@ -259,8 +259,8 @@ def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bo
     b, d, r = standardised(_flat(x) - f)
     a, w, e = standardised(_flat(y) - _flat(x))
     with fixed_noise(SEED):
-        count = min(LOADINGS, max(1, MOST_LOADED // r.shape[1]), *r.shape)
-        _, scale, axes = torch.svd_lowrank(r, count, niter=4)
+        most = min(LOADINGS, max(1, MOST_LOADED // r.shape[1]), *r.shape)
+        _, scale, axes = torch.svd_lowrank(r, most, niter=4)
     scale = (scale / len(r) ** 0.5).clamp_min(LEAST_VARIANCE)
     of_e = e.T @ (r @ (axes / scale)) / len(r)
     chance = (2 * math.log(e.shape[1]) / len(e)) ** 0.5  # the largest of D correlations of nothing
