@@ -237,7 +237,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self)
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
-        return self._own_layout(self.trained_.decode(codes, own_type=False))
+        return self._own_layout(self.trained_.decode(codes, own_type=self._is_table))
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.
@@ -288,7 +288,29 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self)
         seed, noise = _seed(random_state), observation_noise
-        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=False))
+        own = self._is_table
+        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=own))
+
+    def impute(self, X: Any) -> Any:
+        """Rows with their gaps filled by what the model expects there.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (N, D)
+            Rows like those of ``fit``, NaN or None at gaps.
+
+        Returns:
+        -------
+        rows : like X
+            All that was there is as it was.
+
+        Raises:
+        ------
+        DatasetError
+            The rows of ``fit`` had no gaps, and nothing but numbers.
+        """
+        check_is_fitted(self)
+        return self.trained_.impute(read(self, X, reset=False))
 
     @property
     def model_(self) -> Model:
@@ -332,6 +354,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -358,7 +381,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if given.target_active and "target_active" in row(given.model).accepts():
             arguments.setdefault("target_active", given.target_active)
         columns = tuple(getattr(self, "feature_names_in_", ()))
-        raw = raw_rows(rows, columns=columns, channels="first", fewest=1)
+        raw = raw_rows(rows, names=columns, channels="first", fewest=1)
         prepared = prepare(
             raw,
             test_fraction=0,
@@ -388,8 +411,15 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
 
-    def _own_layout(self, rows: Floats) -> Floats:
+    @property
+    def _is_table(self) -> bool:
+        """Whether rows were a table with gaps, or with more than numbers."""
+        return self.trained_.data.table is not None
+
+    def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""
+        if self._is_table:
+            return rows
         return rows.reshape(len(rows), *self.shape_)
 
 

@@ -109,6 +109,8 @@ class Pass:
         """Nats a row by which a density of raw rows lies below that of the model's rows."""
         if self.scaling is None or not self.model.family.continuous:
             return 0.0
+        if self.model.family.reading == "gaps":
+            return float(self.scaling.log_volumes(self.x).mean())
         return self.scaling.log_volume(self.model.shape)
 
     @property

@@ -29,12 +29,14 @@ def squared_errors(images: Images, others: Images) -> Images:
 
 
 def mse(images: Images, others: Images) -> float:
-    """Mean squared error per pixel over all images.
+    """Mean squared error per pixel over all images; places that are NaN do not count.
 
     Example:
         >>> mse(np.zeros((2, 1, 2, 2)), np.full((2, 1, 2, 2), 0.5))
         0.25
     """
+    if np.isnan(images[:]).any():
+        return float(np.nanmean((images.astype(np.float64) - others) ** 2))
     return float(squared_errors(images, others).mean())
 
 
@@ -148,8 +150,9 @@ def frechet_distance(features: Images, others: Images) -> float | None:
 
 
 def pixel_variance(images: Images) -> float:
-    """Variance over images of each pixel, averaged over pixels."""
-    return float(images.astype(np.float64).var(0).mean())
+    """Variance over images of each pixel, averaged over pixels; NaN do not count."""
+    each = images.astype(np.float64)
+    return float((np.nanvar(each, 0) if np.isnan(each).any() else each.var(0)).mean())
 
 
 def variance_share(restored: Images, images: Images) -> float:
@@ -160,5 +163,8 @@ def variance_share(restored: Images, images: Images) -> float:
         >>> variance_share(ramp / 2, ramp)
         0.25
     """
+    gaps = np.isnan(images)
+    if gaps.any():
+        restored = np.where(gaps, np.nan, restored)
     own = pixel_variance(images)
     return pixel_variance(restored) / own if own > 0 else 1.0

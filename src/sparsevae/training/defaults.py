@@ -46,7 +46,7 @@ def settle(
     model: str = "vsc",
     latents: int = 16,
     likelihood: Named = "auto",
-    scaling: Kind | Literal["auto"] = "auto",
+    scaling: Kind | Literal["auto"] | Scaling = "auto",
     widths: Sequence[int] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -63,7 +63,8 @@ def settle(
         model: a row of the table of models.
         latents: J.
         likelihood: of the table of likelihoods; "auto" looks at the values.
-        scaling: "auto" brings the rows to where the likelihood is defined.
+        scaling: "auto" brings the rows to where the likelihood is defined; one that is fitted
+            already is taken as it is.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
         epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
         batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
@@ -79,7 +80,10 @@ def settle(
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
     domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
-    kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    if scaling == "auto":
+        scaling = scalings.choose(domain, scalings.values_of(rows))
+    if not isinstance(scaling, Scaling):
+        scaling = scalings.fit_scaling(scaling, rows)
     study = StudyConfig.checked(
         {
             "models": (model,),
@@ -101,7 +105,7 @@ def settle(
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
-    return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
+    return Settled(config, likelihood, reason, scaling)
 
 
 def enough_epochs(rows: int, batch_size: int) -> int:

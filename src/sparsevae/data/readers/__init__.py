@@ -21,7 +21,9 @@ from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
 from sparsevae.data.readers.tables import read_parquet, read_text
-from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.data.readers.mixed import read_mixed
+from sparsevae.data.schema import Schema
+from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 
 __all__ = ["Raw", "read"]
 
@@ -29,6 +31,8 @@ IDX_NAME = re.compile(r".*[.-](idx\d?|ubyte)(-ubyte)?(\.gz)?", re.IGNORECASE)
 OPTIONS = {
     "array": ("npz",),
     "columns": ("table", "hub"),
+    "drop": ("table",),
+    "schema": ("table",),
     "labels": ("array", "npz", "table", "hub"),
     "channels": ("array", "npz"),
 }
@@ -46,6 +50,9 @@ def read(
     channels: Channels | None = None,
     memory: int | None = None,
     fewest: int = FEWEST_ROWS,
+    drop: Sequence[str] | None = None,
+    schema: Schema | None = None,
+    numbers: bool = False,
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
@@ -54,16 +61,21 @@ def read(
     Args:
         path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images,
             or `hf:NAME` for a data set of the Hugging Face Hub.
-        columns: Names of a table's values, in the order wanted; by default all but the labels.
-        labels: Name of a table's column, or of an array in .npz, with labels; with .npy and IDX
+        columns: Names of a table's values, in the order wanted, or patterns such as "x*"; by
+            default all but the labels.
+        labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels; with .npy and IDX
             the path of a second such file.
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
         memory: Bytes that values may take in memory; by default a quarter of what is free.
         fewest: Rows that are needed: two to learn from, one where nothing is learned.
+        drop: Names or patterns of a table's columns that are left out.
+        schema: What a table's columns are; found from their values when None.
+        numbers: Whether a table must hold finite numbers alone.
 
     Returns:
-        Rows of finite real numbers, see :class:`sparsevae.data.Raw`.
+        Rows of finite real numbers, see :class:`sparsevae.data.Raw`; of a table with text, dates
+        or gaps the elements of its schema.
 
     Raises:
         DatasetError: If the data cannot be read, or are not what can be trained on.
@@ -71,7 +83,9 @@ def read(
     """
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
+    drop = [drop] if isinstance(drop, str) else drop
     given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
+    given |= {"drop": drop, "schema": schema}
     for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
@@ -79,7 +93,16 @@ def read(
             )
     room = allowance(memory)
     try:
-        parsed = _parsed(where, kind, columns, labels, array, room)
+        if schema is None:
+            try:
+                parsed = _parsed(where, kind, columns, labels, array, room, drop or ())
+                return checked(parsed, where, channels, fewest)
+            except NoNumbersError:
+                if kind != "table" or numbers:
+                    raise
+        place = Path(where).expanduser()
+        parsed = read_mixed(place, columns, labels, room, drop or (), schema)
+        return checked(parsed, where, channels, fewest)
     except OSError as error:
         reason = error.strerror or str(error).split("\n")[0][:200]
         raise DatasetError(f"cannot read {where}: {reason}.") from error
@@ -87,7 +110,6 @@ def read(
         raise DatasetError(
             f"{where} does not fit into memory; give a smaller `memory`."
         ) from error
-    return checked(parsed, where, channels, fewest)
 
 
 def _kind(where: str) -> str:
@@ -114,6 +136,7 @@ def _parsed(
     labels: str | None,
     array: str | None,
     memory: int,
+    drop: Sequence[str],
 ) -> Parsed:
     path = Path(where).expanduser()
     match kind:
@@ -125,7 +148,7 @@ def _parsed(
             return read_npz(path, array, labels, memory)
         case "table":
             read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
-            return read_table(path, columns, labels, memory)
+            return read_table(path, columns, labels, memory, drop)
     values = read_array(path, memory)
     if labels is None:
         return Parsed(values)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data.dataset import Labels
-from sparsevae.errors import DatasetError
+from sparsevae.data.schema import Schema
+from sparsevae.errors import DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array, blocks
 
 Channels = Literal["first", "last"]
@@ -36,6 +37,8 @@ class Parsed:
         columns: Names of a table's columns; empty where the file has none.
         notes: Sentences about choices that the file left open.
         channels: Which axis of images holds the channels, where the reader knows.
+        schema: What the columns of a table are, where they are more than numbers; values are
+            its elements, NaN at gaps.
     """
 
     values: Array
@@ -44,6 +47,7 @@ class Parsed:
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     channels: Channels | None = None
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,8 @@ class Raw:
         source: What was read.
         notes: Sentences about what was chosen where the file left it open, and about columns
             that carry nothing.
+        schema: What the columns of a table are, where they are more than numbers; `values` and
+            `columns` are its elements, NaN at gaps.
     """
 
     values: Array
@@ -68,6 +74,7 @@ class Raw:
     sha256: str
     source: str
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
 
 
 def checked(
@@ -99,7 +106,8 @@ def checked(
         )
     names = parsed.columns or tuple(f"x{place}" for place in range(values.shape[1]))
     columns = names if values.ndim == 2 else ()
-    sha256, constant = _look_through(values, parsed.labels, columns, source)
+    gaps = parsed.schema is not None
+    sha256, constant = _look_through(values, parsed.labels, columns, source, gaps)
     return Raw(
         values=values,
         labels=parsed.labels,
@@ -108,6 +116,7 @@ def checked(
         sha256=sha256,
         source=source,
         notes=(*parsed.notes, *notes, *_about(constant, columns, parsed)),
+        schema=parsed.schema,
     )
 
 
@@ -176,7 +185,7 @@ def _numbers(values: Array, source: str) -> Array:
 
 
 def _look_through(
-    values: Array, labels: Labels | None, columns: tuple[str, ...], source: str
+    values: Array, labels: Labels | None, columns: tuple[str, ...], source: str, gaps: bool
 ) -> tuple[str, npt.NDArray[np.bool_]]:
     """The checksum, and which columns (of images: whether all pixels) are constant."""
     digest, first = hashlib.sha256(), np.array(values[:1])
@@ -184,7 +193,7 @@ def _look_through(
         first = first[(0,) * first.ndim]
     constant, start = np.ones(len(columns) or 1, dtype=bool), 0
     for block in blocks(values):
-        if block.dtype.kind == "f":
+        if block.dtype.kind == "f" and not gaps:
             _check_finite(block, start, columns, source)
         differs = (block != first).any(axis=0)
         constant &= ~(differs if columns else differs.any())
@@ -208,7 +217,7 @@ def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: st
         also = f", and so are places in {listed(others)}" if others else ""
     else:
         place = f"image {start + row + 1}, channel, row and column {[p + 1 for p in rest]}"
-    raise DatasetError(
+    raise NoNumbersError(
         f"{source}: {place} (counted from 1) is {block[(row, *rest)]}{also}; only numbers up to "
         "3.4e38 can be trained on, so fill such places, or leave the row or column out."
     )

@@ -9,6 +9,7 @@ from sparsevae.models.likelihoods.measured import (
     Poisson,
     SharedGaussian,
 )
+from sparsevae.models.likelihoods.mixed import Mixed
 from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, register
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 
@@ -20,6 +21,7 @@ __all__ = [
     "GreyBernoulli",
     "LearnedGaussian",
     "Likelihood",
+    "Mixed",
     "Named",
     "Poisson",
     "SharedGaussian",
