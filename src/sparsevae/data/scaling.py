@@ -13,6 +13,7 @@ import numpy as np
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.storage.arrays import Array, Floats, Rows, blocks
+from sparsevae.storage.sparse import is_sparse, stored
 
 Kind = Literal["none", "grey", "minmax", "standard"]
 Domain = Literal["unit", "real", "counts"]
@@ -43,6 +44,8 @@ class Values:
 
 def values_of(x: Rows) -> Values:
     """Look through all values of an array, shape ``(N, ...)``, finite numbers or NaN at gaps."""
+    if is_sparse(x):
+        x = stored(x)
     low = min(float(np.fmin.reduce(block, None)) for block in blocks(x))
     high = max(float(np.fmax.reduce(block, None)) for block in blocks(x))
     whole = x.dtype.kind != "f" or all(bool((b == np.floor(b)).all()) for b in blocks(x))

@@ -6,6 +6,7 @@ Shape legend: N rows, of shape (D,) or (C, H, W).
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -34,6 +35,11 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
         if reset:
             estimator.shape_ = X.shape[1:]
         return X
+    if sparse.issparse(X):
+        rows = validate_data(estimator, X, reset=reset, accept_sparse="csr")
+        if reset:
+            estimator.shape_ = rows.shape[1:]
+        return rows
     dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
     if dimensions in IMAGE_DIMENSIONS:
         rows = check_array(X, allow_nd=True, estimator=estimator)

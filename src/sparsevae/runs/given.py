@@ -17,6 +17,7 @@ from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import parsed_frame
 from sparsevae.data.readers.raw import Channels, Parsed, checked
+from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array, blocks
@@ -30,11 +31,12 @@ def nameless(count: int) -> tuple[str, ...]:
     return tuple(f"x{place}" for place in range(count))
 
 
-def named_array(rows: Any) -> tuple[Array, tuple[str, ...]]:
+def named_array(rows: Any) -> tuple[Any, tuple[str, ...]]:
     """Rows as an array of numbers that is not copied where that can be, and names of columns.
 
     Args:
-        rows: an array, a data frame, a tensor or what a reader of files gives.
+        rows: an array, a data frame, a tensor, a sparse matrix, an AnnData object or what a
+            reader of files gives. What is sparse becomes dense block by block.
 
     Returns:
         Shape ``(N, ...)``, and the names where the columns have some.
@@ -47,6 +49,11 @@ def named_array(rows: Any) -> tuple[Array, tuple[str, ...]]:
         return rows.values, rows.columns if named else ()
     if isinstance(rows, Tensor):
         rows = rows.detach().cpu().numpy()
+    if is_annotated(rows):
+        parsed = from_annotated(rows, None)
+        return parsed.values, parsed.columns
+    if is_matrix(rows):
+        return sparse_rows(rows, "The sparse matrix"), ()
     given = getattr(rows, "columns", ())
     columns = tuple(given) if all(isinstance(name, str) for name in given) else ()
     values = rows if hasattr(rows, "dtype") and hasattr(rows, "shape") else np.asarray(rows)
@@ -73,7 +80,7 @@ def raw_rows(
     A warning names the columns of a data frame that cannot be used.
 
     Args:
-        rows: an array, a data frame or a tensor.
+        rows: an array, a data frame, a tensor, a sparse matrix or an AnnData object.
         labels: one label a row, whole numbers or text, or the name of a data frame's column; None
             without.
         names: of columns, in place of those of a data frame.
@@ -89,7 +96,10 @@ def raw_rows(
     if isinstance(rows, Raw):
         return rows
     chosen = columns is not None or bool(drop) or isinstance(labels, str)
-    if len(rows) == 0:
+    if is_annotated(rows):
+        parsed = from_annotated(rows, labels if isinstance(labels, str) else None)
+        return checked(parsed, SOURCE, None, fewest)
+    if (rows.shape[0] if is_matrix(rows) else len(rows)) == 0:
         raise DatasetError("There are no images or rows to learn from; give at least two.")
     if is_frame(rows) and (chosen or not is_plain(rows)):
         options: dict[str, Any] = {"columns": columns, "drop": drop}

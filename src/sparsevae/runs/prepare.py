@@ -25,6 +25,7 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs.given import nameless
 from sparsevae.storage.arrays import Rows, Selection, blocks
+from sparsevae.storage.sparse import is_sparse
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.defaults import Settled, settle
 
@@ -79,7 +80,8 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
     _check_domain(raw.values, settled)
     labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
     own = Split(training, labels[0], settled.scaling)
-    held = Split(raw.values[test], labels[1], settled.scaling) if len(test) else own
+    kept = Selection(raw.values, test) if is_sparse(raw.values) else raw.values[test]
+    held = Split(kept, labels[1], settled.scaling) if len(test) else own
     sha256 = checksum(raw, settled.scaling, test_fraction)
     dataset = Dataset(name, own, held, raw.classes, sha256)
     values = values_of(training)
@@ -169,6 +171,9 @@ def checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
 
 
 def _check_domain(values: Rows, settled: Settled) -> None:
+    if is_sparse(values) and settled.scaling.kind == "none":
+        check_domain(settled.likelihood, values_of(values))
+        return
     for block in blocks(values):
         check_domain(settled.likelihood, values_of(settled.scaling.apply(block)))
 
@@ -178,7 +183,7 @@ def _notes(
 ) -> tuple[str, ...]:
     rows = f"{train:,} rows of {shape[0]} columns"
     images = f"{train:,} images of shape {shape} (channels, rows, columns)"
-    widths = ", ".join(map(str, settled.config.widths))
+    widths, named = ", ".join(map(str, settled.config.widths)), settled.likelihood
     if schema is not None:
         return (
             f"{train:,} rows of {len(schema.columns)} columns to train on, {test:,} held out.",
@@ -187,7 +192,7 @@ def _notes(
         )
     return (
         f"{images if len(shape) > 1 else rows} to train on, {test:,} held out.",
-        f"Likelihood: {settled.likelihood}. {settled.reason}",
+        f"Likelihood: {named if isinstance(named, str) else named['kind']}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
         f"Network: {'convolution' if len(shape) > 1 else 'mlp'} of widths {widths}.",
     )

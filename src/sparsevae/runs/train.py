@@ -28,6 +28,7 @@ from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
+from sparsevae.storage.sparse import is_sparse
 from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -60,12 +61,12 @@ def rows_of(split: Split) -> step.Rows:
     """What the loop draws batches from: grey levels as they are, other data scaled.
 
     Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
-    scaled batch by batch; the numbers are the same.
+    scaled batch by batch, and so are those of a sparse matrix; the numbers are the same.
     """
     images = split.images
     if split.scaling is None:
         return torch.from_numpy(images[:])
-    if 4 * images.size > RESIDENT:
+    if 4 * images.size > RESIDENT or is_sparse(images):
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
 

@@ -29,6 +29,7 @@ from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import named_array, table_values
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
+from sparsevae.storage.sparse import SparseRows
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
 
@@ -112,7 +113,9 @@ class TrainedModel:
                 raise DatasetError(
                     f"{self.name} was trained on a column {missing[0]!r} that these rows lack."
                 )
-            values = values[:, [columns.index(name) for name in self.data.columns]]
+            order = [columns.index(name) for name in self.data.columns]
+            own = values.matrix if isinstance(values, SparseRows) else values
+            values = own[:, order] if own is values else SparseRows(own[:, order])
         shape = self.model.shape
         if values.shape[1:] != shape and len(shape) == 3:
             if values.shape[1:] == shape[1:] and shape[0] == 1:

@@ -54,7 +54,7 @@ class Selection:
         indices: which of them, in this order, shape ``(M,)``.
     """
 
-    values: Array
+    values: Rows
     indices: npt.NDArray[np.int64]
 
     @property

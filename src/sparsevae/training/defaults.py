@@ -79,6 +79,7 @@ def settle(
     reason = "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
+    likelihood = likelihoods.with_total(likelihood, rows)
     domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
     if scaling == "auto":
         scaling = scalings.choose(domain, scalings.values_of(rows))

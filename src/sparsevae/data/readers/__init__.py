@@ -20,6 +20,7 @@ from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
+from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
 from sparsevae.data.readers.tables import read_parquet, read_text
 from sparsevae.data.readers.mixed import read_mixed
 from sparsevae.data.schema import Schema
@@ -33,12 +34,25 @@ OPTIONS = {
     "columns": ("table", "hub"),
     "drop": ("table",),
     "schema": ("table",),
-    "labels": ("array", "npz", "table", "hub"),
+    "labels": ("array", "npz", "table", "hub", "annotated"),
     "channels": ("array", "npz"),
 }
 """Which kinds of data each option is for; `memory` is for all."""
-KINDS = {".npy": "array", ".npz": "npz", ".csv": "table", ".tsv": "table", ".parquet": "table"}
-WHAT = {"array": "an array", "table": "a table", "folder": "a folder of images"}
+KINDS = {
+    ".npy": "array",
+    ".npz": "npz",
+    ".csv": "table",
+    ".tsv": "table",
+    ".parquet": "table",
+    ".h5ad": "annotated",
+}
+WHAT = {
+    "array": "an array",
+    "table": "a table",
+    "folder": "a folder of images",
+    "sparse": "a sparse matrix",
+    "annotated": "an AnnData file",
+}
 
 
 def read(
@@ -59,8 +73,9 @@ def read(
     A .npy file is mapped into memory, never loaded. Everything else must fit into `memory`.
 
     Args:
-        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images,
-            or `hf:NAME` for a data set of the Hugging Face Hub.
+        path: .npy, .npz (of arrays, or a sparse matrix of scipy), .csv, .tsv, .parquet, .h5ad, an
+            IDX file (perhaps .gz), a folder of images, or `hf:NAME` for a data set of the
+            Hugging Face Hub.
         columns: Names of a table's values, in the order wanted, or patterns such as "x*"; by
             default all but the labels.
         labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels; with .npy and IDX
@@ -126,7 +141,7 @@ def _kind(where: str) -> str:
             f"{where} has an ending that is not known; data end in {', '.join(KINDS)}, .idx or "
             "-ubyte (perhaps .gz), or are a folder of images."
         )
-    return known
+    return "sparse" if known == "npz" and is_scipys(place) else known
 
 
 def _parsed(
@@ -144,6 +159,10 @@ def _parsed(
             return read_hub(where, columns, labels, memory)
         case "folder":
             return read_folder(path, memory)
+        case "sparse":
+            return read_scipy(path, memory)
+        case "annotated":
+            return read_h5ad(path, labels, memory)
         case "npz":
             return read_npz(path, array, labels, memory)
         case "table":

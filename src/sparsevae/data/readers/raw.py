@@ -6,7 +6,7 @@ Shape legend: N rows; a row is D columns of a table, or C channels of H x W pixe
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from sparsevae.data.dataset import Labels
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError, NoNumbersError
-from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.arrays import Array, Rows, blocks
+from sparsevae.storage.sparse import SparseRows
 
 Channels = Literal["first", "last"]
 
@@ -41,7 +42,7 @@ class Parsed:
             its elements, NaN at gaps.
     """
 
-    values: Array
+    values: Rows
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -55,7 +56,8 @@ class Raw:
     """Data as they were found, fit to train on: rows of finite real numbers.
 
     Attributes:
-        values: (N, D) or (N, C, H, W), in the dtype of the file; perhaps a read-only memory map.
+        values: (N, D) or (N, C, H, W), in the dtype of the file; perhaps a read-only memory map,
+            or rows of a sparse matrix.
         labels: (N,) int64, the position of each row's class; None for unlabelled data.
         classes: The name of each class; sorted as numbers if all are, else as text.
         columns: The name of each column of a table; empty for images.
@@ -67,7 +69,7 @@ class Raw:
             `columns` are its elements, NaN at gaps.
     """
 
-    values: Array
+    values: Rows
     labels: Labels | None
     classes: tuple[str, ...]
     columns: tuple[str, ...]
@@ -107,7 +109,10 @@ def checked(
     names = parsed.columns or tuple(f"x{place}" for place in range(values.shape[1]))
     columns = names if values.ndim == 2 else ()
     gaps = parsed.schema is not None
-    sha256, constant = _look_through(values, parsed.labels, columns, source, gaps)
+    if isinstance(values, SparseRows):
+        sha256, constant = _look_through_stored(values, parsed.labels, source)
+    else:
+        sha256, constant = _look_through(values, parsed.labels, columns, source, gaps)
     return Raw(
         values=values,
         labels=parsed.labels,
@@ -172,10 +177,12 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name[:40]) for name in names[:LISTED]) + more
 
 
-def _numbers(values: Array, source: str) -> Array:
+def _numbers(values: Rows, source: str) -> Any:
     """The same values in a dtype that models take; truth values become 0 and 1."""
+    if isinstance(values, SparseRows):
+        return values
     if values.dtype.kind == "b":
-        return values.view(np.uint8)
+        return np.asarray(values).view(np.uint8)
     if values.dtype.kind not in "iuf":
         raise DatasetError(
             f"{source} holds values of type {str(values.dtype)[:40]}; only whole numbers, real "
@@ -202,6 +209,23 @@ def _look_through(
     if labels is not None:
         digest.update(labels.astype("<i8").data)
     return digest.hexdigest(), constant
+
+
+def _look_through_stored(
+    values: SparseRows, labels: Labels | None, source: str
+) -> tuple[str, npt.NDArray[np.bool_]]:
+    """The checksum of a sparse matrix, by what it stores, and which columns are constant."""
+    matrix, digest = values.matrix, hashlib.sha256(repr(values.shape).encode())
+    if matrix.dtype.kind == "f" and not (np.abs(matrix.data) <= LARGEST).all():
+        raise DatasetError(
+            f"{source} stores a number that is missing or not finite; leave its row or column out."
+        )
+    for part in (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)):
+        digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+    if labels is not None:
+        digest.update(labels.astype("<i8").data)
+    ends = (np.asarray(end(axis=0).todense()).ravel() for end in (matrix.min, matrix.max))
+    return digest.hexdigest(), np.equal(*ends)
 
 
 def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.models.likelihoods.counts import LibraryPoisson, NegativeBinomial
 from sparsevae.models.likelihoods.measured import (
     DiagonalGaussian,
     FixedGaussian,
@@ -31,6 +32,8 @@ LIKELIHOODS: Table[type[Likelihood]] = Table(
         "fixed-gaussian": FixedGaussian,
         "poisson": Poisson,
         "mixed": Mixed,
+        "library-poisson": LibraryPoisson,
+        "negative-binomial": NegativeBinomial,
     },
     "sparsevae.models.likelihoods.register",
 )
