@@ -157,8 +157,9 @@ class Pass:
 
     @cached_property
     def classifier(self) -> Classifier | None:
-        """The classifier of the training rows; None without labelled images."""
-        if self.train is None or self.train.labels is None:
+        """The classifier of the training rows; None without labels, or with rows that have gaps."""
+        gaps = self.model.family.reading == "gaps"
+        if self.train is None or self.train.labels is None or gaps:
             return None
         return classifier(self.train, self.classes, self.classifier_file)
 

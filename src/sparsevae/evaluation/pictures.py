@@ -141,7 +141,8 @@ def effects(model: Model, axes: Floats, base: Floats, x: Floats) -> Floats:
     low, high = batched(model.decode, codes.reshape(-1, len(base)), model).reshape(
         2, len(base), -1
     )
-    spread = np.nanstd(x, 0) if np.isnan(x).any() else x.std(0)
+    gaps = np.isnan(x)
+    spread = (np.where(gaps, mean_row(x), x) if gaps.any() else x).std(0)
     return np.asarray((high - low) / np.where(spread > 0, spread, 1), np.float32)
 
 

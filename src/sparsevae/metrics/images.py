@@ -36,7 +36,8 @@ def mse(images: Images, others: Images) -> float:
         0.25
     """
     if np.isnan(images[:]).any():
-        return float(np.nanmean((images.astype(np.float64) - others) ** 2))
+        squares = ((images.astype(np.float64) - others) ** 2)[~np.isnan(images)]
+        return float(squares.mean()) if squares.size else float("nan")
     return float(squared_errors(images, others).mean())
 
 
@@ -151,8 +152,21 @@ def frechet_distance(features: Images, others: Images) -> float | None:
 
 def pixel_variance(images: Images) -> float:
     """Variance over images of each pixel, averaged over pixels; NaN do not count."""
+    each = variances(images)
+    return float(each.mean()) if each.size else 0.0
+
+
+def variances(images: Images) -> Images:
+    """Variance over images of each pixel that is not always NaN, as it is without the others."""
     each = images.astype(np.float64)
-    return float((np.nanvar(each, 0) if np.isnan(each).any() else each.var(0)).mean())
+    there = ~np.isnan(each)
+    if there.all():
+        return np.asarray(each.var(0))
+    counts = there.sum(0)
+    each = np.where(there, each, 0.0)
+    mean = each.sum(0) / np.maximum(counts, 1)
+    squares = np.where(there, (each - mean) ** 2, 0.0)
+    return np.asarray((squares.sum(0) / np.maximum(counts, 1))[counts > 0])
 
 
 def variance_share(restored: Images, images: Images) -> float:

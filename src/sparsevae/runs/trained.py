@@ -34,6 +34,9 @@ from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
 
 
+ISO = "%Y-%m-%dT%H:%M:%S"
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A trained model with everything that its data's units need.
@@ -228,8 +231,11 @@ class TrainedModel:
         for name in table.names:
             gaps = missing(rows[name])
             if gaps.any():
-                whole[name] = rows[name].astype(object).where(~gaps, filled[name].to_numpy(object))
-                whole[name] = whole[name].infer_objects()
+                own = rows[name].astype(object)
+                new = filled[name]
+                if new.dtype.kind == "M" and rows[name].dtype.kind != "M":  # dates as text
+                    new = new.dt.strftime("%Y-%m-%d" if new.dt.normalize().eq(new).all() else ISO)
+                whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
         return whole
 
     def sample(

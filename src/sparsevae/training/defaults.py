@@ -54,6 +54,7 @@ def settle(
     recipe: str | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    steps: int = STEPS,
 ) -> Settled:
     """Fill in what is left open; rows that are held out have no say.
 
@@ -72,6 +73,7 @@ def settle(
         recipe: None takes "default" for images in [0, 1], else "any-values".
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         arguments: further arguments of the model's class.
+        steps: about how many are taken where ``epochs`` is None.
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
@@ -102,14 +104,15 @@ def settle(
     batch = study.batch_size or (own if images else max(BATCH, own))
     changes: dict[str, Any] = {"batch_size": batch}
     if epochs is None:
-        changes["epochs"] = enough_epochs(len(rows), batch)
+        changes["epochs"] = enough_epochs(len(rows), batch, steps)
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scaling)
 
 
-def enough_epochs(rows: int, batch_size: int) -> int:
-    """About :data:`STEPS` steps; more on large data, where an epoch alone takes many."""
+def enough_epochs(rows: int, batch_size: int, steps: int = STEPS) -> int:
+    """About so many steps; more on large data, where an epoch alone takes many."""
     steps_an_epoch = -(-rows // batch_size)
-    return min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // steps_an_epoch)))
+    most = MOST_EPOCHS * steps // STEPS
+    return min(most, max(LEAST_EPOCHS, -(-steps // steps_an_epoch)))
