@@ -1,6 +1,6 @@
 """Gaps filled by the model, beside scikit-learn's imputers: root mean squared error and accuracy.
 
-    python -m benchmarks impute [--seeds 3] [--tables wine,digits]
+    python benchmarks/impute.py [--seeds 3] [--tables wine,digits]
 
 A fifth of the values of a table is hidden at random. Every imputer is fitted to the table with its
 gaps and fills them; the error is over the hidden values, in standard deviations of their columns.
@@ -12,6 +12,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,13 +113,14 @@ def sklearns(imputer: Any) -> Callable[[pandas.DataFrame, int], pandas.DataFrame
             own.set_params(random_state=seed)
         filled = own.fit_transform((values - shift) / scale)
         whole = schema.decode(filled * scale + shift)
-        return frame.fillna(whole) if len(schema.names) == frame.shape[1] else whole
+        return frame.fillna(whole)
 
     return fill
 
 
 FILLERS: dict[str, Callable[[pandas.DataFrame, int], pandas.DataFrame]] = {
-    "sparsevae": model,
+    "sparsevae vsc": model,
+    "sparsevae vae": partial(model, model="vae"),
     "IterativeImputer": sklearns(IterativeImputer(max_iter=10)),
     "KNNImputer": sklearns(KNNImputer()),
     "column mean": sklearns(SimpleImputer()),
@@ -146,12 +148,12 @@ def scores(
     return float(np.sqrt(np.concatenate(squares).mean())), accuracy
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Fill gaps of every table with every imputer and print the table."""
-    parser = argparse.ArgumentParser(prog="benchmarks impute", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tables", default=",".join(TABLES))
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     loop.prepare_process()
     warnings.simplefilter("ignore")
     print("| table | imputer | RMSE | levels right | seconds |\n|---|---|---|---|---|")
@@ -173,6 +175,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])
+    main()

@@ -1,4 +1,4 @@
-"""Columns of any kind as numbers that a model takes, and back: numbers, booleans, categories, dates.
+"""Columns of any kind as numbers that a model takes, and back.
 
 A schema says what every column of a table is. Its elements are what a model sees of a row: first
 numbers and dates (days since 1970), then booleans (0 or 1), then one element a level of every

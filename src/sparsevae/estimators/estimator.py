@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
+from sparsevae.estimators.gaps import Imputing
 from sparsevae.estimators.reading import read
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
@@ -46,7 +47,7 @@ class Settings(Checked):
     verbose: bool
 
 
-class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -64,8 +65,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How many components should be on for a row, for models that hold such a target. None
         leaves the model's own, 8; at most half of the components are.
     likelihood : str or dict, default="auto"
-        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "fixed-gaussian" or
-        "poisson"; or a dict with it as "kind" and settings, such as
+        Family of p(x|z), such as "gaussian"; or a dict with it as "kind" and settings, such as
         ``{"kind": "fixed-gaussian", "scale": 0.5}``. "auto" looks at the values.
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
@@ -157,8 +157,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
-            Finite numbers.
+        X : array-like, sparse matrix or data frame of shape (N, D), (N, H, W) or (N, C, H, W)
+            Numbers; of a table gaps too, and in a data frame text, dates and booleans.
         y : ignored
             For scikit-learn's pipelines.
 
@@ -277,8 +277,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Returns:
         -------
-        rows : float32 array of shape (n_samples, D), (n_samples, H, W) or \
-                (n_samples, C, H, W)
+        rows : float32 array of shape (n_samples, ...), or a data frame
             In the units of the data.
 
         Raises:
@@ -287,30 +286,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             The model has no prior that can be drawn from.
         """
         check_is_fitted(self)
-        seed, noise = _seed(random_state), observation_noise
-        own = self._is_table
+        own, seed, noise = self._is_table, _seed(random_state), observation_noise
         return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=own))
-
-    def impute(self, X: Any) -> Any:
-        """Rows with their gaps filled by what the model expects there.
-
-        Parameters
-        ----------
-        X : data frame or array-like of shape (N, D)
-            Rows like those of ``fit``, NaN or None at gaps.
-
-        Returns:
-        -------
-        rows : like X
-            All that was there is as it was.
-
-        Raises:
-        ------
-        DatasetError
-            The rows of ``fit`` had no gaps, and nothing but numbers.
-        """
-        check_is_fitted(self)
-        return self.trained_.impute(read(self, X, reset=False))
 
     @property
     def model_(self) -> Model:
@@ -354,8 +331,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -381,8 +357,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             raise ConfigurationError("The likelihood is a parameter of its own: likelihood=….")
         if given.target_active and "target_active" in row(given.model).accepts():
             arguments.setdefault("target_active", given.target_active)
-        columns = tuple(getattr(self, "feature_names_in_", ()))
-        raw = raw_rows(rows, names=columns, channels="first", fewest=1)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        raw = raw_rows(rows, names=names, channels="first", fewest=1)
         prepared = prepare(
             raw,
             test_fraction=0,
@@ -412,16 +388,9 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
 
-    @property
-    def _is_table(self) -> bool:
-        """Whether rows were a table with gaps, or with more than numbers."""
-        return self.trained_.data.table is not None
-
     def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""
-        if self._is_table:
-            return rows
-        return rows.reshape(len(rows), *self.shape_)
+        return rows if self._is_table else rows.reshape(len(rows), *self.shape_)
 
 
 def _seed(random_state: Any) -> int:

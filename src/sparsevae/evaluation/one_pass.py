@@ -157,7 +157,7 @@ class Pass:
 
     @cached_property
     def classifier(self) -> Classifier | None:
-        """The classifier of the training rows; None without labels, or with rows that have gaps."""
+        """The classifier of the training rows; None without labels, or where rows have gaps."""
         gaps = self.model.family.reading == "gaps"
         if self.train is None or self.train.labels is None or gaps:
             return None

@@ -250,7 +250,9 @@ def rows_for(first: Explored, dataset: Dataset | None, most: int) -> Rows:
     """The first test rows; where the data are not at hand, what comes nearest to them."""
     if dataset is not None:
         rows = test_rows(dataset, most)
-        return rows if first.data.table is None else replace(rows, values=first.filled(rows.values))
+        return (
+            rows if first.data.table is None else replace(rows, values=first.filled(rows.values))
+        )
     return embedded_rows(first.run, most) or stand_ins(first)
 
 

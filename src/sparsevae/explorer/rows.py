@@ -98,7 +98,7 @@ def _readings(kept: DataConfig) -> Iterator[Raw]:
     if not Path(source).exists():
         return
     options: dict[str, Any] = {"columns": columns or None} if table is None else {"schema": table}
-    if not Path(source).suffix.lower() in TABLES:
+    if Path(source).suffix.lower() not in TABLES:
         options = {}
     names: list[str | None] = [None]
     if columns and Path(source).suffix.lower() in TEXTS:

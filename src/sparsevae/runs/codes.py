@@ -69,7 +69,7 @@ def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> No
 
 
 def check_rows_place(path: Path, shape: tuple[int, ...], table: Schema | None = None) -> None:
-    """Raise :class:`OutputError` unless rows of that shape, or of a table, can be written there."""
+    """Raise :class:`OutputError` unless rows of that shape or table can be written there."""
     if table is not None and table.named:
         check_place(path, FRAME_ENDINGS)
         return

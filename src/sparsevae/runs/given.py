@@ -18,11 +18,13 @@ from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import parsed_frame
 from sparsevae.data.readers.raw import Channels, Parsed, checked
 from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
-from sparsevae.data.schema import Schema
+from sparsevae.data.schema import Schema, missing
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.sparse import is_sparse
 
 SOURCE = "given rows"
+DAY, SECOND = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"
 MARKS = ("labels", "classes")
 
 
@@ -144,9 +146,33 @@ def table_values(rows: Any, schema: Schema, name: str) -> Array:
     return schema.encode(rows)
 
 
+def filled(rows: Any, schema: Schema, values: Array) -> Any:
+    """Rows with their gaps taken from elements of a schema, all else as it is.
+
+    Args:
+        rows: a data frame or an array, as :func:`table_values` takes it.
+        schema: of the table that a model was trained on.
+        values: elements without gaps, shape ``(N, E)``.
+    """
+    frame = schema.decode(values)
+    if not is_frame(rows):
+        own, _ = named_array(rows)
+        return np.where(np.isnan(own), frame.to_numpy(np.float64), own)
+    whole = rows.copy()
+    for name in schema.names:
+        gaps = missing(rows[name])
+        if gaps.any():
+            new = frame[name]
+            if new.dtype.kind == "M" and rows[name].dtype.kind != "M":  # dates as text
+                new = new.dt.strftime(DAY if new.dt.normalize().eq(new).all() else SECOND)
+            own = rows[name].astype(object)
+            whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
+    return whole
+
+
 def has_gaps(values: Array) -> bool:
     """Whether a matrix has places without a number."""
-    floats = values.ndim == 2 and values.dtype.kind == "f"
+    floats = values.ndim == 2 and values.dtype.kind == "f" and not is_sparse(values)
     return floats and any(bool(np.isnan(block).any()) for block in blocks(values))
 
 
@@ -164,7 +190,9 @@ def _from_frame(
     label = labels if isinstance(labels, str) else None
     parsed = parsed_frame(frame, SOURCE, allowance(None), label=label, named=named, **options)
     if labels is not None and label is None:
-        parsed = replace(parsed, **dict(zip(MARKS, labels_of(np.asarray(labels), "labels"), strict=True)))
+        parsed = replace(
+            parsed, **dict(zip(MARKS, labels_of(np.asarray(labels), "labels"), strict=True))
+        )
     for note in parsed.notes:
         warnings.warn(note, stacklevel=4)
     return checked(parsed, SOURCE, None, fewest)

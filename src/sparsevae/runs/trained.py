@@ -16,7 +16,6 @@ from sparsevae.data import Split
 from sparsevae.data.readers.columns import is_frame
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
-from sparsevae.data.schema import missing
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
@@ -26,15 +25,12 @@ from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import named_array, table_values
+from sparsevae.runs.given import filled, named_array, table_values
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.storage.sparse import SparseRows
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
-
-
-ISO = "%Y-%m-%dT%H:%M:%S"
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,43 +196,24 @@ class TrainedModel:
         """Rows with their gaps filled by what the model expects there, all else as it is.
 
         See :mod:`sparsevae.evaluation.imputation`; of a category it is the likeliest level, whole
-        numbers are rounded.
+        numbers are rounded. Columns that the model does not know stay as they are.
 
         Args:
             rows: a data frame with the columns of the training, or an array.
             draws: codes drawn a row.
             seed: of the draws.
 
-        Returns:
-            As the rows: a data frame with the same index and columns, those that the model does
-            not know untouched.
-
         Raises:
             DatasetError: the model was trained on rows without gaps.
         """
-        table = self.data.table
-        if table is None:
+        if self.data.table is None:
             raise DatasetError(
                 f"{self.name} was trained on numbers without gaps and fills none; train it on "
-                'rows with gaps, or with likelihood="mixed".'
+                "rows with gaps."
             )
-        values = self.values(rows)
-        x = self.scaled(values)
-        x = np.where(np.isnan(x), expected(self.model, x, draws=draws, seed=seed), x)
-        filled = table.decode(self._raw(x, own_type=True))
-        if not is_frame(rows):
-            own, _ = named_array(rows)
-            return np.where(np.isnan(own), filled.to_numpy(np.float64), own)
-        whole = rows.copy()
-        for name in table.names:
-            gaps = missing(rows[name])
-            if gaps.any():
-                own = rows[name].astype(object)
-                new = filled[name]
-                if new.dtype.kind == "M" and rows[name].dtype.kind != "M":  # dates as text
-                    new = new.dt.strftime("%Y-%m-%d" if new.dt.normalize().eq(new).all() else ISO)
-                whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
-        return whole
+        x = self.scaled(self.values(rows))
+        there = np.where(np.isnan(x), expected(self.model, x, draws=draws, seed=seed), x)
+        return filled(rows, self.data.table, self._raw(there, own_type=True))
 
     def sample(
         self, count: int, seed: int = 0, *, noise: bool = True, own_type: bool = True

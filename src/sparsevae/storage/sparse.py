@@ -50,7 +50,7 @@ class SparseRows:
 
 
 def stored(rows: Any) -> Array:
-    """The numbers that a sparse matrix or a selection of its rows stores, and one 0 if it has some.
+    """What a sparse matrix or a selection of its rows stores, and one 0 if it has some.
 
     Raises:
         AttributeError: the rows are dense.

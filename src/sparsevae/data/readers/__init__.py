@@ -19,10 +19,10 @@ from sparsevae.data.readers.hub import PREFIX, read_hub
 from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.mixed import read_mixed
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
 from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
 from sparsevae.data.readers.tables import read_parquet, read_text
-from sparsevae.data.readers.mixed import read_mixed
 from sparsevae.data.schema import Schema
 from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 
@@ -78,8 +78,8 @@ def read(
             Hugging Face Hub.
         columns: Names of a table's values, in the order wanted, or patterns such as "x*"; by
             default all but the labels.
-        labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels; with .npy and IDX
-            the path of a second such file.
+        labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels;
+            with .npy and IDX the path of a second such file.
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
         memory: Bytes that values may take in memory; by default a quarter of what is free.

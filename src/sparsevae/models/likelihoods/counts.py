@@ -2,8 +2,8 @@
 
     μ_d = t · softmax(r)_d,  t the total of the row
 
-A score is of the row given its total, log p(x | z, t); the total itself, such as how deep a cell was
-sequenced or how long a document is, is no part of the model. Source: Lopez et al. 2018, "Deep
+A score is of the row given its total, log p(x | z, t); the total itself, such as how deep a cell
+was sequenced or how long a document is, is no part of the model. Source: Lopez et al. 2018, "Deep
 generative modelling for single-cell transcriptomics" (scVI), with the observed total.
 
 Shape legend: B rows of D columns in a batch.
@@ -35,7 +35,7 @@ class Shares(Likelihood):
     reading = "logs"
 
     def __init__(self, raw: Tensor, total: float) -> None:
-        self.log_share, self.total = raw.log_softmax(1), total
+        self.log_share, self.total = raw.flatten(1).log_softmax(1).view_as(raw), total
         super().__init__(raw.shape)
 
     @property
@@ -45,8 +45,9 @@ class Shares(Likelihood):
 
     def element_log_prob(self, value: Tensor) -> Tensor:
         """Nats an element given the total of its row, shape ``(B, D)``."""
-        total = value.sum(1, keepdim=True).clamp_min(LEAST_TOTAL)
-        return self.count_log_prob(value, self.log_share + total.log())
+        total = value.flatten(1).sum(1).clamp_min(LEAST_TOTAL)
+        each = total.view(-1, *[1] * (value.ndim - 1))
+        return self.count_log_prob(value, self.log_share + each.log())
 
     @abstractmethod
     def count_log_prob(self, value: Tensor, log_rate: Tensor) -> Tensor:
@@ -91,7 +92,7 @@ class NegativeBinomial(Shares):
         super().__init__(rate, total)
 
     def count_log_prob(self, value: Tensor, log_rate: Tensor) -> Tensor:
-        """The formula of the class; with s = log μ − log θ: x s − (x + θ) log(1 + e^s) + c(x, θ)."""
+        """The formula of the class: x s − (x + θ) log(1 + e^s) + c(x, θ), s = log μ − log θ."""
         theta, ratio = self.log_dispersion.exp(), log_rate - self.log_dispersion
         body = value * ratio - (value + theta) * F.softplus(ratio)
         if value.is_cuda:  # where a choice of elements would make the host wait

@@ -23,9 +23,9 @@ def median_total(x: Rows) -> float:
 def overdispersion(x: Rows) -> float:
     """How many times a Poisson's variance counts have, given totals of rows and shares of columns.
 
-        mean over n, d of (x_nd − μ_nd)²/μ_nd,  μ_nd = t_n Σ_n x_nd / Σ_n t_n
+        Σ_nd (x_nd − μ_nd)²/μ_nd / ((N − 1)(D − 1)),  μ_nd = t_n Σ_n x_nd / Σ_n t_n
 
-    It is Pearson's statistic an element, of the first 2,000 rows and columns with a count.
+    It is Pearson's statistic a degree of freedom, of the first 2,000 rows, without empty columns.
 
     Example:
         >>> counts = np.random.default_rng(0).poisson(3, (500, 40))
@@ -37,7 +37,9 @@ def overdispersion(x: Rows) -> float:
     counts, shares = counts[totals > 0], columns / max(1.0, columns.sum())
     counts, shares = counts[:, shares > 0], shares[shares > 0]
     mean = totals[totals > 0, None] * shares
-    return float(((counts - mean) ** 2 / mean).mean()) if mean.size else 1.0
+    if min(mean.shape) < 2:
+        return 1.0
+    return float(((counts - mean) ** 2 / mean).sum() / ((len(mean) - 1) * (mean.shape[1] - 1)))
 
 
 def choose_counts(x: Rows) -> tuple[Named, str]:
@@ -52,7 +54,7 @@ def choose_counts(x: Rows) -> tuple[Named, str]:
 
 
 def with_total(likelihood: Named, x: Rows) -> Named:
-    """A family that needs the total of a row with the median of training rows where it has none."""
+    """A family that needs the total of a row, with the training rows' median if it has none."""
     chosen, settings = family(likelihood)
     if chosen.reading != "logs" or "total" in settings:
         return likelihood
