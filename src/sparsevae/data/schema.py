@@ -213,7 +213,7 @@ class Schema:
             DatasetError: a column has no value in the training rows.
         """
         some = values[train]
-        alive = (np.nan_to_num(some) > 0).any(0)
+        alive = np.asarray((np.nan_to_num(some) > 0).any(0))
         alive[: self.numbers] = (~np.isnan(some[:, : self.numbers])).any(0)
         columns, at = {}, 0
         for column in self.ordered:

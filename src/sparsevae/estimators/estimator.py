@@ -222,7 +222,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         codes = self.trained_.encode(read(self, X, reset=False))
         return sparse.csr_array(codes) if self.sparse_output else codes
 
-    def inverse_transform(self, X: Any) -> Floats:
+    def inverse_transform(self, X: Any) -> Any:
         """The mean row of every code, in the units and the layout of the data.
 
         Parameters
@@ -262,7 +262,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def sample(
         self, n_samples: int = 1, *, observation_noise: bool = True, random_state: Any = None
-    ) -> Floats:
+    ) -> Any:
         """New rows: codes from the prior, then rows from p(x|z).
 
         Parameters

@@ -95,6 +95,7 @@ class Model(nn.Module, ABC):
             for one that takes none.
     """
 
+    blocks: Tensor
     has_gates: bool = False
     warm_up: Schedule = Constant(1.0)
 

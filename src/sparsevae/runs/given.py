@@ -25,7 +25,6 @@ from sparsevae.storage.sparse import is_sparse
 
 SOURCE = "given rows"
 DAY, SECOND = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"
-MARKS = ("labels", "classes")
 
 
 def nameless(count: int) -> tuple[str, ...]:
@@ -190,9 +189,8 @@ def _from_frame(
     label = labels if isinstance(labels, str) else None
     parsed = parsed_frame(frame, SOURCE, allowance(None), label=label, named=named, **options)
     if labels is not None and label is None:
-        parsed = replace(
-            parsed, **dict(zip(MARKS, labels_of(np.asarray(labels), "labels"), strict=True))
-        )
+        marks, classes = labels_of(np.asarray(labels), "labels")
+        parsed = replace(parsed, labels=marks, classes=classes)
     for note in parsed.notes:
         warnings.warn(note, stacklevel=4)
     return checked(parsed, SOURCE, None, fewest)

@@ -95,7 +95,7 @@ class TrainedModel:
         """What sentences call it: its folder, or the model."""
         return "The model" if self.path is None else str(self.path)
 
-    def values(self, rows: Any) -> Array:
+    def values(self, rows: Any) -> Any:
         """Raw rows as an array of shape ``(N, *shape)``, not copied where that can be.
 
         Raises:

@@ -29,7 +29,8 @@ class SparseRows:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of each number."""
-        return np.dtype(self.matrix.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.matrix.dtype)
+        return dtype
 
     @property
     def ndim(self) -> int:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sparsevae.data.readers.arrays import read_array, read_npz
 from sparsevae.data.readers.hub import PREFIX, read_hub
@@ -99,7 +100,12 @@ def read(
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
     drop = [drop] if isinstance(drop, str) else drop
-    given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
+    given: dict[str, Any] = {
+        "columns": columns,
+        "labels": labels,
+        "array": array,
+        "channels": channels,
+    }
     given |= {"drop": drop, "schema": schema}
     for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:

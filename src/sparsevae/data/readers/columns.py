@@ -163,7 +163,7 @@ def _category(name: str, present: Any, gaps: bool) -> Column | str:
     if len({type(level) for level in levels}) > 1:
         levels = sorted(levels, key=str)
     else:
-        levels = sorted(levels)  # type: ignore[type-var] # of one type
+        levels = sorted(levels)  # of one type
     return Column(name, "category", tuple(levels), "object", gaps)
 
 

@@ -104,7 +104,8 @@ def read_mixed(
     """
     check_size(path.stat().st_size, memory, str(path))
     if path.suffix.lower() == ".parquet":
-        frame, notes = _parquet(path), ()
+        frame: Any = _parquet(path)
+        notes: tuple[str, ...] = ()
     else:
         frame, notes = _text(path, schema)
     options: dict[str, Any] = {"columns": columns, "drop": drop, "label": label}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sparsevae.data.dataset import Labels
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError, NoNumbersError
-from sparsevae.storage.arrays import Array, Rows, blocks
+from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows
 
 Channels = Literal["first", "last"]
@@ -42,7 +42,7 @@ class Parsed:
             its elements, NaN at gaps.
     """
 
-    values: Rows
+    values: Any
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Raw:
             `columns` are its elements, NaN at gaps.
     """
 
-    values: Rows
+    values: Array
     labels: Labels | None
     classes: tuple[str, ...]
     columns: tuple[str, ...]
@@ -177,7 +177,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name[:40]) for name in names[:LISTED]) + more
 
 
-def _numbers(values: Rows, source: str) -> Any:
+def _numbers(values: Any, source: str) -> Any:
     """The same values in a dtype that models take; truth values become 0 and 1."""
     if isinstance(values, SparseRows):
         return values

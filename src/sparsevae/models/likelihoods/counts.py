@@ -10,6 +10,7 @@ Shape legend: B rows of D columns in a batch.
 """
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +70,7 @@ class LibraryPoisson(Shares):
         """Count x: x log μ − μ − log x!."""
         return value * log_rate - log_rate.exp() - torch.lgamma(value + 1)
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Counts of rows with the total of the setting, ``sample_shape + (B, D)``."""
         return torch.poisson(self.mean.expand(self._extended_shape(sample_shape)))
 
@@ -102,7 +103,7 @@ class NegativeBinomial(Shares):
             stored, body[stored] + _constant(value[stored], theta.expand_as(value)[stored])
         )
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Counts of rows with the total of the setting, ``sample_shape + (B, D)``."""
         theta = self.log_dispersion.exp().expand(self._extended_shape(sample_shape))
         return torch.poisson(Gamma(theta, theta / self.mean.clamp_min(1e-30)).sample())

@@ -106,7 +106,7 @@ def programs(trained: "TrainedModel") -> list[Program]:
         ]
 
 
-def _rows_like_the_data(trained: "TrainedModel") -> Array:
+def _rows_like_the_data(trained: "TrainedModel") -> Any:
     """Rows in the data's type: noise over their range, half of it added to a decoded code."""
     data, shape = trained.data, (EXAMPLES, *trained.model.shape)
     rng = np.random.default_rng(SEED)
