@@ -26,9 +26,8 @@ def cells(rows: int, columns: int, seed: int = 0) -> tuple[sparse.csr_matrix, np
     for programme in raised:
         chosen = generator.choice(columns, min(GENES, columns // 4), replace=False)
         programme[chosen] = generator.uniform(5, 20, len(chosen))
-    runs = (generator.random((rows, PROGRAMMES)) < ON) * generator.gamma(
-        4, 0.25, (rows, PROGRAMMES)
-    )
+    shape = (rows, PROGRAMMES)
+    runs = (generator.random(shape) < ON) * generator.gamma(4, 0.25, shape)
     depth = DEPTH * generator.lognormal(0, 0.4, rows)
     blocks = []
     for start in range(0, rows, 1000):

@@ -100,13 +100,8 @@ def read(
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
     drop = [drop] if isinstance(drop, str) else drop
-    given: dict[str, Any] = {
-        "columns": columns,
-        "labels": labels,
-        "array": array,
-        "channels": channels,
-    }
-    given |= {"drop": drop, "schema": schema}
+    given: dict[str, Any] = {"columns": columns, "labels": labels, "array": array}
+    given |= {"channels": channels, "drop": drop, "schema": schema}
     for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
