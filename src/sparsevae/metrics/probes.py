@@ -112,6 +112,10 @@ def probe_accuracies(
 def too_few(labels: Labels, size: int) -> bool:
     """Whether a class has fewer than two of ``size`` images on average: nothing can be learned.
 
+    Args:
+        labels: the class of every image, shape ``(N,)``.
+        size: how many images there are to learn from.
+
     Example:
         >>> too_few(np.arange(10), 20), too_few(np.arange(11), 20)
         (False, True)
