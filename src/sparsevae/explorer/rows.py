@@ -13,6 +13,7 @@ import numpy as np
 from sparsevae import data
 from sparsevae.data import Dataset, Raw
 from sparsevae.errors import SparseVAEError
+from sparsevae.metrics.bounds import solver
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import checksum, held_out
 from sparsevae.storage.arrays import Array, Floats, Selection, mean_row
@@ -75,7 +76,9 @@ def dataset_of(run: RunFolder) -> Dataset | None:
 def _own(run: RunFolder) -> Dataset | None:
     """Data of the user's own, read again from where they were; the checksum says if it is they."""
     kept, fraction = run.data, run.data.test_fraction or 0.0
-    for raw in _readings(kept):
+    beside = run.path.absolute().parent / kept.source  # the path may be relative to another folder
+    source = next((str(path) for path in (Path(kept.source), beside) if path.exists()), "")
+    for raw in _readings(source, kept) if source else ():
         if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
         train, test = held_out(raw, fraction)
@@ -91,15 +94,13 @@ def _own(run: RunFolder) -> Dataset | None:
     return None
 
 
-def _readings(kept: DataConfig) -> Iterator[Raw]:
+def _readings(source: str, kept: DataConfig) -> Iterator[Raw]:
     """The file with each of its other columns as the labels, for a run does not keep which."""
-    source, table = kept.source, kept.table
+    table = kept.table
     columns = kept.columns if table is None else table.names
-    if not Path(source).exists():
-        return
     options: dict[str, Any] = {"columns": columns or None} if table is None else {"schema": table}
     if Path(source).suffix.lower() not in TABLES:
-        options = {}
+        options = {"size": kept.size}
     names: list[str | None] = [None]
     if columns and Path(source).suffix.lower() in TEXTS:
         with Path(source).open(encoding="utf-8", errors="replace") as file:
@@ -159,4 +160,4 @@ def _principal(scaled: Array) -> Array:
     from sklearn.decomposition import PCA
 
     count = min(MOST_COMPONENTS, scaled.shape[1], len(scaled) - 1)
-    return np.asarray(PCA(count, svd_solver="covariance_eigh").fit(scaled).components_)
+    return np.asarray(PCA(count, **solver(scaled)).fit(scaled).components_)

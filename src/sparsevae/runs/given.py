@@ -21,7 +21,7 @@ from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matri
 from sparsevae.data.schema import Schema, missing
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array, blocks
-from sparsevae.storage.sparse import is_sparse
+from sparsevae.storage.sparse import SparseRows, is_sparse
 
 SOURCE = "given rows"
 DAY, SECOND = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"
@@ -167,6 +167,32 @@ def filled(rows: Any, schema: Schema, values: Array) -> Any:
             own = rows[name].astype(object)
             whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
     return whole
+
+
+def in_order(values: Any, names: tuple[str, ...], wanted: tuple[str, ...], model: str) -> Any:
+    """Rows with the columns that a model wants, in its order, where both have names.
+
+    Raises:
+        DatasetError: a column is missing.
+    """
+    if not (wanted and names) or wanted == names:
+        return values
+    missed = [name for name in wanted if name not in names]
+    if missed:
+        raise DatasetError(f"{model} was trained on a column {missed[0]!r} that these rows lack.")
+    order = [names.index(name) for name in wanted]
+    if isinstance(values, SparseRows):
+        return SparseRows(values.matrix[:, order])
+    return values[:, order]
+
+
+def form(shape: Sequence[int]) -> str:
+    """What rows of a shape are, in words."""
+    if len(shape) == 1:
+        return f"rows of {shape[0]} columns"
+    if len(shape) == 3:
+        return f"images of shape {tuple(shape)} (channels, rows, columns)"
+    return f"arrays of shape {tuple(shape)}"
 
 
 def has_gaps(values: Array) -> bool:

@@ -97,6 +97,7 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
         test_fraction=test_fraction or None,
         reason=settled.reason if raw.schema is None else MIXED,
         table=raw.schema,
+        size=raw.size,
     )
     notes = (*raw.notes, *_notes(dataset.shape, len(train), len(test), settled, raw.schema))
     return Prepared(settled.config, dataset, data, notes)

@@ -3,7 +3,7 @@
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,9 @@ from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import filled, named_array, table_values
+from sparsevae.runs.given import filled, form, in_order, named_array, table_values
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
-from sparsevae.storage.sparse import SparseRows
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
 
@@ -49,6 +48,22 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> trained, rows = TrainedModel.load("mnist-vsc-64"), np.zeros((2, 28, 28), np.uint8)
+        >>> codes = trained.encode(rows)
+        >>> codes.shape, trained.decode(codes).shape, trained.sample(3).shape
+        ((2, 64), (2, 1, 28, 28), (3, 1, 28, 28))
+        >>> trained.reconstruct(rows).dtype, trained.log_likelihood(rows, samples=10).shape
+        (dtype('uint8'), (2,))
+        >>> trained.evaluate(rows, groups=("sparsity",)).metrics["active_per_image"] < 64
+        True
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = trained.save(f"{folder}/copy")
+        ...     files = trained.export(f"{folder}/programs", "torch")
+        >>> [path.name for path in files][-1]
+        'export.json'
     """
 
     model: Model
@@ -106,15 +121,7 @@ class TrainedModel:
         if is_frame(rows) and set(self.data.columns) <= set(rows.columns):
             rows = rows[list(self.data.columns) or list(rows.columns)]
         values, columns = named_array(rows)
-        if self.data.columns and columns and self.data.columns != columns:
-            missing = [name for name in self.data.columns if name not in columns]
-            if missing:
-                raise DatasetError(
-                    f"{self.name} was trained on a column {missing[0]!r} that these rows lack."
-                )
-            order = [columns.index(name) for name in self.data.columns]
-            own = values.matrix if isinstance(values, SparseRows) else values
-            values = own[:, order] if own is values else SparseRows(own[:, order])
+        values = in_order(values, columns, self.data.columns, self.name)
         shape = self.model.shape
         if values.shape[1:] != shape and len(shape) == 3:
             if values.shape[1:] == shape[1:] and shape[0] == 1:
@@ -123,7 +130,7 @@ class TrainedModel:
                 values = np.moveaxis(values, 3, 1)
         if values.shape[1:] != shape:
             raise DatasetError(
-                f"{self.name} was trained on {_form(shape)}; these are {_form(values.shape[1:])}."
+                f"{self.name} was trained on {form(shape)}; these are {form(values.shape[1:])}."
             )
         return values
 
@@ -292,7 +299,12 @@ class TrainedModel:
         return np.asarray(np.concatenate(parts), np.float32)
 
     def evaluate(
-        self, rows: Any, labels: Any = None, *, groups: Iterable[str] = ALL_GROUPS
+        self,
+        rows: Any,
+        labels: Any = None,
+        *,
+        groups: Iterable[str] = ALL_GROUPS,
+        progress: Callable[[float], None] | None = None,
     ) -> Evaluation:
         """Measure the model on rows, as much as is asked for.
 
@@ -300,6 +312,7 @@ class TrainedModel:
             rows: see the class; their mean row is what a collapsed decoder would print.
             labels: one a row, where what needs classes is wanted.
             groups: of :data:`sparsevae.evaluation.ALL_GROUPS`.
+            progress: called with the share of the work that is done, from 0 to 1.
 
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
@@ -314,6 +327,7 @@ class TrainedModel:
             train=own,
             groups=groups,
             scaling=self.data.scaling,
+            progress=progress,
         )
 
     def save(self, folder: Path | str) -> Path:
@@ -385,11 +399,3 @@ def load(folder: Path | str, device: str = "cpu") -> TrainedModel:
         (2, 1, 28, 28)
     """
     return TrainedModel.load(folder, device)
-
-
-def _form(shape: Sequence[int]) -> str:
-    if len(shape) == 1:
-        return f"rows of {shape[0]} columns"
-    if len(shape) == 3:
-        return f"images of shape {tuple(shape)} (channels, rows, columns)"
-    return f"arrays of shape {tuple(shape)}"

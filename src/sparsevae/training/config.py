@@ -109,6 +109,7 @@ class DataConfig(Checked):
         reason: why this likelihood, in one sentence.
         table: what the columns of a table are, where they are more than numbers; ``columns`` are
             its elements then.
+        size: rows and columns that images of any size were brought to; None where they were not.
     """
 
     source: str
@@ -121,6 +122,7 @@ class DataConfig(Checked):
     test_fraction: Share | None = None
     reason: str = ""
     table: Schema | None = None
+    size: Count | None = None
 
 
 class StudyConfig(Checked):

@@ -12,6 +12,7 @@ r"""Reading anybody's data: arrays, tables, folders of images, by one function.
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ OPTIONS = {
     "schema": ("table",),
     "labels": ("array", "npz", "table", "hub", "annotated"),
     "channels": ("array", "npz"),
+    "size": ("folder",),
 }
 """Which kinds of data each option is for; `memory` is for all."""
 KINDS = {
@@ -63,6 +65,7 @@ def read(
     labels: str | None = None,
     array: str | None = None,
     channels: Channels | None = None,
+    size: int | None = None,
     memory: int | None = None,
     fewest: int = FEWEST_ROWS,
     drop: Sequence[str] | None = None,
@@ -83,6 +86,7 @@ def read(
             with .npy and IDX the path of a second such file.
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
+        size: Rows and columns that every image of a folder is brought to.
         memory: Bytes that values may take in memory; by default a quarter of what is free.
         fewest: Rows that are needed: two to learn from, one where nothing is learned.
         drop: Names or patterns of a table's columns that are left out.
@@ -101,7 +105,7 @@ def read(
     columns = [columns] if isinstance(columns, str) else columns
     drop = [drop] if isinstance(drop, str) else drop
     given: dict[str, Any] = {"columns": columns, "labels": labels, "array": array}
-    given |= {"channels": channels, "drop": drop, "schema": schema}
+    given |= {"channels": channels, "drop": drop, "schema": schema, "size": size}
     for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
@@ -111,8 +115,8 @@ def read(
     try:
         if schema is None:
             try:
-                parsed = _parsed(where, kind, columns, labels, array, room, drop or ())
-                return checked(parsed, where, channels, fewest)
+                parsed = _parsed(where, kind, columns, labels, array, size, room, drop or ())
+                return replace(checked(parsed, where, channels, fewest), size=size)
             except NoNumbersError:
                 if kind != "table" or numbers:
                     raise
@@ -151,6 +155,7 @@ def _parsed(
     columns: Sequence[str] | None,
     labels: str | None,
     array: str | None,
+    size: int | None,
     memory: int,
     drop: Sequence[str],
 ) -> Parsed:
@@ -159,7 +164,7 @@ def _parsed(
         case "hub":
             return read_hub(where, columns, labels, memory)
         case "folder":
-            return read_folder(path, memory)
+            return read_folder(path, memory, size)
         case "sparse":
             return read_scipy(path, memory)
         case "annotated":

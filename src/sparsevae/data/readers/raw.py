@@ -67,6 +67,7 @@ class Raw:
             that carry nothing.
         schema: What the columns of a table are, where they are more than numbers; `values` and
             `columns` are its elements, NaN at gaps.
+        size: Rows and columns that images were brought to; None where they are as they were.
     """
 
     values: Array
@@ -77,6 +78,7 @@ class Raw:
     source: str
     notes: tuple[str, ...] = ()
     schema: Schema | None = None
+    size: int | None = None
 
 
 def checked(
