@@ -120,8 +120,7 @@ class TrainedModel:
             return table_values(rows, self.data.table, self.name)
         if is_frame(rows) and set(self.data.columns) <= set(rows.columns):
             rows = rows[list(self.data.columns) or list(rows.columns)]
-        values, columns = named_array(rows)
-        values = in_order(values, columns, self.data.columns, self.name)
+        values = in_order(*named_array(rows), self.data.columns, self.name)
         shape = self.model.shape
         if values.shape[1:] != shape and len(shape) == 3:
             if values.shape[1:] == shape[1:] and shape[0] == 1:
