@@ -9,6 +9,7 @@ prints a Markdown table of squared errors an image, for noise as it comes and cl
 import argparse
 
 import sparsevae
+from sparsevae import RunFolder
 from sparsevae.metrics import bounds
 from sparsevae.metrics.images import mse
 from sparsevae.metrics.table import DENOISED
@@ -30,7 +31,7 @@ def main() -> None:
     rows = bounds.denoising_rows(train, test, columns, data.train.labels)
     for name in options.models:
         trained = sparsevae.load(name)
-        if not trained.has_denoiser:
+        if trained.path is None or RunFolder(trained.path).denoiser is None:
             trained = trained.with_clean(data.train.images[:4000])
         coded, restored = {}, {}
         for column, corrupted in columns.items():

@@ -63,7 +63,7 @@ class Residuals:
 
 def can_denoise(model: Model) -> bool:
     """Whether noise that is added to a model's rows leaves rows of their kind: not of counts."""
-    return model.family.domain in SIGMAS
+    return model.family.domain in SIGMAS and model.family.reading == "plain"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.explorer.backend import Explored, Study
 from sparsevae.explorer.guard import BINARY, Guard, RefusedError
 from sparsevae.explorer.uploads import KINDS, read_upload
+from sparsevae.runs.noise import has_denoiser
 from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
@@ -174,7 +175,7 @@ def _called(study: Study, run: Explored, name: str, body: bytes) -> Array:
 
 
 def _denoised(run: Explored, rows: Array) -> Array:
-    if len(rows) != 2 or not run.trained.has_denoiser:
+    if len(rows) != 2 or not has_denoiser(run.trained):
         raise RefusedError(422, "A model that denoises takes a row and its noise's σ by element.")
     return run.denoise(rows[:1], rows[1:])
 
