@@ -44,6 +44,11 @@ LEAST_VARIANCE, TINY = 1e-6, 1e-30
 CLIPPED = " clipped"
 
 
+def rows_needed(model: Model) -> int:
+    """How many clean rows are learned from: 4,000, or fewer of large ones."""
+    return max(2, min(ROWS, MOST_VALUES // math.prod(model.shape)))
+
+
 @dataclass(frozen=True)
 class Residuals:
     """What residuals of noisy training rows are like at one level of noise.
@@ -89,7 +94,7 @@ class Denoiser:
             x: clean training rows as the model takes them, shape ``(N, *shape)``; the first
                 4,000 at most are used.
         """
-        x = x[: max(2, min(ROWS, MOST_VALUES // x[0].size))]
+        x = x[: rows_needed(model)]
         decoded = _decoded(model, x)
         clean = (decoded - _flat(x)).square().mean()
         some = decoded.flatten()[:: 1 + decoded.numel() // 2**20]

@@ -17,7 +17,7 @@ from sparsevae.data.dataset import Factors, Labels
 from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.classifier import Classifier, classifier
-from sparsevae.evaluation.denoising import ROWS, Denoiser, can_denoise
+from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.evaluation.factors import factor_columns
 from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sample
 from sparsevae.evaluation.meter import Extent, Meter
@@ -196,7 +196,7 @@ class Pass:
         """What is learned of the residuals of noisy training rows; None without those."""
         if self.train is None or not can_denoise(self.model):
             return None
-        some = Split(self.train.images[:ROWS], None, self.train.scaling)
+        some = Split(self.train.images[: rows_needed(self.model)], None, self.train.scaling)
         return Denoiser.learned(self.model, some.scaled())
 
     @cached_property

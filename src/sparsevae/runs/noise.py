@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.evaluation.denoising import ROWS, Denoiser, can_denoise
+from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Array, Floats, blocks
 
 if TYPE_CHECKING:
     from sparsevae.runs.trained import TrainedModel
-
-__all__ = ["ROWS", "denoised", "denoiser_of", "has_denoiser"]
 
 
 def has_denoiser(trained: "TrainedModel") -> bool:
@@ -67,7 +65,7 @@ def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] 
     if sigma is not None:
         scaled = _scaled_sigma(trained, sigma)
     elif len(values):
-        some = trained.scaled(values[:ROWS], clip=False)
+        some = trained.scaled(values[: rows_needed(trained.model)], clip=False)
         scaled = denoiser.sigma(trained.model, some, clipped=clipped)
     parts = [np.empty((0, *trained.model.shape), np.float32)]
     for block in blocks(values):

@@ -16,6 +16,7 @@ from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.denoising import can_denoise
 from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
@@ -397,4 +398,4 @@ def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     trained = TrainedModel(
         training.model.eval(), prepared.config, prepared.data, training.history, checksum
     )
-    return trained.with_clean(train.images)
+    return trained.with_clean(train.images) if can_denoise(training.model) else trained

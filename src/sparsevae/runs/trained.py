@@ -20,7 +20,7 @@ from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES
-from sparsevae.evaluation.denoising import Denoiser
+from sparsevae.evaluation.denoising import Denoiser, rows_needed
 from sparsevae.evaluation.imputation import DRAWS, expected
 from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.models import Model
@@ -252,7 +252,7 @@ class TrainedModel:
         """What is known of the residuals of noisy rows, from the run folder or from clean rows.
 
         Raises:
-            ConfigurationError: neither is there, or the rows are counts.
+            ConfigurationError: neither is there, or rows are counts.
         """
         return noise.denoiser_of(self)
 
@@ -260,14 +260,12 @@ class TrainedModel:
         """The same model, which learns from these rows what to leave out when it denoises.
 
         Args:
-            rows: clean rows, see the class; the first 4,000 are kept.
+            rows: clean rows, see the class; the first 4,000 are kept, fewer of large ones.
         """
-        return replace(self, clean=np.array(self.values(rows)[: noise.ROWS]))
+        return replace(self, clean=np.array(self.values(rows)[: rows_needed(self.model)]))
 
     def denoise(self, rows: Any, sigma: Any = None, *, own_type: bool = True) -> Array:
         """Noisy rows without their noise, in the data's range and units, ``(N, *shape)``.
-
-        What is decoded of them, and its residual filtered: :mod:`sparsevae.evaluation.denoising`.
 
         Args:
             rows: rows with independent normal noise on every element, see the class. Grey levels
@@ -277,8 +275,7 @@ class TrainedModel:
             own_type: see :meth:`decode`.
 
         Raises:
-            ConfigurationError: a negative or infinite ``sigma`` or another number of them, or
-                the model cannot denoise.
+            ConfigurationError: ``sigma`` is no standard deviation, or the model cannot denoise.
             DatasetError: rows of another kind.
         """
         return self._raw(noise.denoised(self, rows, sigma), own_type)
