@@ -4,6 +4,7 @@ Shape legend: N rows of shape (D,), (H, W) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -386,7 +387,9 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 print(f"epoch {self.n_iter_}/{until}: {nats:.4g} nats a row")
 
         images = rows_of(self.trained_.split(rows))
-        self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
+        training = self._training
+        training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
+        self.trained_ = replace(self.trained_, model=training.model.eval())
 
     def _own_layout(self, rows: Floats) -> Floats:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""

@@ -5,6 +5,7 @@
     weights.safetensors      the trained model
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
+    baselines.json           errors of PCA and of the mean row, of data of the user's own
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
@@ -48,7 +49,11 @@ C = TypeVar("C", bound=Checked)
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
 DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
-KEPT = ("config.json", HISTORY, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS, METRICS)
+BASELINES = "baselines.json"
+KEPT = (
+    *("config.json", HISTORY, BASELINES, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS),
+    METRICS,
+)
 """Files of a finished run, in the order in which they are copied: metrics last."""
 FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 
@@ -152,6 +157,12 @@ class RunFolder:
         path = self.path / PICTURES
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
         return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
+
+    @cached_property
+    def baselines(self) -> Row:
+        """What :func:`sparsevae.evaluation.baselines.own_baselines` gave; empty if not kept."""
+        path = self.path / BASELINES
+        return dict(read_json(path)) if path.is_file() else {}
 
     @cached_property
     def diagnosis(self) -> Row:
@@ -261,6 +272,10 @@ class RunFolder:
         """Keep the numbers behind the pictures, in place of those that are there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         self._keep(PICTURES, write_tensors, tensors, {})
+
+    def keep_baselines(self, baselines: Row) -> None:
+        """Keep what is reached without a model, in place of what is there."""
+        self._keep(BASELINES, write_json, baselines)
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
         """Keep what the diagnostics say, in place of what is there."""

@@ -15,6 +15,7 @@ from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.baselines import own_baselines
 from sparsevae.evaluation.classifier import file_of
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
@@ -28,12 +29,18 @@ from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
-from sparsevae.training import loop, step
+from sparsevae.training import loop, restarts, step
 from sparsevae.training.config import DataConfig, RunConfig
-from sparsevae.training.watch import mean_image_score, warning
+from sparsevae.training.watch import (
+    constant_row_score,
+    mean_image_score,
+    plateau,
+    warning,
+)
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
+LOOKED_AT = 500  # training rows, evenly spaced, that say what the mean row scores
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
 Progress = Callable[[int], None]
 
@@ -78,13 +85,15 @@ class Training:
         config: of the run.
         model: on its device.
         optimiser: with its moments.
-        history: one row an epoch that is done.
+        history: one row an epoch of this attempt that is done.
+        attempt: how often the run has begun anew.
     """
 
     config: RunConfig
     model: Model
     optimiser: torch.optim.Optimizer
     history: list[Row] = field(default_factory=list)
+    attempt: int = 0
 
     @classmethod
     def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
@@ -100,38 +109,91 @@ class Training:
         learning_rate: Schedule | None = None,
         progress: Progress = silent,
         after_epoch: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Train to the end of the run; torch's own generators are left as they are.
+
+        A run that has learned nothing by then begins anew after a third of its passes, as often
+        as its configuration allows, with another model and an empty history.
 
         Args:
             images: N training images, shape ``(N, *shape)``.
             until: passes in all; the run's own number when None.
             learning_rate: in place of the run's.
-            progress: called with a number of images as they are done.
+            progress: called with a number of images as they are done; negative where they are
+                to be done again.
             after_epoch: called when an epoch is in the history.
+            say: called with a line when the run begins anew.
         """
-        config, until = self.config, until or self.config.epochs
-        where = next(self.model.parameters()).device
+        until = until or self.config.epochs
+        whole = learning_rate is None and until >= self.config.epochs
         with torch.random.fork_rng():
-            for row in loop.train(
-                self.model,
-                self.optimiser,
-                images.to(where) if isinstance(images, Tensor) else images,
-                epochs=max(config.epochs, until),
-                batch_size=config.batch_size,
-                learning_rate=learning_rate or from_json(config.learning_rate),
-                seed=config.seed,
-                precision=config.precision,
-                start=len(self.history),
-                on_batch=progress,
-            ):
-                self.history.append(row)
-                after_epoch()
-                if len(self.history) == until:
-                    break
+            while True:
+                due = whole and restarts.due(self.config, self.history)
+                if due and (why := self._plateau(images)):
+                    progress(-len(self.history) * len(images))
+                    say(self._begin_anew(images, why))
+                elif len(self.history) >= until:
+                    return
+                self._epochs(images, until, learning_rate, progress, after_epoch)
 
-    def restore(self, folder: RunFolder) -> None:
+    def _epochs(
+        self,
+        images: step.Rows,
+        until: int,
+        learning_rate: Schedule | None,
+        progress: Progress,
+        after_epoch: Callable[[], None],
+    ) -> None:
+        """Train until then, or until it is time to see whether the run begins anew."""
+        number = self.attempt
+        config = restarts.changed(self.config, number)
+        where = next(self.model.parameters()).device
+        for row in loop.train(
+            self.model,
+            self.optimiser,
+            images.to(where) if isinstance(images, Tensor) else images,
+            epochs=max(config.epochs, until),
+            batch_size=config.batch_size,
+            learning_rate=learning_rate or from_json(config.learning_rate),
+            seed=config.seed,
+            precision=config.precision,
+            start=len(self.history),
+            on_batch=progress,
+        ):
+            self.history.append({**row, restarts.ATTEMPT: number} if number else row)
+            after_epoch()
+            if len(self.history) == until or restarts.due(self.config, self.history):
+                return
+
+    def _plateau(self, images: step.Rows) -> str:
+        """Why the model has learned nothing so far; empty when it has."""
+        chosen = torch.arange(0, len(images), -(-len(images) // LOOKED_AT), device=images.device)
+        rows = step.unit_interval(images.index_select(0, chosen))
+        likelihood: Any = self.config.arguments.get("likelihood", "bernoulli")
+        constant = constant_row_score(self.model, likelihood, rows)
+        return plateau(self.history[-1], self.model, constant)
+
+    def _begin_anew(self, images: step.Rows, why: str) -> str:
+        """Make the model of the next attempt, and say what it does otherwise."""
+        done, where = len(self.history), next(self.model.parameters()).device
+        self.attempt += 1
+        self._make(images, where)
+        self.history.clear()
+        other = restarts.sentence(self.config, self.attempt)
+        return f"epoch {done} of {self.config.epochs}: {why}; {other}."
+
+    def _make(self, images: step.Rows, where: torch.device) -> None:
+        """The untrained model of the attempt."""
+        self.model = new_model(restarts.changed(self.config, self.attempt), images).to(where)
+        self.optimiser = step.make_optimiser(self.model)
+
+    def restore(self, folder: RunFolder, images: step.Rows) -> None:
         """Take up the last checkpoint of a folder, where there is one.
+
+        Args:
+            folder: of the run.
+            images: N training images, which the model of a later attempt is made from.
 
         Raises:
             RunFolderError: it is damaged, or of another configuration.
@@ -140,6 +202,9 @@ class Training:
         if not history:
             return
         try:
+            if number := restarts.attempt(history):
+                self.attempt = number
+                self._make(images, next(self.model.parameters()).device)
             self.model.load_state_dict(_part(tensors, "model/"))
             loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
         except (RuntimeError, LookupError, ValueError):
@@ -192,18 +257,21 @@ def train_run(
         folder.start(config, dataset.sha256, dataset.shape, data)
         images = rows_of(dataset.train)
         training = Training.begin(config, images, where)
-        training.restore(folder)
-        model, history = training.model, training.history
+        training.restore(folder, images)
+        history = training.history
         progress(len(history) * len(images))
-        mean_score = mean_image_score(model, mean_image(dataset.train))
+        mean_score = mean_image_score(training.model, mean_image(dataset.train))
 
         def after_epoch() -> None:
             training.save(folder)
-            if line := warning(history, config.epochs, model, mean_score):
+            if line := warning(history, config.epochs, training.model, mean_score):
                 warn(line)
 
-        training.go_on(images, progress=progress, after_epoch=after_epoch)
+        training.go_on(images, progress=progress, after_epoch=after_epoch, say=warn)
+        model = training.model
         folder.save_weights(model, history)
+        if data is not None:
+            folder.keep_baselines(own_baselines(in_memory(dataset), config.latents))
         keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
 
 

@@ -18,6 +18,8 @@ from sparsevae.training.config import RunConfig, StudyConfig
 
 STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
 LEAST_EPOCHS, MOST_EPOCHS = 25, 500
+RESTARTS = 2  # of a run that has learned nothing after a third of its passes
+LEAST_STEPS = 600  # of a run that may begin anew; a third of fewer need not teach anything
 HIDDEN = (64,)  # widths of the trunk for vectors
 BATCH = 64  # rows of a table a step, where there are not so many that larger steps do
 
@@ -100,6 +102,8 @@ def settle(
         changes["epochs"] = enough_epochs(len(rows), batch)
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
+    steps = changes.get("epochs", config.epochs) * -(-len(rows) // batch)
+    changes["restarts"] = RESTARTS if steps >= LEAST_STEPS else 0
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
 
