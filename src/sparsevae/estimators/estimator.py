@@ -65,19 +65,22 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How many components should be on for a row, for models that hold such a target. None
         leaves the model's own, 8; at most half of the components are.
     likelihood : str or dict, default="auto"
-        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "fixed-gaussian" or
-        "poisson"; or a dict with it as "kind" and settings, such as
+        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "shared-gaussian",
+        "diagonal-gaussian", "fixed-gaussian" or "poisson"; or a dict with it as "kind" and
+        settings, such as
         ``{"kind": "fixed-gaussian", "scale": 0.5}``. "auto" looks at the values.
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
         where the likelihood is defined. Columns that are constant are left at scale 1.
     widths : sequence of int, default=None
-        Widths of the encoder's layers; the decoder mirrors them. None takes (64,) for vectors
-        and (16, 32, 256) for images.
+        Widths of the encoder's layers; the decoder mirrors them. None takes a network by the form
+        of the rows: matrix products, of width 64 below 1,000 rows and 256 above; convolutions
+        of widths (16, 32, 256) for drawings in black and white and for large images.
     max_iter : int, default=None
-        Passes over the rows. None takes about 1,000 steps: 25 to 500 passes.
+        Passes over the rows. None takes about 1,500 steps, 10 to 500 passes; 1,000 and at least
+        25 for drawings.
     batch_size : int, default=None
-        Rows a step. None takes 64 or more for vectors, 16 to 256 for images.
+        Rows a step. None takes 64 or more, for drawings 16 to 256.
     learning_rate : float or dict, default=None
         Of Adam, constant or a schedule such as ``{"kind": "one-cycle", "peak": 0.003}``. None
         takes the recipe's one cycle in `fit`, and 0.001 in `partial_fit`.
@@ -117,7 +120,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     >>> X = load_wine().data
     >>> coder = SparseVAE(n_components=4, max_iter=2, random_state=0).fit(X)
     >>> coder.transform(X).shape, coder.likelihood_
-    ((178, 4), 'gaussian')
+    ((178, 4), 'diagonal-gaussian')
     """
 
     def __init__(

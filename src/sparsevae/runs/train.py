@@ -362,8 +362,9 @@ def fit(
         labels: one a row; never trained on, they only describe codes in a run folder.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
-        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
-        epochs: passes over the training rows; None takes about 1,000 steps.
+        widths: of the trunk's layers; None follows
+            :func:`sparsevae.training.defaults.protocol`, as the two next settings do.
+        epochs: passes over the training rows; None takes about 1,500 steps.
         batch_size: rows a step.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         recipe: of :data:`sparsevae.training.recipes.RECIPES`; None chooses by the data.

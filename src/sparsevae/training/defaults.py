@@ -3,25 +3,73 @@
 Shape legend: N training rows of shape (D,) or (C, H, W).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
-from sparsevae.data.scaling import Kind, Scaling
+from sparsevae.data.scaling import Domain, Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
+from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
-STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
-LEAST_EPOCHS, MOST_EPOCHS = 25, 500
+MOST_EPOCHS = 500
+BATCH = 64  # rows a step, where there are not so many that larger steps do
 RESTARTS = 2  # of a run that has learned nothing after a third of its passes
 LEAST_STEPS = 600  # of a run that may begin anew; a third of fewer need not teach anything
-HIDDEN = (64,)  # widths of the trunk for vectors
-BATCH = 64  # rows of a table a step, where there are not so many that larger steps do
+FLAT = 4096  # elements of an image up to which a trunk of matrix products does best
+FEW = 1000  # rows, below which a narrow trunk does
+NARROW, WIDE = (64,), (256,)  # widths of a trunk of matrix products
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How rows of one form are trained on.
+
+    Attributes:
+        recipe: of :data:`sparsevae.training.recipes.RECIPES`.
+        trunk: layers of an image's trunk.
+        widths: of the trunk's layers.
+        batch: rows a step.
+        steps: of training, as far as ``least`` and :data:`MOST_EPOCHS` allow.
+        least: passes over the rows.
+    """
+
+    recipe: str
+    trunk: Trunk
+    widths: tuple[int, ...]
+    batch: int
+    steps: int = 1500
+    least: int = 10
+
+    def epochs(self, rows: int, batch_size: int) -> int:
+        """Passes that make about :attr:`steps`; more where one pass alone takes many."""
+        steps_an_epoch = -(-rows // batch_size)
+        return min(MOST_EPOCHS, max(self.least, -(-self.steps // steps_an_epoch)))
+
+
+def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
+    """How rows are trained on, from their number and form and where the likelihood is defined.
+
+    Networks of other forms, such as affine ones for very wide rows, have their place here.
+
+    Args:
+        shape: ``(N, D)`` or ``(N, C, H, W)`` of the training rows.
+        domain: of the likelihood.
+    """
+    own = recipes.batch_size(shape[0])
+    images, elements = len(shape) > 2, math.prod(shape[1:])
+    if images and domain == "unit":  # as a study does it
+        return Protocol("default", "convolution", WIDTHS, own, steps=1000, least=25)
+    if images and elements > FLAT:
+        return Protocol("any-values", "convolution", WIDTHS, max(BATCH, own))
+    widths = NARROW if shape[0] < FEW else WIDE
+    return Protocol("any-values", "mlp", widths, max(BATCH, own))
 
 
 @dataclass(frozen=True)
@@ -66,11 +114,12 @@ def settle(
         latents: J.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "auto" brings the rows to where the likelihood is defined.
-        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
-        epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
-        batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
+        widths: of the trunk's layers; None leaves them, and the trunk, to :func:`protocol`, as
+            what follows; images take convolutions where widths are named.
+        epochs: passes over the rows.
+        batch_size: rows a step.
         seed: of weights, order and noise.
-        recipe: None takes "default" for images in [0, 1], else "any-values".
+        recipe: of :data:`sparsevae.training.recipes.RECIPES`.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         arguments: further arguments of the model's class.
 
@@ -80,35 +129,28 @@ def settle(
     reason = "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
-    domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
+    domain = likelihoods.family(likelihood)[0].domain
     kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    chosen = protocol(rows.shape, domain)
+    batch = batch_size or chosen.batch
+    passes = chosen.epochs(len(rows), batch) if epochs is None else epochs
     study = StudyConfig.checked(
         {
             "models": (model,),
             "latents": (latents,),
             "seeds": (seed,),
-            "batch_size": batch_size,
-            "epochs": LEAST_EPOCHS if epochs is None else epochs,
-            "recipe": recipe or ("default" if images and domain == "unit" else "any-values"),
-            "widths": (WIDTHS if images else HIDDEN) if widths is None else widths,
+            "batch_size": batch,
+            "epochs": passes,
+            "recipe": recipe or chosen.recipe,
+            "widths": chosen.widths if widths is None else widths,
+            "trunk": chosen.trunk if widths is None else "convolution",
             "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
         }
     )
     (config,) = recipes.runs(study, name)
-    own = recipes.batch_size(len(rows))
-    batch = study.batch_size or (own if images else max(BATCH, own))
-    changes: dict[str, Any] = {"batch_size": batch}
-    if epochs is None:
-        changes["epochs"] = enough_epochs(len(rows), batch)
+    steps = passes * -(-len(rows) // batch)
+    changes: dict[str, Any] = {"restarts": RESTARTS if steps >= LEAST_STEPS else 0}
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
-    steps = changes.get("epochs", config.epochs) * -(-len(rows) // batch)
-    changes["restarts"] = RESTARTS if steps >= LEAST_STEPS else 0
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
-
-
-def enough_epochs(rows: int, batch_size: int) -> int:
-    """About :data:`STEPS` steps; more on large data, where an epoch alone takes many."""
-    steps_an_epoch = -(-rows // batch_size)
-    return min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // steps_an_epoch)))

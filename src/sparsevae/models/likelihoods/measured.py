@@ -12,7 +12,6 @@ from torch import Tensor
 
 from sparsevae.models.likelihoods.base import Likelihood
 
-SMALL_AT_FIRST = 2.0  # σ starts at the floor + .127 in units of the scaled data
 LARGEST_LOG_RATE = 10.0  # beyond it a Poisson's rate grows linearly: finite in float32
 
 
@@ -76,12 +75,11 @@ class LearnedGaussian(Gaussian):
         super().__init__(loc, floor + F.softplus(free))
 
 
-class SharedGaussian(Gaussian):
-    """N(μ, σ²) with μ from the decoder and one trained σ = floor + softplus(r − 2) for all elements.
+class SharedGaussian(LearnedGaussian):
+    """N(μ, σ²) with μ from the decoder and one trained σ = floor + softplus(r) for all elements.
 
     Its score of a row is the squared error in units of σ², so that no element is given up for
-    another as it is where every element's σ follows the code. At r = 0, where training starts, σ
-    is small, so that codes are read before their divergence counts for much.
+    another as it is where every element's σ follows the code.
 
     Args:
         raw: μ and r, stacked along axis 1.
@@ -92,8 +90,7 @@ class SharedGaussian(Gaussian):
     trained = "one"
 
     def __init__(self, raw: Tensor, floor: float = 0.01) -> None:
-        loc, free = raw.chunk(2, 1)
-        super().__init__(loc, floor + F.softplus(free - SMALL_AT_FIRST))
+        super().__init__(raw, floor)
 
 
 class DiagonalGaussian(SharedGaussian):
