@@ -17,7 +17,7 @@ from sparsevae import data
 Array = npt.NDArray[Any]
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")  # that scikit-image installs
 SIDE = 16  # pixels of a patch
-FEW = 5000  # of the images of a large data set
+FEW = 3000  # of the images of a large data set
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def split(rows: Array) -> Split:
 
 
 def mnist() -> Array:
-    """5,000 handwritten digits of 28x28 grey levels, most of them black or white."""
+    """3,000 handwritten digits of 28x28 grey levels, most of them black or white."""
     found = data.load("mnist-5k")
-    return np.concatenate([found.train.images[:], found.test.images[:]])
+    return np.asarray(found.train.images[:FEW])
 
 
 def clothes() -> Array:
-    """5,000 pieces of clothing of 28x28 grey levels."""
+    """3,000 pieces of clothing of 28x28 grey levels."""
     return np.asarray(data.load("fashion-mnist").train.images[:FEW])
 
 
@@ -89,16 +89,17 @@ def heads() -> Array:
 
 
 def photographs() -> Array:
-    """Some 5,600 colour patches of 16x16 without overlap, from six photographs."""
+    """Some 5,600 colour patches, 3x16x16, without overlap, from six photographs."""
     from skimage import data as pictures
 
     cut = [_patches(np.asarray(getattr(pictures, name)())) for name in PHOTOGRAPHS]
-    return np.concatenate([*cut, *map(_patches, load_sample_images().images)])
+    patches = np.concatenate([*cut, *map(_patches, load_sample_images().images)])
+    return np.ascontiguousarray(patches.transpose(0, 3, 1, 2))
 
 
 def grey_photographs() -> Array:
     """The same in grey levels."""
-    luma = photographs().mean(3)
+    luma = photographs().mean(1)
     return np.asarray(luma.round(), np.uint8)
 
 
@@ -183,7 +184,7 @@ def activations() -> Array:
 
 
 SETS: dict[str, Own] = {
-    "mnist-5k": Own("binary-like images", mnist),
+    "drawn digits": Own("binary-like images", mnist),
     "clothes": Own("grey images", clothes),
     "digits": Own("grey images", digits),
     "faces": Own("grey images", faces),

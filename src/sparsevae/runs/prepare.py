@@ -131,5 +131,5 @@ def _notes(shape: tuple[int, ...], train: int, test: int, settled: Settled) -> t
         f"{images if len(shape) > 1 else rows} to train on, {test:,} held out.",
         f"Likelihood: {settled.likelihood}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
-        f"Network: {'convolution' if len(shape) > 1 else 'mlp'} of widths {widths}.",
+        f"Network: {settled.config.trunk if len(shape) > 1 else 'mlp'} of widths {widths}.",
     )

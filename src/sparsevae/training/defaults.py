@@ -18,7 +18,8 @@ from sparsevae.storage.arrays import Rows
 from sparsevae.training import recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
-MOST_EPOCHS = 500
+MOST_EPOCHS = 500  # passes over rows of a table
+MOST_OF_FEW = 100  # passes over photographs, which more would learn by heart
 BATCH = 64  # rows a step, where there are not so many that larger steps do
 RESTARTS = 2  # of a run that has learned nothing after a third of its passes
 LEAST_STEPS = 600  # of a run that may begin anew; a third of fewer need not teach anything
@@ -36,8 +37,9 @@ class Protocol:
         trunk: layers of an image's trunk.
         widths: of the trunk's layers.
         batch: rows a step.
-        steps: of training, as far as ``least`` and :data:`MOST_EPOCHS` allow.
+        steps: of training, as far as the next two allow.
         least: passes over the rows.
+        most: passes over the rows.
     """
 
     recipe: str
@@ -46,11 +48,12 @@ class Protocol:
     batch: int
     steps: int = 1500
     least: int = 10
+    most: int = MOST_EPOCHS
 
     def epochs(self, rows: int, batch_size: int) -> int:
         """Passes that make about :attr:`steps`; more where one pass alone takes many."""
         steps_an_epoch = -(-rows // batch_size)
-        return min(MOST_EPOCHS, max(self.least, -(-self.steps // steps_an_epoch)))
+        return min(self.most, max(self.least, -(-self.steps // steps_an_epoch)))
 
 
 def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
@@ -66,10 +69,12 @@ def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
     images, elements = len(shape) > 2, math.prod(shape[1:])
     if images and domain == "unit":  # as a study does it
         return Protocol("default", "convolution", WIDTHS, own, steps=1000, least=25)
+    batch = max(BATCH, own)
     if images and elements > FLAT:
-        return Protocol("any-values", "convolution", WIDTHS, max(BATCH, own))
-    widths = NARROW if shape[0] < FEW else WIDE
-    return Protocol("any-values", "mlp", widths, max(BATCH, own))
+        return Protocol("photographs", "convolution", WIDTHS, batch)
+    if images:
+        return Protocol("photographs", "mlp", WIDE, batch, most=MOST_OF_FEW)
+    return Protocol("any-values", "mlp", NARROW if shape[0] < FEW else WIDE, batch, steps=2500)
 
 
 @dataclass(frozen=True)
