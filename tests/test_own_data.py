@@ -574,7 +574,7 @@ def test_what_a_sparse_matrix_unpacks_to_is_known_before_memory_is_taken(tmp_pat
 
 def test_alarms_are_the_last_words_of_a_fit(place, capsys):
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", place / "alarmed")
-    assert command("fit", place / "colour.npy", *options) in TRAINED
+    assert command("fit", place / "colour.npy", *options) == 3
     said = capsys.readouterr().out.splitlines()
     run = RunFolder(place / "alarmed")
     alarms = [s for s in run.diagnosis["findings"] if s["severity"] == "alarm"]

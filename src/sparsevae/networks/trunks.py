@@ -265,7 +265,7 @@ class Decoder(nn.Module):
         output: Tensor = self.trunk(codes)
         if self.trained == "none":
             return output
-        return torch.cat([output, self.free.expand(len(output), *self.element)], 1)
+        return torch.cat([output, self.free.expand(output.shape[0], *self.element)], 1)
 
 
 def check_shape(shape: Shape) -> None:
