@@ -202,7 +202,11 @@ def best(values: list[float | None], form: str) -> list[str]:
     """Numbers as text, the smallest in bold, a dash where there is none."""
     known = [value for value in values if value is not None]
     return [
-        "–" if value is None else f"**{value:{form}}**" if value == min(known) else f"{value:{form}}"
+        "–"
+        if value is None
+        else f"**{value:{form}}**"
+        if value == min(known)
+        else f"{value:{form}}"
         for value in values
     ]
 

@@ -81,7 +81,9 @@ def run(arguments, cwd):
         timeout=SECONDS,
     )
     short = "fit" in result.args[1:2]  # one pass may well end in an alarm
-    assert result.returncode in ((0, 3) if short else (0,)), f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
+    assert result.returncode in ((0, 3) if short else (0,)), (
+        f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
+    )
     return result.stdout
 
 

@@ -324,7 +324,9 @@ def test_quiet_unless_verbose(coder, wine, capsys):
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(10, MOST_EPOCHS), (320, 500), (1_280, 125), (100_000, 10)])
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(10, MOST_EPOCHS), (320, 500), (1_280, 125), (100_000, 10)]
+)
 def test_epochs_follow_the_number_of_rows(rows, epochs):
     assert settle(np.zeros((rows, 2)), batch_size=64).config.epochs == epochs
 

@@ -10,8 +10,8 @@ from tests.test_own_data import command
 from sparsevae.errors import SparseVAEError
 from sparsevae.models import build, likelihoods
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.prepare import prepare
 from sparsevae.runs.given import raw_rows
+from sparsevae.runs.prepare import prepare
 from sparsevae.runs.summary import last_words, summary
 from sparsevae.runs.train import fit, train_prepared
 from sparsevae.training import restarts, watch
@@ -21,7 +21,7 @@ ROWS = np.random.default_rng(0).normal(size=(60, 5)) @ np.random.default_rng(1).
 CRUSHED = {"kl_weight": 500.0, "penalty": "none"}  # no code is worth that much
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for an interrupt."""
 
 
@@ -87,12 +87,12 @@ def test_the_constant_row_is_scored_by_maximum_likelihood(family):
 
 def test_a_plateau_is_the_mean_row_or_shut_gates():
     model = build("vsc", (6,), 2, widths=(4,), arguments={"likelihood": "shared-gaussian"})
-    assert "mean row" in watch.plateau({"reconstruction": 9.8}, model, 10.0)
-    assert watch.plateau({"reconstruction": 9.0, "shut": 1.0}, model, 10.0) == ""
-    assert "all 2 gates" in watch.plateau({"reconstruction": 1.0, "shut": 2.0}, model, 10.0)
+    assert "mean row" in watch.stuck({"reconstruction": 9.8}, model, 10.0)
+    assert watch.stuck({"reconstruction": 9.0, "shut": 1.0}, model, 10.0) == ""
+    assert "all 2 gates" in watch.stuck({"reconstruction": 1.0, "shut": 2.0}, model, 10.0)
     grey = build("vsc", (6,), 2, widths=(4,), arguments={})
-    assert watch.plateau({"reconstruction": 9.4}, grey, 10.0) == ""
-    assert "mean row" in watch.plateau({"reconstruction": 9.6}, grey, 10.0)
+    assert watch.stuck({"reconstruction": 9.4}, grey, 10.0) == ""
+    assert "mean row" in watch.stuck({"reconstruction": 9.6}, grey, 10.0)
 
 
 def crushed_run():
@@ -119,9 +119,9 @@ def test_a_stopped_run_begins_anew_as_an_uninterrupted_one_does(tmp_path):
 
         def stop(rows, limit=limit):
             if next(steps) % 9 == limit:
-                raise Stopped
+                raise StoppedError
 
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             train_prepared(crushed_run(), stopped, device="cpu", progress=stop)
     again = train_prepared(crushed_run(), stopped, device="cpu")
     without = [

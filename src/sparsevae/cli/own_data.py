@@ -76,8 +76,8 @@ def fit(
 ) -> None:
     """Train a model on data of one's own; started again after a stop, it goes on.
 
-    The last lines say how good it is beside PCA and what the diagnosis found. The exit status is 0,
-    3 where the run ends in an alarm, 2 for a mistake in what was asked.
+    The last lines say how good it is beside PCA and what the diagnosis found. The exit status is
+    0, 3 where the run ends in an alarm, or 2 for a mistake in what was asked.
     """
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import prepare

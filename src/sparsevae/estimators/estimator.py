@@ -65,20 +65,17 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How many components should be on for a row, for models that hold such a target. None
         leaves the model's own, 8; at most half of the components are.
     likelihood : str or dict, default="auto"
-        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "shared-gaussian",
-        "diagonal-gaussian", "fixed-gaussian" or "poisson"; or a dict with it as "kind" and
+        Family of p(x|z), such as "shared-gaussian" or "poisson"; or a dict with it as "kind" and
         settings, such as
         ``{"kind": "fixed-gaussian", "scale": 0.5}``. "auto" looks at the values.
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
         where the likelihood is defined. Columns that are constant are left at scale 1.
     widths : sequence of int, default=None
-        Widths of the encoder's layers; the decoder mirrors them. None takes a network by the form
-        of the rows: matrix products, of width 64 below 1,000 rows and 256 above; convolutions
-        of widths (16, 32, 256) for drawings in black and white and for large images.
+        Widths of the encoder's layers; the decoder mirrors them. None takes 64 below 1,000 rows, 256
+        above, and convolutions of (16, 32, 256) for drawings in black and white.
     max_iter : int, default=None
-        Passes over the rows. None takes about 1,500 steps, 10 to 500 passes; 1,000 and at least
-        25 for drawings.
+        Passes over the rows. None takes about 1,500 steps or more, 10 to 500 passes.
     batch_size : int, default=None
         Rows a step. None takes 64 or more, for drawings 16 to 256.
     learning_rate : float or dict, default=None
@@ -390,9 +387,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 print(f"epoch {self.n_iter_}/{until}: {nats:.4g} nats a row")
 
         images = rows_of(self.trained_.split(rows))
-        training = self._training
-        training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
-        self.trained_ = replace(self.trained_, model=training.model.eval())
+        self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
+        self.trained_ = replace(self.trained_, model=self._training.model.eval())
 
     def _own_layout(self, rows: Floats) -> Floats:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""

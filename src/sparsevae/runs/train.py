@@ -31,16 +31,10 @@ from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
 from sparsevae.training import loop, restarts, step
 from sparsevae.training.config import DataConfig, RunConfig
-from sparsevae.training.watch import (
-    constant_row_score,
-    mean_image_score,
-    plateau,
-    warning,
-)
+from sparsevae.training.watch import mean_image_score, plateau, warning
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
-LOOKED_AT = 500  # training rows, evenly spaced, that say what the mean row scores
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
 Progress = Callable[[int], None]
 
@@ -130,7 +124,7 @@ class Training:
         with torch.random.fork_rng():
             while True:
                 due = whole and restarts.due(self.config, self.history)
-                if due and (why := self._plateau(images)):
+                if due and (why := plateau(self.model, self.config, self.history, images)):
                     progress(-len(self.history) * len(images))
                     say(self._begin_anew(images, why))
                 elif len(self.history) >= until:
@@ -165,14 +159,6 @@ class Training:
             after_epoch()
             if len(self.history) == until or restarts.due(self.config, self.history):
                 return
-
-    def _plateau(self, images: step.Rows) -> str:
-        """Why the model has learned nothing so far; empty when it has."""
-        chosen = torch.arange(0, len(images), -(-len(images) // LOOKED_AT), device=images.device)
-        rows = step.unit_interval(images.index_select(0, chosen))
-        likelihood: Any = self.config.arguments.get("likelihood", "bernoulli")
-        constant = constant_row_score(self.model, likelihood, rows)
-        return plateau(self.history[-1], self.model, constant)
 
     def _begin_anew(self, images: step.Rows, why: str) -> str:
         """Make the model of the next attempt, and say what it does otherwise."""

@@ -17,9 +17,12 @@ from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE,
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
 from sparsevae.models import Model, likelihoods
 from sparsevae.models.likelihoods import Named
+from sparsevae.training import step
+from sparsevae.training.config import RunConfig
 
 Row = Mapping[str, Any]
 
+LOOKED_AT = 500  # training rows, evenly spaced, that say what the mean row scores
 FIRST = 2  # the mean over the first epoch says more about where training starts
 MEAN_IMAGE_UNTIL = 0.5  # of a run; until then a healthy one, if short, may print the mean image
 
@@ -50,7 +53,22 @@ def constant_row_score(model: Model, likelihood: Named, rows: Tensor) -> float:
     return likelihoods.constant_score(likelihood, output, rows.to(where))
 
 
-def plateau(row: Row, model: Model, constant: float) -> str:
+def plateau(model: Model, config: RunConfig, history: Sequence[Row], images: step.Rows) -> str:
+    """Why a model has learned nothing by the end of its last epoch; empty when it has.
+
+    Args:
+        model: what is trained.
+        config: of the run.
+        history: one row an epoch so far.
+        images: N training images, shape ``(N, *shape)``.
+    """
+    chosen = torch.arange(0, len(images), -(-len(images) // LOOKED_AT), device=images.device)
+    rows = step.unit_interval(images.index_select(0, chosen))
+    likelihood: Any = config.arguments.get("likelihood", "bernoulli")
+    return stuck(history[-1], model, constant_row_score(model, likelihood, rows))
+
+
+def stuck(row: Row, model: Model, constant: float) -> str:
     """Why a model has learned nothing by the end of an epoch; empty when it has.
 
     Args:

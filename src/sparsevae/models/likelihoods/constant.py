@@ -36,7 +36,9 @@ def constant_score(likelihood: Named, output: Tensor, rows: Tensor) -> float:
         return torch.cat([start, free.expand(1, *rows.shape[1:])], 1)
 
     def score() -> Tensor:
-        return -kind(parameters().expand(len(rows), *raw.shape[1:]), **settings).log_prob(rows).mean()
+        return (
+            -kind(parameters().expand(len(rows), *raw.shape[1:]), **settings).log_prob(rows).mean()
+        )
 
     wanted = [start, free] if one else [start]
     search = torch.optim.LBFGS(
