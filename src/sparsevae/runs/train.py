@@ -1,60 +1,38 @@
 """Train one run: into its folder, from its last checkpoint if need be, or in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sparsevae.data import Dataset, Split
 from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
-from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.baselines import own_baselines
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
-from sparsevae.models.schedules import Schedule, from_json
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.runs.weights import build_model
+from sparsevae.runs.training import Progress, Training, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
-from sparsevae.training import loop, restarts, step
+from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
-from sparsevae.training.watch import mean_image_score, plateau, warning
+from sparsevae.training.watch import mean_image_score, warning
 
-EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
-Progress = Callable[[int], None]
-
-
-def silent(images: int) -> None:
-    """Progress that nobody looks at."""
-
-
-def new_model(config: RunConfig, images: step.Rows) -> Model:
-    """An untrained model, weights and pseudo-inputs drawn from the run's seed.
-
-    Args:
-        config: of the run.
-        images: N training images, shape ``(N, *shape)``.
-    """
-    with torch.random.fork_rng():
-        loop.seed_epoch(config.seed, -1)
-        chosen = torch.randperm(len(images))[:EXAMPLES]
-        examples = step.unit_interval(images.index_select(0, chosen))
-        return build_model(config, tuple(images.shape[1:]), examples)
 
 
 def rows_of(split: Split) -> step.Rows:
@@ -69,148 +47,6 @@ def rows_of(split: Split) -> step.Rows:
     if 4 * images.size > RESIDENT:
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
-
-
-@dataclass
-class Training:
-    """A model between two epochs: with its optimiser and history it can go on.
-
-    Attributes:
-        config: of the run.
-        model: on its device.
-        optimiser: with its moments.
-        history: one row an epoch of this attempt that is done.
-        attempt: how often the run has begun anew.
-    """
-
-    config: RunConfig
-    model: Model
-    optimiser: torch.optim.Optimizer
-    history: list[Row] = field(default_factory=list)
-    attempt: int = 0
-
-    @classmethod
-    def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
-        """A new model of a configuration, nothing trained."""
-        model = new_model(config, images).to(where)
-        return cls(config, model, step.make_optimiser(model))
-
-    def go_on(
-        self,
-        images: step.Rows,
-        *,
-        until: int | None = None,
-        learning_rate: Schedule | None = None,
-        progress: Progress = silent,
-        after_epoch: Callable[[], None] = lambda: None,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        """Train to the end of the run; torch's own generators are left as they are.
-
-        A run that has learned nothing by then begins anew after a third of its passes, as often
-        as its configuration allows, with another model and an empty history.
-
-        Args:
-            images: N training images, shape ``(N, *shape)``.
-            until: passes in all; the run's own number when None.
-            learning_rate: in place of the run's.
-            progress: called with a number of images as they are done; negative where they are
-                to be done again.
-            after_epoch: called when an epoch is in the history.
-            say: called with a line when the run begins anew.
-        """
-        until = until or self.config.epochs
-        whole = learning_rate is None and until >= self.config.epochs
-        with torch.random.fork_rng():
-            while True:
-                due = whole and restarts.due(self.config, self.history)
-                if due and (why := plateau(self.model, self.config, self.history, images)):
-                    progress(-len(self.history) * len(images))
-                    say(self._begin_anew(images, why))
-                elif len(self.history) >= until:
-                    return
-                self._epochs(images, until, learning_rate, progress, after_epoch)
-
-    def _epochs(
-        self,
-        images: step.Rows,
-        until: int,
-        learning_rate: Schedule | None,
-        progress: Progress,
-        after_epoch: Callable[[], None],
-    ) -> None:
-        """Train until then, or until it is time to see whether the run begins anew."""
-        number = self.attempt
-        config = restarts.changed(self.config, number)
-        where = next(self.model.parameters()).device
-        for row in loop.train(
-            self.model,
-            self.optimiser,
-            images.to(where) if isinstance(images, Tensor) else images,
-            epochs=max(config.epochs, until),
-            batch_size=config.batch_size,
-            learning_rate=learning_rate or from_json(config.learning_rate),
-            seed=config.seed,
-            precision=config.precision,
-            start=len(self.history),
-            on_batch=progress,
-        ):
-            self.history.append({**row, restarts.ATTEMPT: number} if number else row)
-            after_epoch()
-            if len(self.history) == until or restarts.due(self.config, self.history):
-                return
-
-    def _begin_anew(self, images: step.Rows, why: str) -> str:
-        """Make the model of the next attempt, and say what it does otherwise."""
-        done, where = len(self.history), next(self.model.parameters()).device
-        self.attempt += 1
-        self._make(images, where)
-        self.history.clear()
-        other = restarts.sentence(self.config, self.attempt)
-        return f"epoch {done} of {self.config.epochs}: {why}; {other}."
-
-    def _make(self, images: step.Rows, where: torch.device) -> None:
-        """The untrained model of the attempt."""
-        self.model = new_model(restarts.changed(self.config, self.attempt), images).to(where)
-        self.optimiser = step.make_optimiser(self.model)
-
-    def restore(self, folder: RunFolder, images: step.Rows) -> None:
-        """Take up the last checkpoint of a folder, where there is one.
-
-        Args:
-            folder: of the run.
-            images: N training images, which the model of a later attempt is made from.
-
-        Raises:
-            RunFolderError: it is damaged, or of another configuration.
-        """
-        tensors, history = folder.load_checkpoint()
-        if not history:
-            return
-        try:
-            if number := restarts.attempt(history):
-                self.attempt = number
-                self._make(images, next(self.model.parameters()).device)
-            self.model.load_state_dict(_part(tensors, "model/"))
-            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
-        except (RuntimeError, LookupError, ValueError):
-            raise RunFolderError(
-                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
-                "and start again."
-            ) from None
-        self.history = history
-
-    def save(self, folder: RunFolder) -> None:
-        """Write a checkpoint."""
-        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments = loop.optimiser_tensors(self.optimiser)
-        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
-        folder.save_checkpoint({**weights, **tensors}, self.history)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
 
 
 def train_run(
@@ -231,7 +67,8 @@ def train_run(
         folder: where everything is kept.
         data: what is kept of data of the user's own; None for a named data set.
         device: see :func:`sparsevae.training.loop.device`.
-        progress: called with a number of images as they are done.
+        progress: called with a number of images as they are done; measuring counts as
+            :func:`measuring_worth` images, see :func:`work_of`.
         warn: called with a line when an epoch shows collapse.
 
     Raises:
@@ -258,10 +95,18 @@ def train_run(
         folder.save_weights(model, history)
         if data is not None:
             folder.keep_baselines(own_baselines(in_memory(dataset), config.latents))
-        keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
+        known = identity(config, model, history)
+        measuring = Counting(progress, measuring_worth(config, dataset))
+        keep_numbers(folder, model.eval(), dataset, known, measuring)
 
 
-def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:
+def keep_numbers(
+    folder: RunFolder,
+    model: Model,
+    dataset: Dataset,
+    known: Row,
+    share: Callable[[float], None] = lambda share: None,
+) -> None:
     """Measure a trained model, and only then write.
 
     Args:
@@ -269,12 +114,43 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         model: in evaluation mode.
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
+        share: called with the share of the work that is done.
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
-    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
     if evaluation.diagnosis is not None:
-        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+        folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
+
+
+class Counting:
+    """Shares of some work as numbers of images that add up to a whole.
+
+    Args:
+        progress: called with a number of images as they are done.
+        images: the whole.
+    """
+
+    def __init__(self, progress: Progress, images: int) -> None:
+        self.progress, self.images, self.told = progress, images, 0
+
+    def __call__(self, share: float) -> None:
+        """So much of the work is done, between 0 and 1."""
+        now = round(share * self.images)
+        self.progress(now - self.told)
+        self.told = now
+
+
+def measuring_worth(config: RunConfig, dataset: Dataset) -> int:
+    """Images to train on that take as long as it takes to measure a run, roughly."""
+    classes = 0 if dataset.train.labels is None else len(dataset.classes)
+    sizes = len(dataset.test), len(dataset.train)
+    return images_worth(Extent.of(*sizes, dataset.shape, config.latents, classes))
+
+
+def work_of(config: RunConfig, dataset: Dataset) -> int:
+    """Images that progress counts for a run: those trained on, and measuring in their unit."""
+    return config.epochs * len(dataset.train) + measuring_worth(config, dataset)
 
 
 def in_memory(dataset: Dataset) -> Dataset:
@@ -366,6 +242,11 @@ def fit(
         ConfigurationError: a setting is unknown or out of its range.
         DatasetError: the rows are not what can be trained on.
         RunFolderError: ``out`` belongs to another run.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(60, 4))
+        >>> fit(rows, latents=3, epochs=1, device="cpu").encode(rows).shape
+        (60, 3)
     """
     where = loop.device(device)
     prepared = prepare(
