@@ -39,7 +39,8 @@ def changed(config: RunConfig, number: int) -> RunConfig:
     rate = to_json(_slower(from_json(config.learning_rate), SLOWER**number))
     arguments = dict(config.arguments)
     if "kl_weight" in model_row(config.model).accepts():
-        last = float(from_json(arguments.get("kl_weight", 1.0))(1.0))
+        weight: Any = arguments.get("kl_weight", 1.0)
+        last = float(from_json(weight)(1.0))
         end = RAMPS[min(number, len(RAMPS)) - 1]
         arguments["kl_weight"] = to_json(Ramp(0.0, end, 0.0, last))
     content = {**config.model_dump(), "learning_rate": rate, "arguments": arguments}

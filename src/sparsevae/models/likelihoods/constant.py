@@ -3,6 +3,8 @@
 Shape legend: N rows of shape (D,) or (C, H, W).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ def constant_score(likelihood: Named, output: Tensor, rows: Tensor) -> float:
         output: of a decoder for one code, shape ``(1, ...)``; where the search starts.
         rows: where the likelihood is defined, shape ``(N, *shape)``.
     """
+    kind: Any
     kind, settings = family(likelihood)
     raw = output.detach().float().clone()
     one = kind.trained == "one"  # its last block is one number, repeated
@@ -36,9 +39,9 @@ def constant_score(likelihood: Named, output: Tensor, rows: Tensor) -> float:
         return torch.cat([start, free.expand(1, *rows.shape[1:])], 1)
 
     def score() -> Tensor:
-        return (
-            -kind(parameters().expand(len(rows), *raw.shape[1:]), **settings).log_prob(rows).mean()
-        )
+        observed = kind(parameters().expand(len(rows), *raw.shape[1:]), **settings)
+        nats: Tensor = -observed.log_prob(rows).mean()
+        return nats
 
     wanted = [start, free] if one else [start]
     search = torch.optim.LBFGS(
@@ -48,7 +51,7 @@ def constant_score(likelihood: Named, output: Tensor, rows: Tensor) -> float:
     def closure() -> Tensor:
         search.zero_grad()
         value = score()
-        value.backward()  # type: ignore[no-untyped-call] # torch has no types here
+        value.backward()
         return value
 
     with torch.enable_grad():
