@@ -18,7 +18,8 @@ from sparsevae.metrics import bounds
 from sparsevae.models import MODELS
 from sparsevae.networks import kernels
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import fit, new_model, train_run
+from sparsevae.runs.train import fit, train_run
+from sparsevae.runs.training import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 from sparsevae.training.recipes import RECIPES

@@ -33,6 +33,9 @@ COUNTS = RNG.poisson(3.0, (50, 6))
 HEIGHTS = RNG.normal(0.0, 7.0, (30, 1, 9, 9)).astype(np.float32)
 
 
+TRAINED = (0, 3)  # a run of one or two passes may well end in an alarm
+
+
 def command(*arguments):
     """Exit status of the command in this process, which keeps its own settings."""
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +70,7 @@ def place(tmp_path_factory):
 def table_run(place):
     out = place / "table-run"
     options = ("--labels", "kind", "--latents", 3, "--epochs", 2, "--out", out)
-    assert command("fit", place / "table.csv", *options) == 0
+    assert command("fit", place / "table.csv", *options) in TRAINED
     return RunFolder(out)
 
 
@@ -75,7 +78,7 @@ def table_run(place):
 def colour_run(place):
     out = place / "colour-run"
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", out)
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) in TRAINED
     return RunFolder(out)
 
 
@@ -87,7 +90,7 @@ def test_a_fit_leaves_a_whole_run_with_the_units_of_its_data(table_run):
     data, config = table_run.data, table_run.config
     assert (data.columns, data.classes, data.dtype) == (NAMES, ("a", "b"), "float64")
     assert config.dataset == "table"
-    assert config.arguments["likelihood"] == "gaussian"
+    assert config.arguments["likelihood"] == "diagonal-gaussian"
     train, _ = held_out(read(data.source, labels="kind"), 0.1)
     np.testing.assert_allclose(data.scaling.shift, TABLE[train].mean(0), rtol=1e-9)
     np.testing.assert_allclose(data.scaling.scale, TABLE[train].std(0), rtol=1e-9)
@@ -105,7 +108,7 @@ def test_a_fit_of_images_leaves_pictures_of_images(colour_run):
 
 def test_the_command_says_what_it_chose_and_why(place, capsys, monkeypatch):
     out = place / "said"
-    assert command("fit", place / "counts.npy", "--epochs", 1, "--out", out) == 0
+    assert command("fit", place / "counts.npy", "--epochs", 1, "--out", out) in TRAINED
     said = capsys.readouterr().out
     assert "45 rows of 6 columns to train on, 5 held out." in said
     assert "Likelihood: poisson. All values are whole numbers from 0 to" in said
@@ -118,13 +121,18 @@ def raw_of(values, **changes):
     return replace(found, **changes)
 
 
+GREY_LEVELS = ("bernoulli", "grey", "default")
+DRAWN = (COLOUR > 99).astype(np.uint8)
 CHOICES = {
-    "grey levels": (COLOUR, "bernoulli", "grey", "default"),
-    "black and white": ((COLOUR > 99).astype(np.uint8), "bernoulli", "none", "default"),
+    "grey levels": (COLOUR, "shared-gaussian", "standard", "photographs"),
+    "black and white": (DRAWN, "bernoulli", "none", "default"),
+    "drawings": (255 * DRAWN + RNG.integers(0, 9, DRAWN.shape) * (1 - DRAWN), *GREY_LEVELS),
     "counts": (COUNTS, "poisson", "none", "any-values"),
-    "measurements": (TABLE, "gaussian", "standard", "any-values"),
-    "heights": (HEIGHTS, "gaussian", "standard", "any-values"),
-    "shares": (RNG.random((20, 5)), "bernoulli", "none", "any-values"),
+    "measurements": (TABLE, "diagonal-gaussian", "standard", "any-values"),
+    "heights": (HEIGHTS, "shared-gaussian", "standard", "photographs"),
+    "shares": (RNG.random((20, 5)), "diagonal-gaussian", "standard", "any-values"),
+    "nearly sure": (RNG.beta(0.05, 0.05, (20, 5)), "bernoulli", "none", "any-values"),
+    "marks": (RNG.integers(0, 6, (30, 5)), "diagonal-gaussian", "standard", "any-values"),
 }
 
 
@@ -231,7 +239,7 @@ def test_another_scaling_or_split_does_not_go_on_in_the_same_folder(tmp_path):
 def test_a_finished_run_is_left_as_it_is(colour_run, place, capsys):
     before = {path: path.stat().st_mtime_ns for path in colour_run.path.glob("*.*")}
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", colour_run.path)
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) in TRAINED
     assert "finished already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in colour_run.path.glob("*.*")} == before
 
@@ -395,7 +403,7 @@ def test_new_rows_are_drawn_in_the_datas_units_by_a_seed(table_run, tmp_path):
 def test_drawn_counts_are_counts(place, tmp_path):
     run = place / "said"
     if not run.exists():
-        assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) == 0
+        assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) in TRAINED
     opened = TrainedModel.load(run)
     drawn = opened.sample(200)
     assert drawn.dtype == COUNTS.dtype
@@ -568,7 +576,7 @@ def test_what_a_sparse_matrix_unpacks_to_is_known_before_memory_is_taken(tmp_pat
 
 def test_alarms_are_the_last_words_of_a_fit(place, capsys):
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", place / "alarmed")
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) == 3
     said = capsys.readouterr().out.splitlines()
     run = RunFolder(place / "alarmed")
     alarms = [s for s in run.diagnosis["findings"] if s["severity"] == "alarm"]

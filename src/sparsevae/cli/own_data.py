@@ -33,6 +33,7 @@ Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
 TABLES = (".csv", ".tsv", ".parquet")
+ALARM = 3  # exit status of a run that ends in an alarm
 RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
 
 
@@ -86,9 +87,14 @@ def fit(
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
-    """Train a model on data of one's own; started again after a stop, it goes on."""
+    """Train a model on data of one's own; started again after a stop, it goes on.
+
+    The last lines say how good it is beside PCA and what the diagnosis found. The exit status is
+    0, 3 where the run ends in an alarm, or 2 for a mistake in what was asked.
+    """
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import prepare
+    from sparsevae.runs.summary import last_words, summary
     from sparsevae.training import loop
 
     loop.device(device)
@@ -122,9 +128,11 @@ def fit(
     for figure in pictures:
         typer.echo(f"Picture: {figure}")
     typer.echo(f"Run: {out}")
-    for sign in run.diagnosis.get("findings", ()):
-        if sign["severity"] == "alarm":
-            typer.echo(f"Alarm: {sign['sentence']}")
+    words, alarm = last_words(run)
+    for line in (*summary(run), *words):
+        typer.echo(line)
+    if alarm:
+        raise typer.Exit(ALARM)
 
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:

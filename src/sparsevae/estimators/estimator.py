@@ -4,6 +4,7 @@ Shape legend: N rows of shape (D,), (H, W) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,8 +23,9 @@ from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import Training, rows_of, trained_model
+from sparsevae.runs.train import rows_of, trained_model
 from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.training import Training
 from sparsevae.storage.arrays import Array, Floats, Row
 from sparsevae.training import loop, step
 from sparsevae.training.config import Checked, Count, Positive, Widths
@@ -74,18 +76,17 @@ class SparseVAE(
         What is done to the data before the model and undone behind it; "auto" brings them to
         where the likelihood is defined. Columns that are constant are left at scale 1.
     widths : sequence of int, default=None
-        Widths of the encoder's layers; the decoder mirrors them. None takes (64,) for vectors
-        and (16, 32, 256) for images.
+        Widths of the encoder's layers; the decoder mirrors them. None takes 64 below 1,000 rows,
+        256 above, and convolutions of (16, 32, 256) for drawings in black and white.
     max_iter : int, default=None
-        Passes over the rows. None takes about 1,000 steps: 25 to 500 passes.
+        Passes over the rows. None takes about 1,500 steps or more, 10 to 500 passes.
     batch_size : int, default=None
-        Rows a step. None takes 64 or more for vectors, 16 to 256 for images.
+        Rows a step. None takes 64 or more, for drawings 16 to 256.
     learning_rate : float or dict, default=None
         Of Adam, constant or a schedule such as ``{"kind": "one-cycle", "peak": 0.003}``. None
         takes the recipe's one cycle in `fit`, and 0.001 in `partial_fit`.
     model_arguments : dict, default=None
-        Further arguments of the model's class, such as ``{"beta": 4.0}``; they go before those
-        of the recipe "default" for images with values in [0, 1], else "any-values".
+        Further arguments of the model's class, such as ``{"beta": 4.0}``, before the recipe's.
     sparse_output : bool, default=False
         Whether `transform` returns a scipy.sparse array.
     device : str, default="cpu"
@@ -119,7 +120,7 @@ class SparseVAE(
     >>> X = load_wine().data
     >>> coder = SparseVAE(n_components=4, max_iter=2, random_state=0).fit(X)
     >>> coder.transform(X).shape, coder.likelihood_
-    ((178, 4), 'gaussian')
+    ((178, 4), 'diagonal-gaussian')
     """
 
     def __init__(
@@ -378,15 +379,14 @@ class SparseVAE(
         self.trained_: TrainedModel = trained_model(self._training, prepared)
 
     def _train(self, rows: Array, until: int, rate: Constant | None) -> None:
-        """Train up to that number of passes in all."""
+        images = rows_of(self.trained_.split(rows))
 
         def after_epoch() -> None:
             if self.verbose:
-                nats = self.history_[-1]["objective"]
-                print(f"epoch {self.n_iter_}/{until}: {nats:.4g} nats a row")
+                print(f"epoch {self.n_iter_}/{until}: {self.history_[-1]['objective']:.4g} nats")
 
-        images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
+        self.trained_ = replace(self.trained_, model=self._training.model.eval())
 
     def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsevae.data import Dataset
+from sparsevae.data import Dataset, Split
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.limits import counted
 from sparsevae.evaluation.probes import class_columns, with_classes
@@ -27,6 +27,8 @@ from sparsevae.storage.files import read_json, write_json
 
 RAW = "raw pixels"
 VERSION = 2  # of what is measured
+FITTED, MOST_NUMBERS = 10_000, 2**25  # rows and numbers that principal components are fitted to
+WIDEST = 1000  # columns of a covariance; more take the randomised solver
 FORMER = "usefulness"  # what earlier versions called the probes
 
 
@@ -115,6 +117,40 @@ def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
         labelled = with_classes(dataset.train, known, encode, codes)
         rows[name] = {**uneven_columns(codes), **class_columns(labelled)}
     return rows
+
+
+def own_baselines(dataset: Dataset, components: int) -> dict[str, Any]:
+    """Errors on held-out rows of principal components and of the mean row, scaled units.
+
+    Args:
+        dataset: of the user's own; components are those of up to :data:`FITTED` of its training
+            rows.
+        components: the largest number of components.
+
+    Returns:
+        ``mean_row``: mean squared error an element of the mean training row; ``pca``: a list of
+        the errors of 0, 1, 2, … components, as many as there are.
+    """
+    from sklearn.decomposition import PCA
+
+    train, test = _some(dataset.train), _flat(_some(dataset.test))
+    rows = _flat(train)
+    most = min(components, min(rows.shape) - 1)
+    exact = rows.shape[1] <= WIDEST
+    solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized"}
+    fit = PCA(max(1, most), random_state=0, **solver).fit(rows)
+    centred = test - fit.mean_
+    left = np.square(centred).sum(dtype=np.float64)
+    explained = np.square(fit.transform(test)).sum(0, dtype=np.float64)[:most]
+    errors = (left - np.concatenate([[0.0], np.cumsum(explained)])) / test.size
+    return {"mean_row": float(errors[0]), "pca": [float(error) for error in errors.clip(0)]}
+
+
+def _some(split: Split) -> Floats:
+    """Up to :data:`FITTED` rows and :data:`MOST_NUMBERS` numbers of a split, evenly spaced."""
+    most = max(2, min(FITTED, MOST_NUMBERS // int(np.prod(split.images.shape[1:]))))
+    chosen = np.arange(0, len(split), max(1, -(-len(split) // most)))
+    return split.take(chosen).scaled()
 
 
 def _flat(x: Floats) -> Floats:

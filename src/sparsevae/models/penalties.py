@@ -15,8 +15,8 @@ from sparsevae.models.tables import Table
 
 Penalised = Literal["none", "posterior", "prior"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = 0.01  # nats: the most by which a step moves the multiplier
-MULTIPLIERS = (-4.0, 12.0)  # nats an open gate
+DUAL_RATE = 0.01  # nats: the most by which a step moves the multiplier, where nothing is said
+STEPS_TO_ENDS = (-400, 1200)  # of the multiplier: −4 and 12 nats an open gate at that rate
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -88,6 +88,8 @@ class ActivityPenalty(nn.Module):
         target_active: how many dimensions should be on an image; None leaves out the multiplier.
         distance: d, a row of :data:`DISTANCES`.
         alpha_factor: what α and the target are multiplied by over progress, α up to ½.
+        dual_rate: nats, the most by which a step moves the multiplier; its ends, −400 and 1,200
+            such steps away, are as far as rows of many elements need.
     """
 
     alpha: Tensor
@@ -101,8 +103,10 @@ class ActivityPenalty(nn.Module):
         target_active: float | None = None,
         distance: Distance = "kl",
         alpha_factor: Schedule = Constant(1.0),
+        dual_rate: float = DUAL_RATE,
     ) -> None:
         super().__init__()
+        self.dual_rate = dual_rate
         self.on, self.weight, self.target_active = on, weight, target_active
         self.alpha_factor = alpha_factor
         self.distance = DISTANCES.row(distance)
@@ -146,4 +150,5 @@ class ActivityPenalty(nn.Module):
         if self.target_active is not None:
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
             error = (active / target - 1).clamp(-1.0, 1.0)
-            self.price.add_(DUAL_RATE * error).clamp_(*MULTIPLIERS)
+            low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS)
+            self.price.add_(self.dual_rate * error).clamp_(low, high)

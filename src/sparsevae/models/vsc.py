@@ -8,7 +8,7 @@ from torch import Tensor
 from sparsevae.models import priors
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import ESTIMATORS, EstimatorName, Posterior, SpikeAndSlab
-from sparsevae.models.penalties import ActivityPenalty, Distance, Penalised
+from sparsevae.models.penalties import DUAL_RATE, ActivityPenalty, Distance, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
 
@@ -38,6 +38,7 @@ class VSC(Model):
         penalty: what ρ is on: "posterior", "prior" or "none".
         penalty_weight: ρ over progress t.
         penalty_distance: d, "kl" or "symmetric", see :class:`ActivityPenalty`.
+        dual_rate: nats an open gate, the most by which a step moves what holds the target.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from.
         **common: see :class:`Model`.
@@ -61,6 +62,7 @@ class VSC(Model):
         penalty: Penalised = "none",
         penalty_weight: Scheduled = 1.0,
         penalty_distance: Distance = "kl",
+        dual_rate: float = DUAL_RATE,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
         **common: Unpack[Common],
@@ -77,7 +79,9 @@ class VSC(Model):
             latents,
             outputs=3,
             prior=priors.PRIORS.row(prior)(settings),
-            penalty=ActivityPenalty(penalty, share, weight, target, penalty_distance, factor),
+            penalty=ActivityPenalty(
+                penalty, share, weight, target, penalty_distance, factor, _positive(dual_rate)
+            ),
             kl_weight=between("kl_weight", kl_weight, 0.0),
             **common,
         )
@@ -99,6 +103,10 @@ class VSC(Model):
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
         """Codes of the estimator, shape ``(B, J)``."""
         return self.estimator(q.gated(), self.temperature(progress), progress)
+
+
+def _positive(dual_rate: float) -> float:
+    return float(between("dual_rate", dual_rate, LOWEST)(1.0))
 
 
 def _within(values: Tensor, bound: float) -> Tensor:

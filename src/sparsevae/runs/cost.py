@@ -11,7 +11,8 @@ import torch
 from sparsevae.data import Dataset
 from sparsevae.evaluation.limits import AT_ONCE, rows_held
 from sparsevae.models.schedules import from_json
-from sparsevae.runs.train import RESIDENT, Training, measuring_worth, rows_of
+from sparsevae.runs.train import RESIDENT, measuring_worth, rows_of
+from sparsevae.runs.training import Training
 from sparsevae.training import loop
 from sparsevae.training.config import RunConfig
 from sparsevae.training.step import TERMS, EagerStep, Rows

@@ -6,6 +6,7 @@
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
     denoiser.safetensors     what residuals of noisy rows are like, for models that denoise
+    baselines.json           errors of PCA and of the mean row, of data of the user's own
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
@@ -51,6 +52,7 @@ FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
 DENOISER = "denoiser.safetensors"
 DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
+BASELINES = "baselines.json"
 KEPT = (
     "config.json",
     HISTORY,
@@ -58,6 +60,7 @@ KEPT = (
     FORMER_DIAGNOSTICS,
     PICTURES,
     DENOISER,
+    BASELINES,
     WEIGHTS,
     METRICS,
 )
@@ -168,6 +171,12 @@ class RunFolder:
         path = self.path / PICTURES
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
         return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
+
+    @cached_property
+    def baselines(self) -> Row:
+        """What :func:`sparsevae.evaluation.baselines.own_baselines` gave; empty if not kept."""
+        path = self.path / BASELINES
+        return dict(read_json(path)) if path.is_file() else {}
 
     @cached_property
     def diagnosis(self) -> Row:
@@ -306,6 +315,10 @@ class RunFolder:
     def keep_denoiser(self, denoiser: Denoiser) -> None:
         """Keep what was learned of residuals, in place of what is there."""
         self._keep(DENOISER, write_tensors, denoiser.tensors(), {})
+
+    def keep_baselines(self, baselines: Row) -> None:
+        """Keep what is reached without a model, in place of what is there."""
+        self._keep(BASELINES, write_json, baselines)
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
         """Keep what the diagnostics say, in place of what is there."""

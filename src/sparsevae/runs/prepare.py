@@ -197,5 +197,5 @@ def _notes(
         f"{images if len(shape) > 1 else rows} to train on, {test:,} held out.",
         f"Likelihood: {named if isinstance(named, str) else named['kind']}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
-        f"Network: {'convolution' if len(shape) > 1 else 'mlp'} of widths {widths}.",
+        f"Network: {settled.config.trunk if len(shape) > 1 else 'mlp'} of widths {widths}.",
     )

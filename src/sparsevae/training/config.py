@@ -71,6 +71,8 @@ class RunConfig(Checked):
         widths: widths of the trunk.
         trunk: layers of an image's trunk; that of vectors is always an "mlp".
         arguments: arguments of the model's class.
+        restarts: how often a run that has learned nothing after a third of its passes begins
+            anew with other settings, see :mod:`sparsevae.training.restarts`.
     """
 
     dataset: Name
@@ -87,6 +89,7 @@ class RunConfig(Checked):
     widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    restarts: Annotated[int, Field(ge=0, le=9)] = 0
 
     @property
     def name(self) -> str:

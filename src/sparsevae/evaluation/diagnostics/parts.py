@@ -2,9 +2,8 @@
 
 from sparsevae.evaluation.diagnostics.finding import Finding
 from sparsevae.evaluation.diagnostics.statistics import Statistics
-from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
+from sparsevae.metrics.collapse import COLLAPSE_SHARE, EMPTY_CODE, FLAT_DECODER
 
-EMPTY_CODE = 0.5  # nats an image; less does not tell two images apart
 IGNORED = 0.01  # of the reconstruction: what an exchange of codes changes by chance
 SWITCHED_OFF = 0.5  # of what it must be at least; published runs that work stay above 0.8
 FULL_WARM_UP = 0.999  # what is missing to 1 is unit noise in every slab
