@@ -8,7 +8,7 @@ from sparsevae.evaluation.pictures import SIGMAS
 from sparsevae.metrics import keys, table
 from sparsevae.metrics.intervals import mean_interval
 from sparsevae.metrics.table import Metric
-from sparsevae.report.study import by_model_and_size, model_title
+from sparsevae.report.study import by_model_and_size, kind_name, model_title
 from sparsevae.storage.arrays import Row
 
 BLANK = "–"
@@ -168,7 +168,8 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
     }
     denoising = baselines.get("denoising", {})
     heads = ["MSE ×1000", *("clean" if name == "clean" else f"σ = {name}" for name in columns)]
-    own = [model_title(row["model"]), *(_thousand(row.get(key)) for key in columns.values())]
+    kind = kind_name(row["model"], row.get("varied", ""))
+    own = [model_title(kind), *(_thousand(row.get(key)) for key in columns.values())]
     beside = (
         [name, *(_thousand(denoising[name].get(key)) for key in columns)]
         for name in NOISY

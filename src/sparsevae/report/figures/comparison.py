@@ -51,13 +51,13 @@ def training_curves(runs: Iterable[Run]) -> Sheet:
     """
     runs = list(runs)
     sizes = sorted({run.config.latents for run in runs})
-    models = {run.config.model for run in runs}
+    models = {run.kind for run in runs}
     terms = [term for term in TERMS if any(_present(run.history, term) for run in runs)]
     sheet = Sheet(WIDTH, 2.2 * len(sizes) + 0.5)
     axes = sheet.subplots(len(sizes), len(terms), squeeze=False, sharex=True)
     for run in runs:
         style: dict[str, Any] = {
-            "color": plots.model_colour(model_place(run.config.model, models)),
+            "color": plots.model_colour(model_place(run.kind, models)),
             "label": run.title,
             "linewidth": 1.2,
         }
