@@ -15,11 +15,17 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models import distributions, likelihoods, priors, schedules
 from sparsevae.models.autoencoder import AutoEncoder
 from sparsevae.models.base import Common, Model, Terms
+from sparsevae.models.batch_top_k import BatchTopK
 from sparsevae.models.distributions import Posterior
+from sparsevae.models.intel import InteL
+from sparsevae.models.jump_relu import JumpReLU
+from sparsevae.models.poisson import PoissonVAE
 from sparsevae.models.sparse_autoencoder import SparseAutoEncoder
 from sparsevae.models.tables import Table
+from sparsevae.models.thresholded import Thresholded
 from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
+from sparsevae.models.vaease import VAEase
 from sparsevae.models.vsc import VSC
 from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS, Shape
@@ -29,13 +35,19 @@ __all__ = [
     "VAE",
     "VSC",
     "AutoEncoder",
+    "BatchTopK",
     "Common",
+    "InteL",
+    "JumpReLU",
     "Model",
+    "PoissonVAE",
     "Posterior",
     "Row",
     "SparseAutoEncoder",
     "Terms",
+    "Thresholded",
     "TopK",
+    "VAEase",
     "build",
     "check_arguments",
     "distributions",
@@ -79,6 +91,14 @@ MODELS: Table[Row] = Table(
         "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
         "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
         "top-k": Row("Top-k", TopK),
+        "vamp-vae": Row("VampVAE", VAE, {"prior": "mixture", "pseudo_inputs": 100}),
+        "vaease": Row("VAEase", VAEase),
+        "batch-top-k": Row("BatchTopK", BatchTopK),
+        "matryoshka": Row("Matryoshka", BatchTopK, {"prefixes": [0.125, 0.25, 0.5]}),
+        "jump-relu": Row("JumpReLU", JumpReLU),
+        "poisson": Row("Poisson VAE", PoissonVAE),
+        "intel": Row("InteL-VAE", InteL),
+        "thresholded": Row("Thresholded", Thresholded),
     },
     "sparsevae.models.register",
 )

@@ -145,6 +145,7 @@ def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> 
             arguments.setdefault("alpha", study.alpha)
         elif chosen.keeps_alpha:
             target = arguments.get("target_active", TARGET_ACTIVE)
-            arguments.setdefault("alpha", default_alpha(latents, target))
+            if target != "auto":
+                arguments.setdefault("alpha", default_alpha(latents, target))
     check_arguments(model, arguments)
     return {**table.arguments, **arguments}

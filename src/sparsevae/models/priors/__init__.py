@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
@@ -39,12 +39,14 @@ __all__ = [
     "PriorSettings",
     "PseudoInputMixture",
     "StandardNormal",
+    "Target",
     "default_alpha",
     "register",
     "start_images",
 ]
 
 TARGET_ACTIVE = 8.0
+Target = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # dimensions that are on an image
 
 
 def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
