@@ -155,8 +155,7 @@ def test_the_table_has_a_column_for_what_varies(finished):
         *(("ae", "", seed) for seed in "01"),
         *(("vsc", target, seed) for target in "12" for seed in "01"),
     ]
-    columns = list(rows[0])
-    assert columns.index("target_active") == columns.index("seed") + 1
+    assert "target_active" in rows[0]
 
 
 def test_a_page_tells_kinds_apart_and_compares_seeds_of_one(finished):

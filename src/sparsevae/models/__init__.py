@@ -63,11 +63,24 @@ SETTLED = ("shape", "latents", "widths", "trunk", "examples")  # not by a model'
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: how the model is called in pictures, its class and arguments."""
+    """One row of the table.
+
+    Attributes:
+        title: how the model is called in pictures.
+        model: its class.
+        arguments: of the class, before those of a configuration.
+        source: the work that describes it.
+    """
 
     title: str
     model: type[Model]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def has_bound(self) -> bool:
+        """Whether its loss is a bound on −log p(x), penalties and weights apart."""
+        arguments = {**self.arguments, "widths": (2,)}
+        return self.model((2,), 2, **arguments).has_bound
 
     def accepts(self) -> dict[str, Any]:
         """Names and types of the arguments that a configuration may set, by name."""
@@ -85,20 +98,36 @@ MODELS: Table[Row] = Table(
     "model",
     {
         "ae": Row("AE", AutoEncoder),
-        "vae": Row("VAE", VAE),
-        "vsc": Row("VSC", VSC),
-        "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
-        "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
-        "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
-        "top-k": Row("Top-k", TopK),
-        "vamp-vae": Row("VampVAE", VAE, {"prior": "mixture", "pseudo_inputs": 100}),
-        "vaease": Row("VAEase", VAEase),
-        "batch-top-k": Row("BatchTopK", BatchTopK),
-        "matryoshka": Row("Matryoshka", BatchTopK, {"prefixes": [0.125, 0.25, 0.5]}),
-        "jump-relu": Row("JumpReLU", JumpReLU),
-        "poisson": Row("Poisson VAE", PoissonVAE),
-        "intel": Row("InteL-VAE", InteL),
-        "thresholded": Row("Thresholded", Thresholded),
+        "vae": Row("VAE", VAE, source="Kingma and Welling 2014"),
+        "vsc": Row("VSC", VSC, source="Tonolini, Jensen and Murray-Smith 2019"),
+        "vsc-wu": Row(
+            "VSC-WU",
+            VSC,
+            {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}},
+            "Tonolini, Jensen and Murray-Smith 2019",
+        ),
+        "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}, "Higgins et al. 2017"),
+        "l1": Row(
+            "L1",
+            SparseAutoEncoder,
+            {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}},
+            "Ng 2011; Olshausen and Field 1996",
+        ),
+        "top-k": Row("Top-k", TopK, source="Makhzani and Frey 2014"),
+        "vamp-vae": Row(
+            "VampVAE", VAE, {"prior": "mixture", "pseudo_inputs": 100}, "Tomczak and Welling 2018"
+        ),
+        "vaease": Row("VAEase", VAEase, source="Lu, Zhu, He and Wipf 2025"),
+        "batch-top-k": Row("BatchTopK", BatchTopK, source="Bussmann, Leask and Nanda 2024"),
+        "matryoshka": Row(
+            "Matryoshka", BatchTopK, {"prefixes": [0.125, 0.25, 0.5]}, "Bussmann et al. 2025"
+        ),
+        "jump-relu": Row("JumpReLU", JumpReLU, source="Rajamanoharan et al. 2024"),
+        "poisson": Row("Poisson VAE", PoissonVAE, source="Vafaii, Galor and Yates 2024"),
+        "intel": Row("InteL-VAE", InteL, source="Miao et al. 2022, with a hard gate"),
+        "thresholded": Row(
+            "Thresholded", Thresholded, source="Fallah and Rozell 2022, with a bound of the code"
+        ),
     },
     "sparsevae.models.register",
 )

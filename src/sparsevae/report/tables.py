@@ -8,6 +8,7 @@ from sparsevae.evaluation.pictures import SIGMAS
 from sparsevae.metrics import keys, table
 from sparsevae.metrics.intervals import mean_interval
 from sparsevae.metrics.table import Metric
+from sparsevae.report.figures.frontier import Point, qualities, undominated
 from sparsevae.report.study import by_model_and_size, kind_name, model_title
 from sparsevae.storage.arrays import Row
 
@@ -176,6 +177,37 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
         if name in denoising
     )
     return [heads, own, *beside]
+
+
+def frontier(points: Sequence[Point]) -> list[list[str]]:
+    """A small table: a line a point of a frontier, with what was asked for and what was got."""
+    drawn = qualities(points)
+    heads = ["model", "asked", "got", *(quality.title for quality in drawn), "not dominated in"]
+    lines = [
+        [
+            model_title(point.curve),
+            BLANK if point.asked is None else f"{point.asked:g}",
+            f"{point.active.mean:.1f}",
+            *(_of_point(point, quality) for quality in drawn),
+            ", ".join(
+                quality.title
+                for quality in drawn
+                if quality.key in point.values and undominated(point, points, quality)
+            )
+            or BLANK,
+        ]
+        for point in points
+    ]
+    return [heads, *lines]
+
+
+def _of_point(point: Point, quality: Metric) -> str:
+    value = point.values.get(quality.key)
+    if value is None:
+        return BLANK
+    reach = quality.scale * value.half_width
+    text = f"{quality.scale * value.mean:,.{quality.digits}f}"
+    return text + (f" ± {reach:,.{quality.digits}f}" if reach else "")
 
 
 def _thousand(value: float | None) -> str:
