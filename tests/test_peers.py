@@ -9,7 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation.bound import image_bounds
 from sparsevae.models import MODELS, build
-from sparsevae.models.peers import Counts, CutNormal, SpikeAndLaplace
+from sparsevae.models.sparse_distributions import Counts, CutNormal, SpikeAndLaplace
 
 DRAWS = 200_000
 BOUNDED = ["poisson", "intel", "thresholded"]

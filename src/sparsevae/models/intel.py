@@ -1,53 +1,18 @@
 """A VAE whose sparse map belongs to the decoder: a latent is off below a level."""
 
-from statistics import NormalDist
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsevae.models.base import Common, Model
-from sparsevae.models.peers import CutNormal
 from sparsevae.models.penalties import ActivityPenalty
-from sparsevae.models.priors import Divergence, Encode, Prior, Target, default_alpha
+from sparsevae.models.priors import CutStandardNormal, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress
+from sparsevae.models.sparse_distributions import CutNormal
 from sparsevae.networks.trunks import Shape
 
 REACH = 10.0  # of log s², either way
-LEAST = 0.1  # of a level at the start
-
-
-class CutStandardNormal(Prior):
-    """p(z): the law of y·1[y > t] with y ~ N(0, I) and a trained level t_j.
-
-    Args:
-        latents: J.
-        share: of a dimension's values that lie above t at the start, at most ½.
-    """
-
-    name = "cut normal"
-
-    def __init__(self, latents: int, share: float) -> None:
-        super().__init__()
-        start = max(LEAST, NormalDist().inv_cdf(1 - share))
-        self.raw = nn.Parameter(torch.full((latents,), start))
-
-    @property
-    def level(self) -> Tensor:
-        """T = |raw|, shape ``(J,)``."""
-        return self.raw.abs()
-
-    def kl(
-        self, posterior: CutNormal, x: Tensor, encoder: Encode, progress: Progress
-    ) -> Divergence:
-        """Σ_j of the closed form, shape ``(B,)``."""
-        kl = posterior.kl_from_standard().clamp_min(0.0).sum(-1)
-        return Divergence(kl, self.factors().spike_probability.expand(len(x), -1))
-
-    def factors(self) -> CutNormal:
-        """The prior itself, batch shape ``(J,)``."""
-        zero = torch.zeros_like(self.raw)
-        return CutNormal(zero, zero + 1, self.level)
 
 
 class InteL(Model):
@@ -69,6 +34,7 @@ class InteL(Model):
     """
 
     has_gates = True
+    prior: CutStandardNormal
 
     def __init__(
         self,

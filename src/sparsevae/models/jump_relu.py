@@ -1,40 +1,15 @@
 """The sparse autoencoder whose dimensions have trained thresholds."""
 
-from statistics import NormalDist
 from typing import Unpack
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Point
 from sparsevae.models.penalties import ActivityPenalty
-from sparsevae.models.priors import TARGET_ACTIVE, NoPrior, Target, default_alpha
+from sparsevae.models.priors import TARGET_ACTIVE, Target, Thresholds, default_alpha
 from sparsevae.models.schedules import Constant, Progress
 from sparsevae.networks.trunks import Shape
-
-LEAST, SPEED = 0.1, 10.0
-
-
-class Thresholds(NoPrior):
-    """No density, but the trained threshold θ_j of every dimension, shape ``(J,)``.
-
-    Args:
-        latents: J.
-        share: of standard normal values that lie above θ at the start.
-    """
-
-    name = "thresholds"
-
-    def __init__(self, latents: int, share: float) -> None:
-        super().__init__()
-        start = max(LEAST, NormalDist().inv_cdf(1 - share))  # at 0 a step would have no slope
-        self.raw = nn.Parameter(torch.full((latents,), start / SPEED))
-
-    @property
-    def levels(self) -> Tensor:
-        """θ, shape ``(J,)``: moves faster than weights, so that it follows the multiplier."""
-        return SPEED * self.raw
 
 
 class JumpReLU(Model):
@@ -57,6 +32,7 @@ class JumpReLU(Model):
     """
 
     has_gates = True
+    prior: Thresholds
 
     def __init__(
         self,

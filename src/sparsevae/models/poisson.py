@@ -3,45 +3,17 @@
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsevae.models.base import Common, Model
-from sparsevae.models.peers import Counts
 from sparsevae.models.penalties import ActivityPenalty
-from sparsevae.models.priors import Divergence, Encode, Prior, Target, default_alpha
+from sparsevae.models.priors import PoissonPrior, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress, Scheduled, between
+from sparsevae.models.sparse_distributions import Counts
 from sparsevae.networks.trunks import Shape
 
 RELAXED = {"kind": "ramp", "start": 0.0, "end": 0.5, "first": 1.0, "last": 0.05}
 REACH, MOST = 8.0, 10.0  # of u either way, and of a rate
-
-
-class PoissonPrior(Prior):
-    """p(z) = Π_j Poisson(r_j) with a trained rate for every dimension.
-
-    Args:
-        latents: J.
-        share: of codes that are not 0 at the start.
-    """
-
-    name = "poisson"
-
-    def __init__(self, latents: int, share: float) -> None:
-        super().__init__()
-        start = torch.full((latents,), share).neg().log1p().neg().log()  # 1 − e^−r = share
-        self.log_rate = nn.Parameter(start)
-
-    def kl(self, posterior: Counts, x: Tensor, encoder: Encode, progress: Progress) -> Divergence:
-        """Σ_j r_j (1 + e^u (u − 1)) with u = log(rate_j / r_j), shape ``(B,)``."""
-        prior = self.log_rate.exp()
-        u = posterior.rate.log() - self.log_rate
-        kl = prior * (1 + u.exp() * (u - 1))
-        gamma = -torch.expm1(-prior)
-        return Divergence(kl.clamp_min(0.0).sum(-1), gamma.expand(len(x), -1))
-
-    def factors(self) -> Counts:
-        """Poisson(r)."""
-        return Counts(self.log_rate.exp())
 
 
 class PoissonVAE(Model):
@@ -63,6 +35,7 @@ class PoissonVAE(Model):
     """
 
     has_gates = True
+    prior: PoissonPrior
 
     def __init__(
         self,

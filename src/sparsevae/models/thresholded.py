@@ -3,44 +3,16 @@
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsevae.models.base import Common, Model
-from sparsevae.models.peers import SpikeAndLaplace
 from sparsevae.models.penalties import ActivityPenalty
-from sparsevae.models.priors import Divergence, Encode, Prior, Target, default_alpha
+from sparsevae.models.priors import LaplaceSlabs, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress
+from sparsevae.models.sparse_distributions import SpikeAndLaplace
 from sparsevae.networks.trunks import Shape
 
 LOG_ODDS, LOG_WIDTH = 15.0, 5.0  # bounds on what the encoder gives
-
-
-class LaplaceSlabs(Prior):
-    """p(z) = Π_j [γ_j Laplace(0, 1) + (1−γ_j) δ₀] with a trained γ_j for every dimension.
-
-    Args:
-        latents: J.
-        share: where every γ_j starts.
-    """
-
-    name = "laplace slabs"
-
-    def __init__(self, latents: int, share: float) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.full((latents,), share).logit())
-
-    def kl(
-        self, posterior: SpikeAndLaplace, x: Tensor, encoder: Encode, progress: Progress
-    ) -> Divergence:
-        """Σ_j of the closed form, shape ``(B,)``."""
-        prior = self.factors()
-        gamma = prior.spike_probability.expand(len(x), -1)
-        return Divergence(posterior.kl(prior).sum(-1), gamma)
-
-    def factors(self) -> SpikeAndLaplace:
-        """The prior itself, batch shape ``(J,)``."""
-        zero = torch.zeros_like(self.logits)
-        return SpikeAndLaplace(self.logits, zero, zero + 1)
 
 
 class Thresholded(Model):

@@ -22,24 +22,36 @@ from sparsevae.models.priors.base import (
 )
 from sparsevae.models.priors.factorised import FixedSpikeAndSlab, LearnedSpikeAndSlab
 from sparsevae.models.priors.mixture import PseudoInputMixture, start_images
+from sparsevae.models.priors.sparse import (
+    CutStandardNormal,
+    EasedNormal,
+    LaplaceSlabs,
+    PoissonPrior,
+    Thresholds,
+)
 from sparsevae.models.schedules import Constant, Schedule
 from sparsevae.models.tables import Table
 
 __all__ = [
     "PRIORS",
     "TARGET_ACTIVE",
+    "CutStandardNormal",
     "Divergence",
+    "EasedNormal",
     "Encode",
     "FixedSpikeAndSlab",
     "Laplace",
+    "LaplaceSlabs",
     "LearnedSpikeAndSlab",
     "NoPrior",
+    "PoissonPrior",
     "Prior",
     "PriorName",
     "PriorSettings",
     "PseudoInputMixture",
     "StandardNormal",
     "Target",
+    "Thresholds",
     "default_alpha",
     "register",
     "start_images",

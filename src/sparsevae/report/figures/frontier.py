@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from sparsevae.metrics import keys
 from sparsevae.metrics.intervals import Interval, mean_interval
@@ -24,7 +26,8 @@ QUALITIES = (
     *(keys.NEGATIVE_ELBO, keys.IMPORTANCE_WEIGHTED_BOUND, keys.MSE),
     *(keys.probe(1000), keys.SELECTIVITY),
 )
-WIDTH, PANEL, ACROSS = 11.0, 3.1, 3  # inches, inches, panels beside each other
+WIDTH, PANEL = 11.0, 3.1  # inches
+ACROSS, ENTRIES = 3, 8  # panels, and entries of the legend, beside each other
 POINT = "frontier-point-"
 
 
@@ -108,48 +111,48 @@ def undominated(point: Point, points: Iterable[Point], quality: Metric) -> bool:
 
 
 def frontier(points: Sequence[Point]) -> Sheet:
-    """A panel a quality; bars are 95 % intervals over seeds, either way.
+    """A panel a quality; bars are 95 % intervals over seeds.
 
     Args:
         points: of :func:`points_of`, at least one.
     """
     drawn = qualities(points)
-    curves = in_order(point.curve for point in points)
     lines = -(-len(drawn) // ACROSS)
     sheet = Sheet(WIDTH, PANEL * lines + 0.4)
     for place, quality in enumerate(drawn):
         ax = sheet.add_subplot(lines, ACROSS, place + 1)
-        for curve in curves:
-            own = [p for p in points if p.curve == curve and quality.key in p.values]
-            if not own:
-                continue
-            x = np.array([point.active.mean for point in own])
-            values = [point.values[quality.key] for point in own]
-            means = quality.scale * np.array([value.mean for value in values])
-            reach = quality.scale * np.array([value.half_width for value in values])
-            index = model_place(curve, curves)
-            plots.mean_curve(ax, x, means, reach, label=model_title(curve), index=index)
-            for point, mean in zip(own, means, strict=True):
-                (dot,) = ax.plot(point.active.mean, mean, marker="o", markersize=9, alpha=0)
-                dot.set_gid(f"{POINT}{drawn.index(quality)}-{points.index(point)}")
+        _curves(ax, points, quality, f"{POINT}{place}")
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel("dimensions on an image")
         way = {"lower": " ↓", "higher": " ↑"}.get(quality.better, "")
         plots.headed(plots.tidy(ax), ", ".join(filter(None, (quality.title, quality.unit))) + way)
-    handles: dict[str, object] = {}
+    named = {}
     for ax in sheet.axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    sheet.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside upper left",
-        ncols=min(len(handles), 8),
-        fontsize=plots.TEXT,
-        frameon=False,
-    )
+        handles, labels = ax.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    style: dict[str, Any] = {"fontsize": plots.TEXT, "frameon": False}
+    columns = min(len(named), ENTRIES)
+    sheet.legend(named.values(), named.keys(), loc="outside upper left", ncols=columns, **style)
     return sheet
+
+
+def _curves(ax: Axes, points: Sequence[Point], quality: Metric, name: str) -> None:
+    """Draw the curve of every model, and over each point one that is not seen but has a name."""
+    curves = in_order(point.curve for point in points)
+    for curve in curves:
+        own = [p for p in points if p.curve == curve and quality.key in p.values]
+        if not own:
+            continue
+        x = np.array([point.active.mean for point in own])
+        values = [point.values[quality.key] for point in own]
+        means = quality.scale * np.array([value.mean for value in values])
+        reach = quality.scale * np.array([value.half_width for value in values])
+        index = model_place(curve, curves)
+        plots.mean_curve(ax, x, means, reach, label=model_title(curve), index=index)
+        for point, mean in zip(own, means, strict=True):
+            (dot,) = ax.plot(point.active.mean, mean, marker="o", markersize=9, alpha=0)
+            dot.set_gid(f"{name}-{points.index(point)}")
 
 
 def titled_svg(sheet: Sheet, points: Sequence[Point]) -> str:

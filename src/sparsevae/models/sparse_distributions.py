@@ -1,6 +1,6 @@
-"""Posteriors with exact zeros whose slabs are not normal: counts, cut normals, Laplace.
+"""Posteriors with exact zeros beside the spike and slab: counts, cut normals, Laplace, eased.
 
-Each scores its own draws: log-densities have the base measure Lebesgue + δ₀, or count.
+All but the last score their own draws; the base measure is Lebesgue + δ₀, or counts.
 
 Shape legend: B images in a batch, J latent dimensions, N arrivals of a Poisson process.
 """
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints
 
-from sparsevae.models.distributions import CLAMP, Posterior, SpikeAndSlab
+from sparsevae.models.distributions import CLAMP, OPEN, Posterior, SpikeAndSlab
 from sparsevae.models.schedules import Progress
 
 ARRIVALS = 24  # beyond the .999 quantile of Poisson(10)
@@ -135,7 +135,8 @@ class CutNormal(Scored):
         square = on * mu**2 + 2 * mu * s * first + s**2 * second  # E[y²; on]
         slab = -on * torch.log(s) - 0.5 * second + 0.5 * square
         prior_off = torch.special.log_ndtr(self.level)
-        return slab + self.log_off.exp() * (self.log_off - prior_off)
+        kl: Tensor = slab + self.log_off.exp() * (self.log_off - prior_off)
+        return kl
 
 
 class SpikeAndLaplace(Scored):
@@ -173,3 +174,45 @@ class SpikeAndLaplace(Scored):
         slab = far + self.width * (-far / self.width).exp() - torch.log(self.width) - 1
         spike = self.spike_probability * (slab + self.logits - prior.logits)
         return spike - F.softplus(self.logits) + F.softplus(prior.logits)
+
+
+class Eased(Posterior):
+    """The law of (1−s)·u with u ~ N(μ, s²) and s ≤ 1; exactly 0 where s = 1.
+
+    Args:
+        mu: μ, shape ``(B, J)``.
+        log_variance: log s² ≤ 0, shape ``(B, J)``.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
+    has_rsample = True
+
+    def __init__(self, mu: Tensor, log_variance: Tensor) -> None:
+        self.mu, self.log_variance = mu, log_variance
+        s = (0.5 * log_variance).exp()
+        self.loc, self.scale = (1 - s) * mu, (1 - s) * s
+        super().__init__(mu.shape, validate_args=False)
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        """(1−s)(μ + sε), shape ``sample_shape + (B, J)``."""
+        noise = torch.randn(self._extended_shape(sample_shape), device=self.loc.device)
+        return self.loc + self.scale * noise
+
+    @property
+    def mean(self) -> Tensor:
+        """(1−s)μ, shape ``(B, J)``."""
+        return self.loc
+
+    @property
+    def code(self) -> Tensor:
+        """(1−s)μ, shape ``(B, J)``."""
+        return self.loc
+
+    @property
+    def spike_probability(self) -> Tensor:
+        """1 where s < 1, else 0; without a gradient, shape ``(B, J)``."""
+        return (self.log_variance < 0).to(self.loc.dtype)
+
+    def gated(self) -> SpikeAndSlab:
+        """The same with gates that are always open or always shut."""
+        return SpikeAndSlab(OPEN * (2 * self.spike_probability - 1), self.loc, self.scale)
