@@ -157,7 +157,8 @@ def test_nats_an_image_do_not_depend_on_the_size_of_the_batch(case):
     once, twice = drawn(model, x), drawn(model, x.repeat(2, *[1] * (x.dim() - 1)))
     torch.testing.assert_close(twice.kl[:BATCH], once.kl)
     torch.testing.assert_close(twice.kl[BATCH:], once.kl)
-    torch.testing.assert_close(twice.penalty, once.penalty)
+    if not model.prefixes:  # what they score depends on the draws
+        torch.testing.assert_close(twice.penalty, once.penalty)
 
 
 @each_exact_case
