@@ -24,7 +24,6 @@ from sparsevae.report.study import baselines_of
 from sparsevae.runs.folder import finished_runs
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import write_json
-from sparsevae.training.grids import differences
 
 Word = Literal["holds", "does not hold", "not decided"]
 DECIDING_SEEDS = 5
@@ -99,8 +98,6 @@ class ClaimVerdict:
 def write_verdicts(folder: Path) -> Path:
     """Assess all claims on a study and write its ``verdicts.json``.
 
-    Runs of a model that a grid has in several kinds are left out: no claim says which is meant.
-
     Args:
         folder: of the study.
 
@@ -111,9 +108,7 @@ def write_verdicts(folder: Path) -> Path:
         RunFolderError: there is no finished run.
         OutputError: the folder cannot be written to.
     """
-    runs = finished_runs(folder)
-    varied = differences([run.config for run in runs])  # claims are about a model as it is
-    rows = [run.metrics for run, own in zip(runs, varied, strict=True) if not own]
+    rows = [run.metrics for run in finished_runs(folder)]
     verdicts = assess(rows, baselines_of(folder))
     rule = {"interval": LEVEL, "seeds_needed": DECIDING_SEEDS}
     path = folder / "verdicts.json"
