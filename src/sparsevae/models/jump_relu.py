@@ -46,7 +46,7 @@ class JumpReLU(Model):
     ) -> None:
         share = default_alpha(latents, target_active)
         held = ActivityPenalty("posterior", share, Constant(0.0), share * latents)
-        prior = Thresholds(latents, share)
+        prior = Thresholds(latents, share, share * latents)
         super().__init__(shape, latents, outputs=1, prior=prior, penalty=held, **common)
         self.target_active, self.bandwidth = share * latents, bandwidth
         if examples is not None:

@@ -35,9 +35,9 @@ class SparseAutoEncoder(Model):
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        weight: w over progress t, nats.
-        target_active: how many dimensions should be on an image: w is multiplied by a rate that
-            rises while more are on and falls while fewer are. None leaves w as it is.
+        weight: w over progress t, nats; not used with a target.
+        target_active: how many dimensions should be on an image: w starts at 1, rises while more
+            are on and falls while fewer are. None takes ``weight``.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
         **common: see :class:`Model`.
     """
@@ -54,7 +54,7 @@ class SparseAutoEncoder(Model):
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        cost = between("weight", weight, 0.0)
+        cost = between("weight", weight if target_active is None else 1.0, 0.0)
         super().__init__(
             shape, latents, outputs=1, prior=Laplace(target_active), kl_weight=cost, **common
         )

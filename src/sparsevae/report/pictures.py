@@ -231,9 +231,10 @@ def frontiers(study: Study, folder: Path) -> tuple[Gallery, ...]:
         galleries.append(
             Gallery(
                 f"Frontier with {tables.dimensions(size)}",
-                "Means over seeds, bars are 95 % intervals; a point says its numbers when the "
-                "mouse rests on it. Left and better is better: in the table “not dominated” "
-                "names the numbers in which no other point is better with as few dimensions on.",
+                "Means over seeds, bars from the lowest to the highest; a point says its numbers "
+                "when the mouse rests on it. In the table “got” counts the dimensions with γ above "
+                "½, which the code has, and Σγ is the expected number, which a target holds; “not "
+                "dominated” names the numbers in which no other point is better with as few on.",
                 (card,),
             )
         )

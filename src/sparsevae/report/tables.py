@@ -182,12 +182,20 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
 def frontier(points: Sequence[Point]) -> list[list[str]]:
     """A small table: a line a point of a frontier, with what was asked for and what was got."""
     drawn = qualities(points)
-    heads = ["model", "asked", "got", *(quality.title for quality in drawn), "not dominated in"]
+    heads = [
+        "model",
+        "asked",
+        "got",
+        "Σγ",
+        *(quality.title for quality in drawn),
+        "not dominated in",
+    ]
     lines = [
         [
             model_title(point.curve),
             BLANK if point.asked is None else f"{point.asked:g}",
             f"{point.active.mean:.1f}",
+            BLANK if point.expected is None else f"{point.expected:.1f}",
             *(_of_point(point, quality) for quality in drawn),
             ", ".join(
                 quality.title
@@ -205,9 +213,7 @@ def _of_point(point: Point, quality: Metric) -> str:
     value = point.values.get(quality.key)
     if value is None:
         return BLANK
-    reach = quality.scale * value.half_width
-    text = f"{quality.scale * value.mean:,.{quality.digits}f}"
-    return text + (f" ± {reach:,.{quality.digits}f}" if reach else "")
+    return f"{quality.scale * value.mean:,.{quality.digits}f}".replace("-", "−")
 
 
 def _thousand(value: float | None) -> str:

@@ -13,7 +13,8 @@ from sparsevae.models.schedules import Progress
 from sparsevae.models.sparse_distributions import Counts, CutNormal, Eased, SpikeAndLaplace
 
 LEAST = 0.1  # of a level at the start: at 0 its step has no slope
-SPEED = 10.0
+SPEED = 10.0  # of thresholds, in those of weights
+SHIFT = 0.03  # the most by which a step moves all thresholds, in those of 1 + θ
 
 
 class PoissonPrior(Prior):
@@ -111,12 +112,15 @@ class Thresholds(NoPrior):
     Args:
         latents: J.
         share: of standard normal values that lie above θ at the start.
+        target_active: how many dimensions should be on an image; every step raises all
+            thresholds a little while more are on, else lowers them.
     """
 
     name = "thresholds"
 
-    def __init__(self, latents: int, share: float) -> None:
+    def __init__(self, latents: int, share: float, target_active: float) -> None:
         super().__init__()
+        self.target_active = target_active
         start = max(LEAST, NormalDist().inv_cdf(1 - share))  # at 0 a step would have no slope
         self.raw = nn.Parameter(torch.full((latents,), start / SPEED))
 
@@ -124,6 +128,12 @@ class Thresholds(NoPrior):
     def levels(self) -> Tensor:
         """θ, shape ``(J,)``: moves faster than weights, so that it follows the multiplier."""
         return SPEED * self.raw
+
+    @torch.no_grad()
+    def update(self, active: Tensor) -> None:
+        """One step of all thresholds towards the target."""
+        error = (active / self.target_active - 1).clamp(-1.0, 1.0)
+        self.raw.add_(SHIFT / SPEED * error * (1 + self.levels.abs()))
 
 
 class EasedNormal(Prior):

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from sparsevae.metrics import keys
-from sparsevae.metrics.intervals import Interval, mean_interval
 from sparsevae.metrics.table import PROBE_SIZES, Metric, metric
 from sparsevae.report import plots
 from sparsevae.report.figures.sheet import Sheet, svg
@@ -31,6 +30,20 @@ ACROSS, ENTRIES = 3, 8  # panels, and entries of the legend, beside each other
 POINT = "frontier-point-"
 
 
+class Spread(NamedTuple):
+    """A number over seeds: its mean, the lowest and the highest."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of one number a seed, at least one."""
+        return cls(sum(values) / len(values), min(values), max(values), len(values))
+
+
 @dataclass(frozen=True)
 class Point:
     """One model with one setting, over its seeds.
@@ -38,14 +51,16 @@ class Point:
     Attributes:
         curve: the model, with what varies beside the target.
         asked: how many dimensions should be on; None where nothing holds them.
-        active: how many are, mean over images.
+        active: how many are with γ above ½, mean over images.
+        expected: Σγ, mean over images; None where it is not known.
         values: each quality by its key; one that no seed has is left out.
     """
 
     curve: str
     asked: float | None
-    active: Interval
-    values: dict[str, Interval]
+    active: Spread
+    expected: float | None
+    values: dict[str, Spread]
 
 
 def points_of(runs: Iterable[Run], size: int) -> list[Point]:
@@ -74,12 +89,14 @@ def _curve(run: Run) -> str:
 
 def _point(curve: str, rows: Sequence[Row]) -> Point:
     values = {
-        key: mean_interval([row[key] for row in rows if row.get(key) is not None])
+        key: Spread.of([row[key] for row in rows if row.get(key) is not None])
         for key in (*QUALITIES, *map(keys.neighbours, PROBE_SIZES))
         if any(row.get(key) is not None for row in rows)
     }
-    active = mean_interval([row[keys.ACTIVE_PER_IMAGE] for row in rows])
-    return Point(curve, rows[0].get(keys.TARGET_ACTIVE), active, values)
+    active = Spread.of([row[keys.ACTIVE_PER_IMAGE] for row in rows])
+    gammas = [row[keys.SUM_GAMMA] for row in rows if row.get(keys.SUM_GAMMA) is not None]
+    expected = sum(gammas) / len(gammas) if gammas else None
+    return Point(curve, rows[0].get(keys.TARGET_ACTIVE), active, expected, values)
 
 
 def qualities(points: Sequence[Point]) -> list[Metric]:
@@ -111,7 +128,7 @@ def undominated(point: Point, points: Iterable[Point], quality: Metric) -> bool:
 
 
 def frontier(points: Sequence[Point]) -> Sheet:
-    """A panel a quality; bars are 95 % intervals over seeds.
+    """A panel a quality; bars go from the lowest seed to the highest.
 
     Args:
         points: of :func:`points_of`, at least one.
@@ -147,9 +164,10 @@ def _curves(ax: Axes, points: Sequence[Point], quality: Metric, name: str) -> No
         x = np.array([point.active.mean for point in own])
         values = [point.values[quality.key] for point in own]
         means = quality.scale * np.array([value.mean for value in values])
-        reach = quality.scale * np.array([value.half_width for value in values])
+        ends = quality.scale * np.array([(value.low, value.high) for value in values]).T
         index = model_place(curve, curves)
-        plots.mean_curve(ax, x, means, reach, label=model_title(curve), index=index)
+        plots.mean_curve(ax, x, means, 0 * means, label=model_title(curve), index=index)
+        ax.vlines(x, *ends, color=plots.model_colour(index), linewidth=1)
         for point, mean in zip(own, means, strict=True):
             (dot,) = ax.plot(point.active.mean, mean, marker="o", markersize=9, alpha=0)
             dot.set_gid(f"{name}-{points.index(point)}")
@@ -175,8 +193,8 @@ def titled_svg(sheet: Sheet, points: Sequence[Point]) -> str:
 def in_words(point: Point, quality: Metric) -> str:
     """A point in a sentence: model, target, number that is on, quality, seeds."""
     value = point.values[quality.key]
-    spread = quality.scale * value.half_width
-    reach = f" ± {spread:.{quality.digits}f}" if spread else ""
+    ends = [f"{quality.scale * end:.{quality.digits}f}" for end in (value.low, value.high)]
+    reach = f" from {ends[0]} to {ends[1]}" if value.seeds > 1 else ""
     asked = "" if point.asked is None else f", {point.asked:g} asked for"
     return (
         f"{model_title(point.curve)}{asked}: {point.active.mean:.1f} on, {quality.title} "
