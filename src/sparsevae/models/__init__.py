@@ -68,7 +68,7 @@ class Row:
     Attributes:
         title: how the model is called in pictures.
         model: its class.
-        arguments: of the class, before those of a configuration.
+        arguments: what the class is given unless a configuration says otherwise.
         source: the work that describes it.
     """
 
@@ -183,6 +183,10 @@ def build(
 
 def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     """Compare a model's arguments with the signature of its class, names and types.
+
+    Args:
+        name: of the model in :data:`MODELS`.
+        arguments: by the name of the parameter.
 
     Raises:
         ConfigurationError: an unknown model, an argument that it does not take, or a value of

@@ -232,7 +232,7 @@ def frontiers(study: Study, folder: Path) -> tuple[Gallery, ...]:
             Gallery(
                 f"Frontier with {tables.dimensions(size)}",
                 "Means over seeds, bars from the lowest to the highest; a point says its numbers "
-                "when the mouse rests on it. In the table “got” counts the dimensions with γ above "
+                "when the mouse rests on it. In the table “got” counts the dimensions with γ over "
                 "½, which the code has, and Σγ is the expected number, which a target holds; “not "
                 "dominated” names the numbers in which no other point is better with as few on.",
                 (card,),

@@ -16,6 +16,7 @@ from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
@@ -180,7 +181,8 @@ def train_run(
         folder: where everything is kept.
         data: what is kept of data of the user's own; None for a named data set.
         device: see :func:`sparsevae.training.loop.device`.
-        progress: called with a number of images as they are done.
+        progress: called with a number of images as they are done; measuring counts as
+            :func:`measuring_worth` images, see :func:`work_of`.
         warn: called with a line when an epoch shows collapse.
 
     Raises:
@@ -204,10 +206,18 @@ def train_run(
 
         training.go_on(images, progress=progress, after_epoch=after_epoch)
         folder.save_weights(model, history)
-        keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
+        known = identity(config, model, history)
+        measuring = Counting(progress, measuring_worth(config, dataset))
+        keep_numbers(folder, model.eval(), dataset, known, measuring)
 
 
-def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:
+def keep_numbers(
+    folder: RunFolder,
+    model: Model,
+    dataset: Dataset,
+    known: Row,
+    share: Callable[[float], None] = lambda share: None,
+) -> None:
     """Measure a trained model, and only then write.
 
     Args:
@@ -215,12 +225,43 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         model: in evaluation mode.
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
+        share: called with the share of the work that is done.
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
-    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
     if evaluation.diagnosis is not None:
-        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+        folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
+
+
+class Counting:
+    """Shares of some work as numbers of images that add up to a whole.
+
+    Args:
+        progress: called with a number of images as they are done.
+        images: the whole.
+    """
+
+    def __init__(self, progress: Progress, images: int) -> None:
+        self.progress, self.images, self.told = progress, images, 0
+
+    def __call__(self, share: float) -> None:
+        """So much of the work is done, between 0 and 1."""
+        now = round(share * self.images)
+        self.progress(now - self.told)
+        self.told = now
+
+
+def measuring_worth(config: RunConfig, dataset: Dataset) -> int:
+    """Images to train on that take as long as it takes to measure a run, roughly."""
+    classes = 0 if dataset.train.labels is None else len(dataset.classes)
+    sizes = len(dataset.test), len(dataset.train)
+    return images_worth(Extent.of(*sizes, dataset.shape, config.latents, classes))
+
+
+def work_of(config: RunConfig, dataset: Dataset) -> int:
+    """Images that progress counts for a run: those trained on, and measuring in their unit."""
+    return config.epochs * len(dataset.train) + measuring_worth(config, dataset)
 
 
 def in_memory(dataset: Dataset) -> Dataset:
@@ -311,6 +352,11 @@ def fit(
         ConfigurationError: a setting is unknown or out of its range.
         DatasetError: the rows are not what can be trained on.
         RunFolderError: ``out`` belongs to another run.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(60, 4))
+        >>> fit(rows, latents=3, epochs=1, device="cpu").encode(rows).shape
+        (60, 3)
     """
     where = loop.device(device)
     prepared = prepare(

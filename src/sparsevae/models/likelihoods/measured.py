@@ -4,13 +4,14 @@ Shape legend: B rows in a batch; a row has shape (C, H, W) or (D,).
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.networks import Trained
 
 LARGEST_LOG_RATE = 10.0  # beyond it a Poisson's rate grows linearly: finite in float32
 
@@ -38,6 +39,11 @@ class Gaussian(Likelihood):
         """−(x − μ)²/(2σ²) − log σ − ½ log 2π."""
         standard = (value - self.loc) / self.scale
         return -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
+
+    def divergence_from_first(self) -> Tensor:
+        """Σ log σ/σ₀ + (σ₀² + (μ₀ − μ)²)/(2σ²) − ½, nats, shape ``(B,)``."""
+        widths = 0.5 * ((self.scale[:1] / self.scale) ** 2 - 1)
+        return super().divergence_from_first() + widths.flatten(1).sum(1)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """μ + σε, shape ``sample_shape + (B, C, H, W)``."""
@@ -87,7 +93,7 @@ class SharedGaussian(LearnedGaussian):
     """
 
     outputs = 1
-    trained = "one"
+    trained: ClassVar[Trained] = "one"
 
     def __init__(self, raw: Tensor, floor: float = 0.01) -> None:
         super().__init__(raw, floor)
@@ -97,6 +103,10 @@ class DiagonalGaussian(SharedGaussian):
     """N(μ, σ²) with μ from the decoder and a trained σ of its own for every element.
 
     It is factor analysis with a decoder in place of the loadings.
+
+    Args:
+        raw: μ and r, stacked along axis 1.
+        floor: the smallest σ > 0, in units of the scaled data.
     """
 
     trained = "element"
