@@ -153,7 +153,7 @@ def test_the_table_has_a_column_for_what_varies(finished):
         rows = list(csv.DictReader(file))
     assert [(row["model"], row["target_active"], row["seed"]) for row in rows] == [
         *(("ae", "", seed) for seed in "01"),
-        *(("vsc", target, seed) for target in "12" for seed in "01"),
+        *(("vsc", target, seed) for target in ("1.0", "2.0") for seed in "01"),
     ]
     assert "target_active" in rows[0]
 

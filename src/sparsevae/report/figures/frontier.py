@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from sparsevae.metrics import keys
 from sparsevae.metrics.table import PROBE_SIZES, Metric, metric
 from sparsevae.report import plots
+from sparsevae.report.figures.comparison import legend
 from sparsevae.report.figures.sheet import Sheet, svg
 from sparsevae.report.study import Run, in_order, kind_name, model_place, model_title
 from sparsevae.storage.arrays import Row
@@ -26,7 +27,7 @@ QUALITIES = (
     *(keys.probe(1000), keys.SELECTIVITY),
 )
 WIDTH, PANEL = 11.0, 3.1  # inches
-ACROSS, ENTRIES = 3, 8  # panels, and entries of the legend, beside each other
+ACROSS = 3  # panels beside each other
 POINT = "frontier-point-"
 
 
@@ -144,13 +145,7 @@ def frontier(points: Sequence[Point]) -> Sheet:
         ax.set_xlabel("dimensions on an image")
         way = {"lower": " ↓", "higher": " ↑"}.get(quality.better, "")
         plots.headed(plots.tidy(ax), ", ".join(filter(None, (quality.title, quality.unit))) + way)
-    named = {}
-    for ax in sheet.axes:
-        handles, labels = ax.get_legend_handles_labels()
-        named |= dict(zip(labels, handles, strict=True))
-    style: dict[str, Any] = {"fontsize": plots.TEXT, "frameon": False}
-    columns = min(len(named), ENTRIES)
-    sheet.legend(named.values(), named.keys(), loc="outside upper left", ncols=columns, **style)
+    legend(sheet, sheet.axes)
     return sheet
 
 
