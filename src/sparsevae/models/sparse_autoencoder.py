@@ -36,7 +36,7 @@ class SparseAutoEncoder(Model):
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         weight: w over progress t, nats; not used with a target.
-        target_active: how many dimensions should be on an image: w starts at 1, rises while more
+        target_active: how many dimensions should be on an image: w starts low, rises while more
             are on and falls while fewer are. None takes ``weight``.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
         **common: see :class:`Model`.

@@ -16,7 +16,7 @@ from sparsevae.models.distributions import Gaussian, Mixture, Posterior
 from sparsevae.models.schedules import Progress
 
 RATE_STEP = 0.02  # the most by which a step moves the log of a rate that holds a target
-LOG_RATES = (-12.0, 9.0)
+LOG_RATES, CHEAP = (-12.0, 9.0), -4.0
 Encode = Callable[[Tensor], Any]  # inputs (U, *shape) to their posterior, (U, J)
 
 
@@ -118,7 +118,8 @@ class Laplace(Prior):
 
     Args:
         target_active: how many dimensions should be on an image: every step raises log r while
-            more are on, else lowers it. None leaves r at 1.
+            more are on, else lowers it, from a low start: dimensions that a high price shuts
+            for all images would stay shut. None leaves r at 1.
     """
 
     name = "laplace"
@@ -129,7 +130,7 @@ class Laplace(Prior):
         super().__init__()
         self.target_active = target_active
         kept = target_active is not None  # weights of runs without a target have no rate
-        self.register_buffer("log_rate", torch.tensor(0.0), persistent=kept)
+        self.register_buffer("log_rate", torch.tensor(CHEAP if kept else 0.0), persistent=kept)
 
     def kl(
         self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
