@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
+from sparsevae.estimators.gaps import Imputing
+from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
@@ -46,7 +48,9 @@ class Settings(Checked):
     verbose: bool
 
 
-class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(
+    Imputing, Denoising, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -64,8 +68,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How many components should be on for a row, for models that hold such a target. None
         leaves the model's own, 8; at most half of the components are.
     likelihood : str or dict, default="auto"
-        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "fixed-gaussian" or
-        "poisson"; or a dict with it as "kind" and settings, such as
+        Family of p(x|z), such as "gaussian"; or a dict with it as "kind" and settings, such as
         ``{"kind": "fixed-gaussian", "scale": 0.5}``. "auto" looks at the values.
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
@@ -157,8 +160,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
-            Finite numbers.
+        X : array-like, sparse matrix or data frame of shape (N, D), (N, H, W) or (N, C, H, W)
+            Numbers; of a table gaps too, and in a data frame text, dates and booleans.
         y : ignored
             For scikit-learn's pipelines.
 
@@ -222,7 +225,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         codes = self.trained_.encode(read(self, X, reset=False))
         return sparse.csr_array(codes) if self.sparse_output else codes
 
-    def inverse_transform(self, X: Any) -> Floats:
+    def inverse_transform(self, X: Any) -> Any:
         """The mean row of every code, in the units and the layout of the data.
 
         Parameters
@@ -237,7 +240,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self)
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
-        return self._own_layout(self.trained_.decode(codes, own_type=False))
+        return self._own_layout(self.trained_.decode(codes, own_type=self._is_table))
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.
@@ -252,17 +255,14 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Returns:
         -------
         score : float
-            Nats a row, averaged over rows and a few draws of the code with a fixed seed: see
-            :meth:`sparsevae.TrainedModel.elbo`. Densities are those of the data in their own
-            units, so scalings can be compared; likelihoods cannot, where one is a density and
-            another a score of grey levels.
+            Nats a row: see :meth:`sparsevae.TrainedModel.elbo`.
         """
         check_is_fitted(self)
         return float(self.trained_.elbo(read(self, X, reset=False)).mean(dtype=np.float64))
 
     def sample(
         self, n_samples: int = 1, *, observation_noise: bool = True, random_state: Any = None
-    ) -> Floats:
+    ) -> Any:
         """New rows: codes from the prior, then rows from p(x|z).
 
         Parameters
@@ -277,8 +277,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Returns:
         -------
-        rows : float32 array of shape (n_samples, D), (n_samples, H, W) or \
-                (n_samples, C, H, W)
+        rows : float32 array of shape (n_samples, ...), or a data frame
             In the units of the data.
 
         Raises:
@@ -287,8 +286,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             The model has no prior that can be drawn from.
         """
         check_is_fitted(self)
-        seed, noise = _seed(random_state), observation_noise
-        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=False))
+        own, seed, noise = self._is_table, _seed(random_state), observation_noise
+        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=own))
 
     @property
     def model_(self) -> Model:
@@ -332,6 +331,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -357,8 +357,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             raise ConfigurationError("The likelihood is a parameter of its own: likelihood=….")
         if given.target_active and "target_active" in row(given.model).accepts():
             arguments.setdefault("target_active", given.target_active)
-        columns = tuple(getattr(self, "feature_names_in_", ()))
-        raw = raw_rows(rows, columns=columns, channels="first", fewest=1)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        raw = raw_rows(rows, names=names, channels="first", fewest=1)
         prepared = prepare(
             raw,
             test_fraction=0,
@@ -388,9 +388,9 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
 
-    def _own_layout(self, rows: Floats) -> Floats:
+    def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""
-        return rows.reshape(len(rows), *self.shape_)
+        return rows if self._is_table else rows.reshape(len(rows), *self.shape_)
 
 
 def _seed(random_state: Any) -> int:

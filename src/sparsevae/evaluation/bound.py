@@ -57,7 +57,7 @@ def mixture_log_prob(prior: Mixture, codes: Tensor, mask: Tensor) -> Tensor:
     return torch.logsumexp(doubled(prior.log_weights) + each, dim=-1)
 
 
-def _drawn(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+def drawn_codes(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     """K codes for each of B posteriors and their masks, ``(B·K, J)``, and log q, ``(B·K,)``."""
     own = q.indexed((slice(None), None))
     shape = (len(q.loc), samples, q.loc.shape[1])
@@ -95,7 +95,7 @@ def log_weights(
     if alone is not None:
         codes, log_q, log_p = _scored(model.posterior(x), alone, samples)
     elif prior is not None:
-        codes, mask, log_q = _drawn(model.posterior(x).gated(), samples)
+        codes, mask, log_q = drawn_codes(model.posterior(x).gated(), samples)
         log_p = mixture_log_prob(prior, codes, mask)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
     step = rows_at_once(math.prod(model.shape), ROWS)
@@ -105,6 +105,13 @@ def log_weights(
     ]
     terms = doubled(torch.cat(log_likelihood)) + doubled(log_p) - doubled(log_q)
     return terms.view(len(x), samples)
+
+
+def weights_of(
+    log_likelihood: Tensor, codes: Tensor, mask: Tensor, log_q: Tensor, prior: Mixture
+) -> Tensor:
+    """Log p(x|z) + log p(z) − log q(z|x) of M codes by their parts, double precision, ``(M,)``."""
+    return doubled(log_likelihood) + mixture_log_prob(prior, codes, mask) - doubled(log_q)
 
 
 @torch.no_grad()
@@ -203,10 +210,14 @@ def bound_columns(one: Pass) -> Row:
         keys.LOSS: (
             None if one.outside else reconstruction + float(model.kl_weight(1.0)) * kl + penalty
         ),
-        keys.BITS_PER_DIMENSION: bits if bounded and model.family.normalised else None,
+        keys.BITS_PER_DIMENSION: bits if bounded and _has_bits(model) else None,
         keys.PRIOR_PERPLEXITY: model.prior.perplexity(),
         **importance_columns(one),
     }
+
+
+def _has_bits(model: Model) -> bool:
+    return model.family.normalised and model.family.alike
 
 
 def _where(model: Model) -> torch.device:

@@ -17,6 +17,7 @@ from sparsevae.data.dataset import Factors, Labels
 from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.classifier import Classifier, classifier
+from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.evaluation.factors import factor_columns
 from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sample
 from sparsevae.evaluation.meter import Extent, Meter
@@ -138,6 +139,8 @@ class Pass:
         """Nats a row by which a density of raw rows lies below that of the model's rows."""
         if self.scaling is None or not self.model.family.continuous:
             return 0.0
+        if self.model.family.reading == "gaps":
+            return float(self.scaling.log_volumes(self.x).mean())
         return self.scaling.log_volume(self.model.shape)
 
     @property
@@ -189,6 +192,14 @@ class Pass:
         return bounds.collapse_floor(mean_image(self.train), self.x)
 
     @cached_property
+    def denoiser(self) -> Denoiser | None:
+        """What is learned of the residuals of noisy training rows; None without those."""
+        if self.train is None or not can_denoise(self.model):
+            return None
+        some = Split(self.train.images[: rows_needed(self.model)], None, self.train.scaling)
+        return Denoiser.learned(self.model, some.scaled())
+
+    @cached_property
     def ablation_cost(self) -> Floats:
         """Nats that the reconstruction loses without a dimension, shape ``(J,)``."""
         measured = self.measured
@@ -204,9 +215,10 @@ class Pass:
     def classifier(self) -> Classifier | None:
         """The classifier of the training rows; None without enough labelled images.
 
-        There are enough where a class has five on average.
+        There are enough where a class has five on average. Rows with gaps have none.
         """
-        if self.train is None or self.train.labels is None:
+        gaps = self.model.family.reading == "gaps"
+        if self.train is None or self.train.labels is None or gaps:
             return None
         if len(self.train) < TAUGHT * self.classes:
             return None

@@ -16,6 +16,7 @@ from sparsevae.data.splits import shuffled
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.denoising import can_denoise
 from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
@@ -29,6 +30,7 @@ from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
+from sparsevae.storage.sparse import is_sparse
 from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -61,12 +63,12 @@ def rows_of(split: Split) -> step.Rows:
     """What the loop draws batches from: grey levels as they are, other data scaled.
 
     Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
-    scaled batch by batch; the numbers are the same.
+    scaled batch by batch, and so are those of a sparse matrix; the numbers are the same.
     """
     images = split.images
     if split.scaling is None:
         return torch.from_numpy(images[:])
-    if 4 * images.size > RESIDENT:
+    if 4 * images.size > RESIDENT or is_sparse(images):
         return step.MappedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
 
@@ -229,6 +231,8 @@ def keep_numbers(
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
     evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
+    if evaluation.denoiser is not None:
+        folder.keep_denoiser(evaluation.denoiser)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
@@ -310,6 +314,8 @@ def fit(
     *,
     latents: int = 16,
     labels: Any = None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
@@ -329,10 +335,14 @@ def fit(
 
     Args:
         rows: raw rows, an array, a data frame or a tensor of shape ``(N, D)``, ``(N, H, W)``,
-            ``(N, C, H, W)`` or ``(N, H, W, C)``.
+            ``(N, C, H, W)`` or ``(N, H, W, C)``. A data frame may hold text, dates, booleans and
+            gaps; what cannot be used is named in one warning.
         model: a row of the table of models.
         latents: J.
-        labels: one a row; never trained on, they only describe codes in a run folder.
+        labels: one a row, or the name of a data frame's column; never trained on, they only
+            describe codes in a run folder.
+        columns: names or patterns (``"x*"``) of a data frame's columns; None takes all.
+        drop: names or patterns of columns that are left out.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
@@ -360,7 +370,7 @@ def fit(
     """
     where = loop.device(device)
     prepared = prepare(
-        raw_rows(rows, labels, channels=channels),
+        raw_rows(rows, labels, columns=columns, drop=drop, channels=channels),
         test_fraction=test_fraction,
         model=model,
         latents=latents,
@@ -384,5 +394,8 @@ def fit(
 
 def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     """A model in memory with the units of the data that it is trained on."""
-    config, checksum = prepared.config, prepared.dataset.sha256
-    return TrainedModel(training.model.eval(), config, prepared.data, training.history, checksum)
+    train, checksum = prepared.dataset.train, prepared.dataset.sha256
+    trained = TrainedModel(
+        training.model.eval(), prepared.config, prepared.data, training.history, checksum
+    )
+    return trained.with_clean(train.images) if can_denoise(training.model) else trained

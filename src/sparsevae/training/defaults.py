@@ -46,7 +46,7 @@ def settle(
     model: str = "vsc",
     latents: int = 16,
     likelihood: Named = "auto",
-    scaling: Kind | Literal["auto"] = "auto",
+    scaling: Kind | Literal["auto"] | Scaling = "auto",
     widths: Sequence[int] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -54,6 +54,7 @@ def settle(
     recipe: str | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    steps: int = STEPS,
 ) -> Settled:
     """Fill in what is left open; rows that are held out have no say.
 
@@ -63,7 +64,8 @@ def settle(
         model: a row of the table of models.
         latents: J.
         likelihood: of the table of likelihoods; "auto" looks at the values.
-        scaling: "auto" brings the rows to where the likelihood is defined.
+        scaling: "auto" brings the rows to where the likelihood is defined; one that is fitted
+            already is taken as it is.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
         epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
         batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
@@ -71,6 +73,7 @@ def settle(
         recipe: None takes "default" for images in [0, 1], else "any-values".
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         arguments: further arguments of the model's class.
+        steps: about how many are taken where ``epochs`` is None.
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
@@ -78,8 +81,12 @@ def settle(
     reason = "It was named."
     if likelihood == "auto":
         likelihood, reason = likelihoods.choose(rows)
+    likelihood = likelihoods.with_total(likelihood, rows)
     domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
-    kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    if scaling == "auto":
+        scaling = scalings.choose(domain, scalings.values_of(rows))
+    if not isinstance(scaling, Scaling):
+        scaling = scalings.fit_scaling(scaling, rows)
     study = StudyConfig.checked(
         {
             "models": (model,),
@@ -97,14 +104,15 @@ def settle(
     batch = study.batch_size or (own if images else max(BATCH, own))
     changes: dict[str, Any] = {"batch_size": batch}
     if epochs is None:
-        changes["epochs"] = enough_epochs(len(rows), batch)
+        changes["epochs"] = enough_epochs(len(rows), batch, steps)
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
-    return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
+    return Settled(config, likelihood, reason, scaling)
 
 
-def enough_epochs(rows: int, batch_size: int) -> int:
-    """About :data:`STEPS` steps; more on large data, where an epoch alone takes many."""
+def enough_epochs(rows: int, batch_size: int, steps: int = STEPS) -> int:
+    """About so many steps; more on large data, where an epoch alone takes many."""
     steps_an_epoch = -(-rows // batch_size)
-    return min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // steps_an_epoch)))
+    most = MOST_EPOCHS * steps // STEPS
+    return min(most, max(LEAST_EPOCHS, -(-steps // steps_an_epoch)))
