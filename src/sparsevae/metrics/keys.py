@@ -1,6 +1,7 @@
 """Keys of the metrics that code beside the evaluation names; what they mean: ``table.py``."""
 
 DATASET, SPLIT, MODEL, PRIOR, ALPHA = "dataset", "split", "model", "prior", "alpha"
+TARGET_ACTIVE = "target_active"
 LATENTS, SEED, RECIPE, EPOCHS = "latents", "seed", "recipe", "epochs"
 KERNEL, SECONDS = "kernel", "seconds"
 PARAMETERS = "parameters"

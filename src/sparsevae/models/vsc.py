@@ -1,6 +1,6 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
-from typing import Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -30,7 +30,8 @@ class VSC(Model):
             ``target_active``/J, at most ½, and holds Σ_j γ_j there, see
             :class:`ActivityPenalty`.
         alpha_factor: what α, and with it the target, is multiplied by over progress t.
-        target_active: how many dimensions should be on an image, when α is not given.
+        target_active: how many dimensions should be on an image, when α is not given. "auto"
+            holds and penalises nothing: the divergence from a trained prior finds the number.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
@@ -54,7 +55,7 @@ class VSC(Model):
         prior: priors.PriorName = "fixed",
         alpha: float | None = None,
         alpha_factor: Scheduled = 1.0,
-        target_active: float = priors.TARGET_ACTIVE,
+        target_active: priors.Target | Literal["auto"] = priors.TARGET_ACTIVE,
         temperature: Scheduled = 0.5,
         estimator: EstimatorName = "straight-through",
         warm_up: Scheduled = 1.0,
@@ -67,8 +68,10 @@ class VSC(Model):
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        share = priors.default_alpha(latents, target_active) if alpha is None else alpha
-        target = share * latents if alpha is None else None
+        asked = priors.TARGET_ACTIVE if target_active == "auto" else target_active
+        share = priors.default_alpha(latents, asked) if alpha is None else alpha
+        target = share * latents if alpha is None and target_active != "auto" else None
+        penalty = "none" if target_active == "auto" else penalty
         starts = priors.start_images(examples, pseudo_inputs, shape)
         slab = between("warm_up", warm_up, 0.0, 1.0)
         factor = between("alpha_factor", alpha_factor, LOWEST)
@@ -85,6 +88,7 @@ class VSC(Model):
             kl_weight=between("kl_weight", kl_weight, 0.0),
             **common,
         )
+        self.target_active = target if penalty != "none" else None
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from sparsevae.errors import RunFolderError
 from sparsevae.report import diagnostics, pictures, settings, tables, verdicts
-from sparsevae.report.study import Study, by_model_and_size, model_title
+from sparsevae.report.study import Study, by_model_and_size, kind_name, model_title
 from sparsevae.report.tables import Block, Table
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import make_folder, write_text
@@ -109,7 +109,7 @@ def _stability(rows: Sequence[Row]) -> list[list[str]]:
     """A small table: how alike the gates of different seeds are; empty without several seeds."""
     lines = [
         [
-            f"{model_title(row['model'])}, J = {row['latents']}",
+            f"{model_title(kind_name(row['model'], row.get('varied', '')))}, J = {row['latents']}",
             str(row["pairs"]),
             f"{row['stability']:.2f}",
             f"{row['stability_chance']:.2f}",

@@ -27,7 +27,7 @@ from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.training.config import RunConfig, StudyConfig
-from sparsevae.training.recipes import runs as runs_of
+from sparsevae.training.grids import planned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ class RunTask(Task):
         from sparsevae.runs.train import work_of
 
         size = work_of(config, dataset)
-        return cls(config.name, tuple(plugins), config, folder, device, size)
+        return cls(folder.name, tuple(plugins), config, folder, device, size)
 
     def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
         """Train and measure the run, from its last checkpoint where there is one."""
@@ -235,11 +235,12 @@ def run_study(
     import_plugins(plugins)
     config = settle_dataset(config, listener)
     name = str(config.dataset)
-    runs_of(config, name)  # a wrong setting is told before data are fetched
+    planned(config, name)  # a wrong setting is told before data are fetched
     where = str(loop.device(device))
     dataset = data_of(name, config.split, config.limit)
-    grid = runs_of(config, name, len(dataset.train))
-    tasks = [RunTask.of(run, out / "runs" / run.name, where, dataset, plugins) for run in grid]
+    grid = planned(config, name, len(dataset.train))
+    places = {out / "runs" / run: settings for run, settings in grid.items()}
+    tasks = [RunTask.of(run, path, where, dataset, plugins) for path, run in places.items()]
     make_folder(out)
     with locked(out):
         _write_study(config, dataset, out)

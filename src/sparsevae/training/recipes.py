@@ -109,7 +109,8 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
     """Every run of a study, everything that decides its numbers filled in.
 
     Args:
-        study: the grid.
+        study: the grid; one that varies further settings is taken apart by
+            :func:`sparsevae.training.grids.planned`.
         dataset: the name of the data set that the study has settled on.
         images: number of training images, which decides a batch size that is not given;
             while it is not known that is the largest.
@@ -117,6 +118,8 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
     Raises:
         ConfigurationError: an unknown recipe, model or argument, or a run asked for twice.
     """
+    if study.vary:
+        raise ConfigurationError(f"A single plan cannot vary {', '.join(study.vary)}.")
     chosen = recipe(study.recipe)
     unused = sorted(set(study.arguments) - set(study.models))
     if unused:
@@ -157,6 +160,7 @@ def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> 
             arguments.setdefault("alpha", study.alpha)
         elif chosen.keeps_alpha:
             target = arguments.get("target_active", TARGET_ACTIVE)
-            arguments.setdefault("alpha", default_alpha(latents, target))
+            if target != "auto":
+                arguments.setdefault("alpha", default_alpha(latents, target))
     check_arguments(model, arguments)
     return {**table.arguments, **arguments}
