@@ -18,6 +18,7 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.estimators.reading import read
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
+from sparsevae.networks import Trunk
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import Training, rows_of, trained_model
@@ -38,6 +39,7 @@ class Settings(Checked):
     target_active: Positive | None
     scaling: Literal["auto", "none", "grey", "minmax", "standard"]
     widths: Widths | None
+    trunk: Trunk | None
     max_iter: Count | None
     batch_size: Count | None
     learning_rate: Positive | dict[str, JsonValue] | None
@@ -73,6 +75,9 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     widths : sequence of int, default=None
         Widths of the encoder's layers; the decoder mirrors them. None takes (64,) for vectors
         and (16, 32, 256) for images.
+    trunk : {"convolution", "mlp", "linear"}, default=None
+        Layers between rows and codes. None takes convolutions for images, and for vectors an MLP
+        or, where they are wide and the code as well, "linear": a dictionary.
     max_iter : int, default=None
         Passes over the rows. None takes about 1,000 steps: 25 to 500 passes.
     batch_size : int, default=None
@@ -128,6 +133,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         likelihood: str | Mapping[str, Any] = "auto",
         scaling: str = "auto",
         widths: Sequence[int] | None = None,
+        trunk: str | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | Mapping[str, Any] | None = None,
@@ -143,6 +149,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self.likelihood = likelihood
         self.scaling = scaling
         self.widths = widths
+        self.trunk = trunk
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -367,6 +374,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             likelihood=self.likelihood,
             scaling=given.scaling,
             widths=given.widths,
+            trunk=given.trunk,
             epochs=given.max_iter,
             batch_size=given.batch_size,
             learning_rate=given.learning_rate,

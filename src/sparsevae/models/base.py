@@ -37,6 +37,7 @@ class Terms:
         penalty: what is optimised beside the bound, 0-d.
         kl_weight: the weight of ``kl`` in the objective (β).
         active: mean over images of every γ_j, shape ``(J,)``; None for a model without spikes.
+        opened: mean over images of how many gates are open (γ > ½), 0-d; None without spikes.
     """
 
     reconstruction: Tensor
@@ -44,6 +45,7 @@ class Terms:
     penalty: Tensor
     kl_weight: Progress = 1.0
     active: Tensor | None = None
+    opened: Tensor | None = None
 
     @property
     def objective(self) -> Tensor:
@@ -75,7 +77,7 @@ class Model(nn.Module, ABC):
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: w over progress t.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
         input_noise: the largest standard deviation of :meth:`corrupted`.
 
@@ -109,7 +111,7 @@ class Model(nn.Module, ABC):
         self.shape, self.latents = tuple(shape), latents
         self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
-        self.encoder = Encoder(shape, outputs * latents, widths, trunk)
+        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents)
         self.family, self.family_settings = family(likelihood)
         numbers = self.family.outputs, trunk, self.family.trained
         self.decoder = Decoder(shape, latents, widths, *numbers)
@@ -140,6 +142,7 @@ class Model(nn.Module, ABC):
             self.sparsity_penalty(gamma, expected, progress),
             self.kl_weight(progress),
             gamma.detach().mean(0) if self.has_gates else None,
+            open_gates(gamma) if self.has_gates else None,
         )
 
     def corrupted(self, x: Tensor) -> Tensor:
@@ -188,7 +191,7 @@ class Model(nn.Module, ABC):
     def update_duals(self, terms: Terms, progress: Progress = 1.0) -> None:
         """Move what holds the activity at its target; the loop calls it once a step."""
         if self.penalty is not None and terms.active is not None:
-            self.penalty.update(terms.active.sum(), progress)
+            self.penalty.update(terms.active.sum(), progress, terms.opened)
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""
@@ -224,3 +227,8 @@ class Model(nn.Module, ABC):
         """Trainable numbers in the shared trunk, the encoder's head and the prior."""
         head, prior = count_parameters(self.encoder.head), count_parameters(self.prior)
         return {"trunk": count_parameters(self) - head - prior, "head": head, "prior": prior}
+
+
+def open_gates(gamma: Tensor) -> Tensor:
+    """Mean over images of how many gates are open (γ > ½), 0-d, of γ with an axis of images."""
+    return (gamma.detach() > 0.5).sum(1).to(gamma.dtype).mean()

@@ -53,7 +53,8 @@ class SparseAutoEncoder(Model):
     ) -> None:
         cost = between("weight", weight, 0.0)
         super().__init__(shape, latents, outputs=1, prior=Laplace(), kl_weight=cost, **common)
-        register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
+        if common.get("trunk") != "linear":  # whose dictionary is of length 1 by itself
+            register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
         if examples is not None:
             self.encoder.standardise(examples)
 

@@ -5,10 +5,10 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from sparsevae.models import priors
-from sparsevae.models.base import Common, Model
+from sparsevae.models import few, priors
+from sparsevae.models.base import Common, Model, Terms
 from sparsevae.models.distributions import ESTIMATORS, EstimatorName, Posterior, SpikeAndSlab
-from sparsevae.models.penalties import ActivityPenalty, Distance, Penalised
+from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
 
@@ -31,6 +31,11 @@ class VSC(Model):
             :class:`ActivityPenalty`.
         alpha_factor: what α, and with it the target, is multiplied by over progress t.
         target_active: how many dimensions should be on an image, when α is not given.
+        held: what is brought to the target, Σ_j γ_j ("probabilities") or the number of open
+            gates ("gates"), see :class:`ActivityPenalty`.
+        candidates: gates a row that a step looks at with a linear trunk and an independent prior,
+            all others count as shut, see :mod:`sparsevae.models.few`; None takes two for every
+            one that should be on, and eight. With other networks a step looks at all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
@@ -39,7 +44,8 @@ class VSC(Model):
         penalty_weight: ρ over progress t.
         penalty_distance: d, "kl" or "symmetric", see :class:`ActivityPenalty`.
         pseudo_inputs: U, for a mixture.
-        examples: at least U images or vectors to start the pseudo-inputs from.
+        examples: at least U images or vectors to start the pseudo-inputs from; a linear trunk
+            starts its thresholds from them.
         **common: see :class:`Model`.
     """
 
@@ -54,6 +60,8 @@ class VSC(Model):
         alpha: float | None = None,
         alpha_factor: Scheduled = 1.0,
         target_active: float = priors.TARGET_ACTIVE,
+        held: Held = "probabilities",
+        candidates: int | None = None,
         temperature: Scheduled = 0.5,
         estimator: EstimatorName = "straight-through",
         warm_up: Scheduled = 1.0,
@@ -77,12 +85,19 @@ class VSC(Model):
             latents,
             outputs=3,
             prior=priors.PRIORS.row(prior)(settings),
-            penalty=ActivityPenalty(penalty, share, weight, target, penalty_distance, factor),
+            penalty=ActivityPenalty(
+                penalty, share, weight, target, penalty_distance, factor, held
+            ),
             kl_weight=between("kl_weight", kl_weight, 0.0),
             **common,
         )
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
+        linear = common.get("trunk") == "linear"
+        enough = few.enough(share * latents) if candidates is None else candidates
+        self.candidates = enough if linear and enough < latents else None
+        if linear and examples is not None:
+            few.start(self, examples, share)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
         """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``.
@@ -91,10 +106,21 @@ class VSC(Model):
         and γ never so near 0 that a penalty's pull on its log-odds is gone. What the encoder gives
         may still run away: beyond ±135 the bound's own slope is 0 in single precision.
         """
-        logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
+        return self.spike_and_slab(*self.encoder(x).chunk(3, dim=-1), progress)
+
+    def spike_and_slab(
+        self, logits: Tensor, loc: Tensor, log_variance: Tensor, progress: Progress
+    ) -> SpikeAndSlab:
+        """The posterior of what the encoder gives, three of any one shape, as they are bounded."""
         scale = (0.5 * _within(log_variance, LOG_VARIANCE)).exp()
         q = SpikeAndSlab(_within(logits, LOG_ODDS), loc, scale)
         return q.warmed(self.warm_up(progress))
+
+    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
+        """The terms of the loss for a batch; over the likeliest gates alone where they suffice."""
+        if self.candidates is None or not self.prior.independent:
+            return super().loss(x, progress)
+        return few.loss(self, x, progress, self.candidates)
 
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
         """Codes of the estimator, shape ``(B, J)``."""

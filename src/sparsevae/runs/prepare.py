@@ -126,10 +126,15 @@ def _check_domain(values: Rows, settled: Settled) -> None:
 def _notes(shape: tuple[int, ...], train: int, test: int, settled: Settled) -> tuple[str, ...]:
     rows = f"{train:,} rows of {shape[0]} columns"
     images = f"{train:,} images of shape {shape} (channels, rows, columns)"
-    widths = ", ".join(map(str, settled.config.widths))
+    config = settled.config
+    kind = config.trunk if len(shape) > 1 or config.trunk == "linear" else "mlp"
+    widths = ", ".join(map(str, config.widths))
+    network = f"{kind} of widths {widths}"
+    if kind == "linear":
+        network = f"linear, a dictionary of {config.latents} atoms of length 1"
     return (
         f"{images if len(shape) > 1 else rows} to train on, {test:,} held out.",
         f"Likelihood: {settled.likelihood}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
-        f"Network: {'convolution' if len(shape) > 1 else 'mlp'} of widths {widths}.",
+        f"Network: {network}.",
     )

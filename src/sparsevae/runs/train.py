@@ -20,6 +20,7 @@ from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
 from sparsevae.models.schedules import Schedule, from_json
+from sparsevae.networks import Trunk
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
@@ -272,6 +273,7 @@ def fit(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
@@ -295,6 +297,7 @@ def fit(
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
+        trunk: "convolution", "mlp" or "linear"; None chooses by the data.
         epochs: passes over the training rows; None takes about 1,000 steps.
         batch_size: rows a step.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
@@ -321,6 +324,7 @@ def fit(
         likelihood=likelihood,
         scaling=scaling,
         widths=widths,
+        trunk=trunk,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

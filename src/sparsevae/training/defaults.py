@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
-from sparsevae.data.scaling import Kind, Scaling
+from sparsevae.data.scaling import Domain, Kind, Scaling
 from sparsevae.models import likelihoods
 from sparsevae.models.likelihoods import Named
+from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
-from sparsevae.training import recipes
+from sparsevae.training import dictionaries, recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
 STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
@@ -48,6 +49,7 @@ def settle(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -65,6 +67,11 @@ def settle(
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "auto" brings the rows to where the likelihood is defined.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
+        trunk: "convolution", "mlp" or "linear"; None takes "linear" for vectors of 128 real
+            columns or more and half as many latents or more, see
+            :mod:`sparsevae.training.dictionaries`. Without widths, with neither chosen likelihood
+            nor recipe, a linear trunk gets a Gaussian with one trained width, and the recipe
+            "dictionary".
         epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
         batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
         seed: of weights, order and noise.
@@ -75,11 +82,17 @@ def settle(
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
     """
-    reason = "It was named."
-    if likelihood == "auto":
+    reason, chosen = "It was named.", likelihood == "auto"
+    if chosen:
         likelihood, reason = likelihoods.choose(rows)
     domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
+    if trunk is None:
+        trunk = "convolution" if widths else dictionaries.trunk_for(rows, latents, domain)
+    linear = trunk == "linear"
+    if linear and chosen and domain == "real":
+        likelihood = dictionaries.LIKELIHOOD
     kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    usual = dictionaries.RECIPE if linear else _recipe(images, domain)
     study = StudyConfig.checked(
         {
             "models": (model,),
@@ -87,21 +100,33 @@ def settle(
             "seeds": (seed,),
             "batch_size": batch_size,
             "epochs": LEAST_EPOCHS if epochs is None else epochs,
-            "recipe": recipe or ("default" if images and domain == "unit" else "any-values"),
+            "recipe": recipe or usual,
             "widths": (WIDTHS if images else HIDDEN) if widths is None else widths,
+            "trunk": trunk,
             "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
         }
     )
     (config,) = recipes.runs(study, name)
-    own = recipes.batch_size(len(rows))
-    batch = study.batch_size or (own if images else max(BATCH, own))
+    batch = study.batch_size or _batch_size(len(rows), images, linear)
     changes: dict[str, Any] = {"batch_size": batch}
     if epochs is None:
-        changes["epochs"] = enough_epochs(len(rows), batch)
+        enough = dictionaries.enough_epochs if linear else enough_epochs
+        changes["epochs"] = enough(len(rows), batch)
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
+
+
+def _recipe(images: bool, domain: Domain) -> str:
+    return "default" if images and domain == "unit" else "any-values"
+
+
+def _batch_size(rows: int, images: bool, linear: bool) -> int:
+    if linear:
+        return dictionaries.batch_size(rows)
+    own = recipes.batch_size(rows)
+    return own if images else max(BATCH, own)
 
 
 def enough_epochs(rows: int, batch_size: int) -> int:

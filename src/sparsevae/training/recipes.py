@@ -52,6 +52,8 @@ SPARSE_WARM_UP: JSON = {
 }
 # What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
 ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
+# The number of open gates alone is held: that all be open equally often would split features.
+DICTIONARY: JSON = {**ANY_VALUES, "penalty_weight": 0.0, "held": "gates"}
 
 RECIPES: Table[Recipe] = Table(
     "recipe",
@@ -66,6 +68,12 @@ RECIPES: Table[Recipe] = Table(
             "Adam, one cycle up to 5e-3; VSC with a learned prior, its activity held at a target.",
             {"kind": "one-cycle", "peak": 5e-3},
             {"vsc": ANY_VALUES, "vsc-wu": ANY_VALUES},
+            keeps_alpha=False,
+        ),
+        "dictionary": Recipe(
+            "Adam, one cycle up to 5e-3; VSC with a learned prior, its open gates held at a target.",
+            {"kind": "one-cycle", "peak": 5e-3},
+            {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),
         "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),

@@ -24,6 +24,7 @@ class FixedSpikeAndSlab(Prior):
     """
 
     name = "fixed"
+    independent = True
     has_density = True
     logits: Tensor
 
@@ -59,6 +60,7 @@ class LearnedSpikeAndSlab(Prior):
     """
 
     name = "learned"
+    independent = True
     has_density = True
 
     def __init__(self, latents: int, alpha: float, warm_up: Schedule = Constant(1.0)) -> None:
@@ -67,6 +69,12 @@ class LearnedSpikeAndSlab(Prior):
         self.loc = nn.Parameter(torch.zeros(latents))
         self.log_scale = nn.Parameter(torch.zeros(latents))
         self.warm_up = warm_up
+
+    @torch.no_grad()
+    def start(self, loc: Tensor, scale: Tensor) -> None:
+        """Put every slab at N(loc_j, scale_j²), each ``(J,)``."""
+        self.loc.copy_(loc)
+        self.log_scale.copy_(scale.log())
 
     def distribution(self, progress: Progress) -> SpikeAndSlab:
         """p(z), batch shape ``(J,)``."""

@@ -1,0 +1,62 @@
+"""When wide real vectors get a linear trunk, and how long a dictionary of them is trained.
+
+A hidden layer of an MLP for tables is narrower than the code where the code has hundreds of
+numbers; all that such a network could say of a row would pass through it. Activations of other
+networks, embeddings and spectra are sums of a few directions besides, which a dictionary gives back
+one by one.
+
+Shape legend: N training rows of D columns, J latent dimensions.
+"""
+
+from sparsevae.data.scaling import Domain
+from sparsevae.networks import Trunk
+from sparsevae.storage.arrays import Rows
+
+WIDE = 128  # columns from which on real vectors may be activations
+LATENTS_A_COLUMN = 0.5  # J/D from which on a code is a dictionary and no bottleneck
+LARGEST_BATCH, SMALLEST_BATCH, STEPS_AN_EPOCH = 1024, 64, 78
+STEPS = 1000  # of training, whole epochs
+LIKELIHOOD = "shared-gaussian"
+RECIPE = "dictionary"
+
+
+def trunk_for(rows: Rows, latents: int, domain: Domain) -> Trunk:
+    """The trunk where none was named.
+
+    Args:
+        rows: training rows, shape ``(N, *shape)``.
+        latents: J.
+        domain: where the likelihood takes them.
+
+    Returns:
+        "linear" for vectors of D ≥ 128 real columns and J ≥ D/2, else "convolution", which for
+        vectors is an MLP.
+
+    Example:
+        >>> import numpy as np
+        >>> trunk_for(np.zeros((9, 768)), 1024, "real"), trunk_for(np.zeros((9, 13)), 16, "real")
+        ('linear', 'convolution')
+    """
+    vectors, columns = rows.ndim == len(("row", "column")), rows.shape[1]
+    wide = columns >= WIDE and latents >= LATENTS_A_COLUMN * columns
+    return "linear" if vectors and wide and domain == "real" else "convolution"
+
+
+def batch_size(rows: int) -> int:
+    """Rows a step: 1,024, or fewer so that an epoch has 78 steps, at least 64.
+
+    Example:
+        >>> batch_size(200_000), batch_size(20_000), batch_size(1_000)
+        (1024, 256, 64)
+    """
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, rows // STEPS_AN_EPOCH))
+
+
+def enough_epochs(rows: int, batch: int) -> int:
+    """About :data:`STEPS` steps, in whole passes over N rows.
+
+    Example:
+        >>> enough_epochs(200_000, 1024), enough_epochs(10**9, 1024)
+        (6, 1)
+    """
+    return -(-STEPS // -(-rows // batch))
