@@ -5,6 +5,7 @@ Nothing here needs the data in memory at once: memory-mapped arrays are read blo
 Shape legend: N rows of shape (D,) or (C, H, W); K columns (D) or channels (C).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -43,9 +44,10 @@ class Values:
 
 def values_of(x: Rows) -> Values:
     """Look through all values of an array, shape ``(N, ...)``, finite numbers."""
-    low = min(float(block.min()) for block in blocks(x))
-    high = max(float(block.max()) for block in blocks(x))
-    whole = x.dtype.kind != "f" or all(bool((b == np.floor(b)).all()) for b in blocks(x))
+    low, high, whole = math.inf, -math.inf, True
+    for block in blocks(x):
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        whole = whole and (x.dtype.kind != "f" or bool((block == np.floor(block)).all()))
     two = low < high and all(bool(((b == low) | (b == high)).all()) for b in blocks(x))
     picture = x.dtype == np.uint8 and x.ndim > 2
     grey = whole and low >= 0 and high > 1 and (high == GREY_LEVELS or picture)

@@ -29,12 +29,12 @@ from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
-from sparsevae.training import loop, step
+from sparsevae.training import loop, step, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
-RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
+PAUSE = 120.0  # seconds between checkpoints in a long epoch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
 Progress = Callable[[int], None]
 
@@ -60,14 +60,14 @@ def new_model(config: RunConfig, images: step.Rows) -> Model:
 def rows_of(split: Split) -> step.Rows:
     """What the loop draws batches from: grey levels as they are, other data scaled.
 
-    Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
-    scaled batch by batch; the numbers are the same.
+    Scaled rows above :data:`sparsevae.training.streams.RESIDENT` bytes are left where they are,
+    in files perhaps, and read and scaled window by window; the numbers are the same.
     """
     images = split.images
     if split.scaling is None:
         return torch.from_numpy(images[:])
-    if 4 * images.size > RESIDENT:
-        return step.MappedRows(images, split.scaling)
+    if 4 * images.size > streams.RESIDENT:
+        return streams.StreamedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
 
 
@@ -80,12 +80,14 @@ class Training:
         model: on its device.
         optimiser: with its moments.
         history: one row an epoch that is done.
+        middle: where the epoch after those stands, if it was begun.
     """
 
     config: RunConfig
     model: Model
     optimiser: torch.optim.Optimizer
     history: list[Row] = field(default_factory=list)
+    middle: loop.Pause = field(default_factory=loop.Pause)
 
     @classmethod
     def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
@@ -101,6 +103,7 @@ class Training:
         learning_rate: Schedule | None = None,
         progress: Progress = silent,
         after_epoch: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         """Train to the end of the run; torch's own generators are left as they are.
 
@@ -110,8 +113,14 @@ class Training:
             learning_rate: in place of the run's.
             progress: called with a number of images as they are done.
             after_epoch: called when an epoch is in the history.
+            between: called every two minutes in the middle of an epoch.
         """
         config, until = self.config, until or self.config.epochs
+
+        def pause(middle: loop.Pause) -> None:
+            self.middle = middle
+            between()
+
         where = next(self.model.parameters()).device
         with torch.random.fork_rng():
             for row in loop.train(
@@ -124,8 +133,12 @@ class Training:
                 seed=config.seed,
                 precision=config.precision,
                 start=len(self.history),
+                middle=self.middle,
                 on_batch=progress,
+                on_pause=pause,
+                pause_after=PAUSE,
             ):
+                self.middle = loop.Pause()
                 self.history.append(row)
                 after_epoch()
                 if len(self.history) == until:
@@ -138,7 +151,7 @@ class Training:
             RunFolderError: it is damaged, or of another configuration.
         """
         tensors, history = folder.load_checkpoint()
-        if not history:
+        if not tensors:
             return
         try:
             self.model.load_state_dict(_part(tensors, "model/"))
@@ -149,12 +162,20 @@ class Training:
                 "and start again."
             ) from None
         self.history = history
+        middle = _part(tensors, "middle/")
+        if middle:
+            taken, seconds = int(middle.pop("taken")), float(middle.pop("seconds"))
+            self.middle = loop.Pause(taken, middle, seconds)
 
     def save(self, folder: RunFolder) -> None:
         """Write a checkpoint."""
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         moments = loop.optimiser_tensors(self.optimiser)
         tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
+        if self.middle.taken:
+            numbers = {"taken": self.middle.taken, "seconds": self.middle.seconds}
+            tensors |= {f"middle/{name}": torch.tensor(n) for name, n in numbers.items()}
+            tensors |= {f"middle/{name}": t for name, t in self.middle.tensors.items()}
         folder.save_checkpoint({**weights, **tensors}, self.history)
 
 
@@ -195,7 +216,7 @@ def train_run(
         training = Training.begin(config, images, where)
         training.restore(folder)
         model, history = training.model, training.history
-        progress(len(history) * len(images))
+        progress(len(history) * len(images) + training.middle.taken * config.batch_size)
         mean_score = mean_image_score(model, mean_image(dataset.train))
 
         def after_epoch() -> None:
@@ -203,7 +224,12 @@ def train_run(
             if line := warning(history, config.epochs, model, mean_score):
                 warn(line)
 
-        training.go_on(images, progress=progress, after_epoch=after_epoch)
+        training.go_on(
+            images,
+            progress=progress,
+            after_epoch=after_epoch,
+            between=lambda: training.save(folder),
+        )
         folder.save_weights(model, history)
         keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
 
@@ -230,7 +256,7 @@ def in_memory(dataset: Dataset) -> Dataset:
     They are a fixed sample, for the mean row and for probes to learn from.
     """
     train = dataset.train
-    if 4 * train.images.size <= RESIDENT:
+    if 4 * train.images.size <= streams.RESIDENT:
         return dataset
     chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
     return replace(dataset, train=train.take(chosen))

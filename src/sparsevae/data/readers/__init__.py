@@ -20,6 +20,7 @@ from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
+from sparsevae.data.readers.shards import has_shards, matrix_in, read_shards
 from sparsevae.data.readers.tables import read_parquet, read_text
 from sparsevae.errors import ConfigurationError, DatasetError
 
@@ -34,7 +35,15 @@ OPTIONS = {
 }
 """Which kinds of data each option is for; `memory` is for all."""
 KINDS = {".npy": "array", ".npz": "npz", ".csv": "table", ".tsv": "table", ".parquet": "table"}
-WHAT = {"array": "an array", "table": "a table", "folder": "a folder of images"}
+WHAT = {
+    "array": "an array",
+    "table": "a table",
+    "folder": "a folder of images",
+    "shards": "a folder of arrays",
+}
+LARGE = 2**30
+"""Bytes of a .npy file of a matrix from which on rows are read one by one, not mapped: what is
+mapped counts as memory of the process."""
 
 
 def read(
@@ -49,11 +58,13 @@ def read(
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
-    A .npy file is mapped into memory, never loaded. Everything else must fit into `memory`.
+    A .npy file is mapped into memory, never loaded; a large matrix, and a folder of .npy and
+    .safetensors files, which are one matrix, are read where rows are asked for. Everything else
+    must fit into `memory`.
 
     Args:
-        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images,
-            or `hf:NAME` for a data set of the Hugging Face Hub.
+        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images
+            or of .npy and .safetensors files of rows, or `hf:NAME` for a data set of the Hugging Face Hub.
         columns: Names of a table's values, in the order wanted; by default all but the labels.
         labels: Name of a table's column, or of an array in .npz, with labels; with .npy and IDX
             the path of a second such file.
@@ -95,7 +106,7 @@ def _kind(where: str) -> str:
         return "hub"
     place = Path(where).expanduser()
     if os.path.isdir(place):
-        return "folder"
+        return "shards" if has_shards(place) else "folder"
     if not os.path.isfile(place):
         raise DatasetError(f"{where} is not there, or is no file; give a file or a folder.")
     known = "array" if IDX_NAME.fullmatch(place.name) else KINDS.get(place.suffix.lower())
@@ -121,12 +132,16 @@ def _parsed(
             return read_hub(where, columns, labels, memory)
         case "folder":
             return read_folder(path, memory)
+        case "shards":
+            return read_shards(path)
         case "npz":
             return read_npz(path, array, labels, memory)
         case "table":
             read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
             return read_table(path, columns, labels, memory)
     values = read_array(path, memory)
+    if path.suffix.lower() == ".npy" and values.nbytes > LARGE and values.ndim == len("ND"):
+        values = matrix_in(path)
     if labels is None:
         return Parsed(values)
     if _kind(labels) != "array":
