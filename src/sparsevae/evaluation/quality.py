@@ -51,7 +51,11 @@ def quality_columns(one: Pass) -> Row:
     labelled training images there is no classifier and there are no Fréchet distances.
     """
     model, x, decoded = one.model, one.x, one.decoded
-    row: Row = {keys.PIXEL_VARIANCE: one.pixel_variance}
+    explained = images.explained_variance(x, decoded)
+    row: Row = {
+        keys.PIXEL_VARIANCE: one.pixel_variance,
+        keys.EXPLAINED_VARIANCE: explained if np.isfinite(explained) else None,
+    }
     if x.ndim != 4 or model.family.domain != "unit":
         row[keys.MSE] = images.mse(x, decoded)
         for name, noisy in gaussian_noise(x):

@@ -16,7 +16,9 @@ from sparsevae.models.tables import Table
 Penalised = Literal["none", "posterior", "prior"]
 Held = Literal["probabilities", "gates"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = 0.01  # nats: the most by which a step moves the multiplier
+DUAL_RATE = {"probabilities": 0.01, "gates": 0.03}
+"""Nats: the most by which a step moves the multiplier, by what it holds. A count of gates answers
+to it at once, a sum of probabilities later."""
 MULTIPLIERS = (-4.0, 12.0)  # nats an open gate
 
 
@@ -133,6 +135,13 @@ class ActivityPenalty(nn.Module):
         target = self._scaled_target(self.target_active, alpha)
         return penalty + self.price * (spikes.sum(1).mean() - target)
 
+    @property
+    def held_target(self) -> float | None:
+        """How many dimensions are held on after training; None without a multiplier."""
+        if self.on == "none" or self.target_active is None:
+            return None
+        return float(self._scaled_target(self.target_active, self.alpha_at(1.0)))
+
     def alpha_at(self, progress: Progress) -> Tensor:
         """α·factor, at most ½ where the factor is above 1, 0-d."""
         return scaled_share(self.alpha, self.alpha_factor(progress))
@@ -156,4 +165,4 @@ class ActivityPenalty(nn.Module):
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
             count = active if opened is None or self.held == "probabilities" else opened
             error = (count / target - 1).clamp(-1.0, 1.0)
-            self.price.add_(DUAL_RATE * error).clamp_(*MULTIPLIERS)
+            self.price.add_(DUAL_RATE[self.held] * error).clamp_(*MULTIPLIERS)
