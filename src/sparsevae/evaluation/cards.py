@@ -79,7 +79,6 @@ class Cards:
     Attributes:
         rows: N.
         on: rows with an entry that is not 0, shape ``(J,)``.
-        mean: of those entries, shape ``(J,)``; 0 where there are none.
         top: entries of largest size.
         sample: entries drawn at random from those that are not 0.
         partners: dimensions that are on together most surely, −1 for none, shape ``(J, 5)``.
@@ -91,7 +90,6 @@ class Cards:
 
     rows: int
     on: Indices
-    mean: Floats
     top: Best
     sample: Best
     partners: Indices
@@ -113,7 +111,7 @@ def gather(
         classes: C.
     """
     top, sample = Best.of(latents, TOP), Best.of(latents, SAMPLED)
-    on, sums = np.zeros(latents, np.int64), np.zeros(latents)
+    on = np.zeros(latents, np.int64)
     classes = classes if labels is not None and latents * classes <= LARGEST_PROFILE else 0
     profile, seen = np.zeros((latents, classes), np.int64), 0
     patterns, rng = list[Array](), np.random.default_rng(SEED)
@@ -123,7 +121,6 @@ def gather(
         top.offer(j, np.abs(values), rows + seen, values)
         sample.offer(j, rng.random(len(j), np.float32), rows + seen, values)
         on += np.bincount(j, minlength=latents)
-        sums += np.bincount(j, values, latents)
         if classes and labels is not None:
             np.add.at(profile, (j, labels[rows + seen]), 1)
         if seen < PAIRED:
@@ -134,7 +131,6 @@ def gather(
     return Cards(
         seen,
         on,
-        (sums / np.maximum(on, 1)).astype(np.float32),
         top,
         sample,
         partners,

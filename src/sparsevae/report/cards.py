@@ -89,7 +89,7 @@ def write_cards(
     for number, chosen in enumerate(pages):
         made = [_card(j, cards, rows, texts, raw, trained) for j in chosen.tolist()]
         for card, lines in zip(made, _effects(trained, raw, cards, chosen), strict=True):
-            card.lists.extend([("What it adds", lines)] if lines else [])
+            card.lists.extend([("What it adds to its top row", lines)] if lines else [])
         write_page(
             out.with_name(names[number]),
             "cards.html",
@@ -239,14 +239,14 @@ def _thumbnail(levels: npt.NDArray[np.uint8]) -> Image.Image:
 def _effects(
     trained: TrainedModel, raw: Raw, cards: Cards, chosen: npt.NDArray[np.int64]
 ) -> list[Lines]:
-    """Columns that a dimension moves most from off to its mean value, in their deviations."""
+    """Columns that a dimension moves most, from off to its value in its top row, as scaled."""
     names = raw.columns or nameless(math.prod(trained.model.shape))
     vectors = len(trained.model.shape) == 1
     known = raw.columns != nameless(len(raw.columns)) or len(raw.columns) <= FEW_COLUMNS
     if not vectors or not known or not len(chosen):
         return [[] for _ in chosen]
     codes = np.zeros((1 + len(chosen), trained.model.latents), np.float32)
-    codes[np.arange(1, len(codes)), chosen] = cards.mean[chosen]
+    codes[np.arange(1, len(codes)), chosen] = cards.top.values[chosen, 0]
     means = batched(trained.model.decode, codes, trained.model)
     effects = means[1:] - means[:1]
     order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :NAMED]
