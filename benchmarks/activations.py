@@ -4,9 +4,9 @@
     python benchmarks/activations.py --steps      the time of a training step alone
 
 The data: atoms d_m are normal vectors of length 1. Each is on in a row with probability
-active/atoms, whatever the others do, with a coefficient that is uniform on [0.5, 1.5]; a row is the
-sum of its atoms and of normal noise with standard deviation 0.02 a column. One thread; times are
-of the processor, so that other programs do not count. Errors are measured on rows held out.
+active/atoms, whatever the others do, with a coefficient that is uniform on [0.5, 1.5]; a row is
+the sum of its atoms and of normal noise with standard deviation 0.02 a column. One thread; times
+are of the processor, so that other programs do not count. Errors are measured on rows held out.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def top_k(data: Data, latents: int, epochs: int, seed: int, rate: float = 1e-3) 
 
 
 def vsc(data: Data, latents: int, epochs: int, seed: int) -> str:
-    """Train a VSC by the package's own defaults, its count of gates held, and say how good it is."""
+    """Train a VSC by the package's defaults, its count of gates held; say how good it is."""
     began = time.process_time()
     settings = {"latents": latents, "target_active": float(data.active), "epochs": epochs}
     trained = fit(data.train, "vsc", seed=seed, device="cpu", **settings)

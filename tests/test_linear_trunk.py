@@ -52,8 +52,10 @@ def test_every_model_learns_with_a_linear_trunk(name, shape):
 
 
 def test_encoder_and_decoder_are_affine():
-    for module, size in ((Encoder((COLUMNS,), 15, trunk="linear", latents=5), COLUMNS),
-                         (Decoder((COLUMNS,), 5, trunk="linear"), 5)):
+    for module, size in (
+        (Encoder((COLUMNS,), 15, trunk="linear", latents=5), COLUMNS),
+        (Decoder((COLUMNS,), 5, trunk="linear"), 5),
+    ):
         a, b = rows(2, size)
         for share in (-1.5, 0.25, 3.0):
             mixed = module((share * a + (1 - share) * b)[None])
@@ -102,7 +104,9 @@ def test_gates_beyond_the_candidates_are_shut():
     part = few.loss(model, x, 1.0, count)
     q, chosen = few.candidates(model, x, 1.0, count)
     whole = model.posterior(x)
-    assert (whole.logits.gather(1, chosen).min(1).values >= whole.logits.topk(count).values[:, -1]).all()
+    assert (
+        whole.logits.gather(1, chosen).min(1).values >= whole.logits.topk(count).values[:, -1]
+    ).all()
     p = model.prior.distribution(1.0)
     kl = torch.zeros(len(x))
     for row in range(len(x)):
@@ -114,7 +118,9 @@ def test_gates_beyond_the_candidates_are_shut():
                 continue
             gamma = torch.sigmoid(q.logits[row, where[0, 0]])
             slabs = [Normal(d.loc[i], d.scale[i]) for d, i in ((q, (row, where[0, 0])), (p, j))]
-            kl[row] += gamma * (torch.log(gamma / gamma_p) + torch.distributions.kl_divergence(*slabs))
+            kl[row] += gamma * (
+                torch.log(gamma / gamma_p) + torch.distributions.kl_divergence(*slabs)
+            )
             kl[row] += (1 - gamma) * torch.log((1 - gamma) / (1 - gamma_p))
     torch.testing.assert_close(part.kl, kl, rtol=1e-4, atol=1e-4)
 

@@ -25,9 +25,7 @@ def largest_cosines(learned: Atoms, known: Atoms) -> npt.NDArray[np.float64]:
     """
     lengths = np.linalg.norm(learned, axis=1, keepdims=True)
     units = np.divide(learned, lengths, out=np.zeros(learned.shape), where=lengths > 0)
-    parts = [
-        (known[at : at + CHUNK] @ units.T).max(1) for at in range(0, len(known), CHUNK)
-    ]
+    parts = [(known[at : at + CHUNK] @ units.T).max(1) for at in range(0, len(known), CHUNK)]
     return np.asarray(np.concatenate(parts) / np.linalg.norm(known, axis=1))
 
 

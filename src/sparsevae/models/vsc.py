@@ -34,8 +34,8 @@ class VSC(Model):
         held: what is brought to the target, Σ_j γ_j ("probabilities") or the number of open
             gates ("gates"), see :class:`ActivityPenalty`.
         candidates: gates a row that a step looks at with a linear trunk and an independent prior,
-            all others count as shut, see :mod:`sparsevae.models.few`; None takes two for every
-            one that should be on, and eight. With other networks a step looks at all.
+            all others count as shut, see :mod:`sparsevae.models.few`; None takes three for
+            two that should be on, and four more. With other networks a step looks at all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.

@@ -268,7 +268,9 @@ class Decoder(nn.Module):
         shape = (outputs * shape[0], *shape[1:])
         image = [nn.Unflatten(1, shape)] if len(shape) > 1 else []
         if trunk == "linear":
-            self.trunk: nn.Sequential = nn.Sequential(Dictionary(latents, math.prod(shape)), *image)
+            self.trunk: nn.Sequential = nn.Sequential(
+                Dictionary(latents, math.prod(shape)), *image
+            )
         elif len(shape) > 1 and trunk == "convolution":
             self.trunk = ConvolutionsOut(latents, shape, widths)
         else:

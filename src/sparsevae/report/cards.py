@@ -37,9 +37,10 @@ ACROSS = 6  # thumbnails beside each other
 LONGEST = 160  # letters of a caption
 FEW_COLUMNS = 64  # columns without names that are still worth listing
 ABOUT = (
-    "The dimensions that are on most often come first. Values are those of the deterministic code; "
-    "a row has the number that it has in the data, from 0. Partners are the dimensions whose gates "
-    "are correlated most with this one's, and the share of its rows in which they are on as well."
+    "The dimensions that are on most often come first. Values are those of the deterministic "
+    "code; a row has the number that it has in the data, from 0. Partners are the dimensions "
+    "whose gates are correlated most with this one's, and the share of its rows in which they "
+    "are on as well."
 )
 
 Lines = list[tuple[str, str]]

@@ -36,6 +36,7 @@ from sparsevae.training.watch import mean_image_score, warning
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 PAUSE = 120.0  # seconds between checkpoints in a long epoch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
+CODES = 2**24  # numbers of the codes that a model is measured on: 4,096 rows of 4,096 dimensions
 Progress = Callable[[int], None]
 
 
@@ -244,22 +245,37 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         known: columns that stand before those that are measured.
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
-    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept)
+    measured = in_memory(dataset, model.latents)
+    evaluation = evaluate_dataset(model, measured, classifier_file=kept)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis(evaluation.diagnosis.as_json())
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
 
 
-def in_memory(dataset: Dataset) -> Dataset:
-    """The data set, or where its scaled training rows are not held, with :data:`MEASURED` of them.
+def in_memory(dataset: Dataset, latents: int = 1) -> Dataset:
+    """The data set, or where it is too large to measure a model on, a fixed sample of it.
 
-    They are a fixed sample, for the mean row and for probes to learn from.
+    Training rows are needed for the mean row and for probes to learn from: where they are not
+    held, :data:`MEASURED` of them. Of either part so many rows that their codes have
+    :data:`CODES` numbers.
+
+    Args:
+        dataset: training rows, and rows to measure on.
+        latents: J.
     """
-    train = dataset.train
-    if 4 * train.images.size <= streams.RESIDENT:
+    train, test, most = dataset.train, dataset.test, max(1, CODES // latents)
+    held = 4 * train.images.size <= streams.RESIDENT
+    parts = _sample(train, most if held else min(most, MEASURED)), _sample(test, most)
+    if parts == (train, test):
         return dataset
-    chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
-    return replace(dataset, train=train.take(chosen))
+    return replace(dataset, train=parts[0], test=parts[1])
+
+
+def _sample(split: Split, most: int) -> Split:
+    """A fixed sample of so many rows at most, in their order."""
+    if len(split) <= most:
+        return split
+    return split.take(np.sort(shuffled(len(split), seed=0)[:most]))
 
 
 def train_prepared(

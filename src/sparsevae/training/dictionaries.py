@@ -2,8 +2,8 @@
 
 A hidden layer of an MLP for tables is narrower than the code where the code has hundreds of
 numbers; all that such a network could say of a row would pass through it. Activations of other
-networks, embeddings and spectra are sums of a few directions besides, which a dictionary gives back
-one by one.
+networks, embeddings and spectra are sums of a few directions besides, which a dictionary gives
+back one by one.
 
 Shape legend: N training rows of D columns, J latent dimensions.
 """

@@ -52,8 +52,15 @@ SPARSE_WARM_UP: JSON = {
 }
 # What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
 ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
-# The number of open gates alone is held: that all be open equally often would split features.
-DICTIONARY: JSON = {**ANY_VALUES, "penalty_weight": 0.0, "held": "gates"}
+# The number of open gates alone is held, at one price for all: that all be open equally often would
+# split features where there are more dimensions than those.
+DICTIONARY: JSON = {
+    "prior": "learned-slab",
+    "penalty": "posterior",
+    "penalty_weight": 0.0,
+    "held": "gates",
+    "estimator": "reinmax",
+}
 
 RECIPES: Table[Recipe] = Table(
     "recipe",
@@ -71,8 +78,8 @@ RECIPES: Table[Recipe] = Table(
             keeps_alpha=False,
         ),
         "dictionary": Recipe(
-            "Adam, one cycle up to 5e-3; VSC with a learned prior, its open gates held at a target.",
-            {"kind": "one-cycle", "peak": 5e-3},
+            "Adam, 1e-2, falling in the second half; VSC with trained slabs, its count of gates held.",
+            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 1e-2, "last": 2e-4},
             {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),

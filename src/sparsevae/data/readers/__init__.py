@@ -63,8 +63,9 @@ def read(
     must fit into `memory`.
 
     Args:
-        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images
-            or of .npy and .safetensors files of rows, or `hf:NAME` for a data set of the Hugging Face Hub.
+        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images, or
+            one of .npy and .safetensors files of rows, or `hf:NAME` for a data set of the Hugging
+            Face Hub.
         columns: Names of a table's values, in the order wanted; by default all but the labels.
         labels: Name of a table's column, or of an array in .npz, with labels; with .npy and IDX
             the path of a second such file.

@@ -225,5 +225,7 @@ def _of_safetensors(path: Path) -> tuple[Shard, int]:
     dtype, offset = np.dtype(TYPES[kind]), 8 + length + int(offsets[0])
     claimed = rows * columns * dtype.itemsize
     if claimed <= 0 or claimed != int(offsets[1]) - int(offsets[0]) or offset + claimed > size:
-        raise DatasetError(f"{path} claims {claimed} bytes of values and holds others; replace it.")
+        raise DatasetError(
+            f"{path} claims {claimed} bytes of values and holds others; replace it."
+        )
     return Shard(path, offset, rows, dtype, kind == "BF16"), columns

@@ -71,7 +71,7 @@ class Prior(nn.Module, ABC):
 
     def start(self, loc: Tensor, scale: Tensor) -> None:
         """Where the slabs start, each ``(J,)``; a prior without trained slabs is left as it is."""
-        return None
+        return
 
     def mixture(self, encoder: Encode) -> Mixture:
         """p(z) after training (progress 1), as a mixture of spike-and-slabs.
