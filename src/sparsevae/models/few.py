@@ -1,10 +1,9 @@
-"""A spike and slab of thousands of dimensions, of which a step looks at the likeliest gates alone.
+"""A spike and slab of thousands of dimensions, of which a row opens the likeliest gates alone.
 
 With a linear trunk the log-odds of all J gates cost one matrix product. All but the K largest of
 a row are shut: their posterior is δ₀, their KL is −log(1 − γ_p), and no code, noise or gradient is
 needed for them. Such a truncated spike and slab is a posterior like another, so the loss is a
-bound; what is left out is small as soon as gates are decided. Draws, divergences and the decoder
-then cost K a row in place of J.
+bound. In a training step draws, divergences and the decoder then cost K a row in place of J.
 
 Shape legend: B rows in a batch, J latent dimensions, K candidates a row.
 """
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 CANDIDATES_AN_OPEN_GATE, MORE = 1.5, 4
 SLAB_ABOVE = 0.4  # deviations of a feature, from its threshold to the prior's slab
 SLAB_WIDTH = 0.37  # of the posterior at the start, deviations of the feature
+NEVER = -1e3  # log-odds before they are bounded
 LEAST_SPREAD = 1e-3  # of a feature over the examples
 
 
@@ -54,6 +54,12 @@ def candidates(
         chosen = logits.topk(count, dim=1, sorted=False).indices
     numbers = heads.numbers(features.gather(1, chosen), chosen)
     return model.spike_and_slab(*numbers, progress), chosen
+
+
+def others_shut(logits: Tensor, count: int) -> Tensor:
+    """Log-odds ``(B, J)``, all but the K largest of a row where a gate is never open."""
+    least = logits.topk(count, dim=-1).values[..., -1:]
+    return torch.where(logits >= least, logits, torch.full_like(logits, NEVER))
 
 
 def loss(model: "VSC", x: Tensor, progress: Progress, count: int) -> Terms:

@@ -33,9 +33,9 @@ class VSC(Model):
         target_active: how many dimensions should be on an image, when α is not given.
         held: what is brought to the target, Σ_j γ_j ("probabilities") or the number of open
             gates ("gates"), see :class:`ActivityPenalty`.
-        candidates: gates a row that a step looks at with a linear trunk and an independent prior,
-            all others count as shut, see :mod:`sparsevae.models.few`; None takes three for
-            two that should be on, and four more. With other networks a step looks at all.
+        candidates: the most gates that a row opens with a linear trunk and an independent prior,
+            see :mod:`sparsevae.models.few`; None takes three for two that should be on, and four
+            more. With other networks a row may open all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
@@ -106,7 +106,10 @@ class VSC(Model):
         and γ never so near 0 that a penalty's pull on its log-odds is gone. What the encoder gives
         may still run away: beyond ±135 the bound's own slope is 0 in single precision.
         """
-        return self.spike_and_slab(*self.encoder(x).chunk(3, dim=-1), progress)
+        logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
+        if self.candidates is not None and self.prior.independent:
+            logits = few.others_shut(logits, self.candidates)
+        return self.spike_and_slab(logits, loc, log_variance, progress)
 
     def spike_and_slab(
         self, logits: Tensor, loc: Tensor, log_variance: Tensor, progress: Progress

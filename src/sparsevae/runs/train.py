@@ -256,8 +256,8 @@ def in_memory(dataset: Dataset, latents: int = 1) -> Dataset:
     """The data set, or where it is too large to measure a model on, a fixed sample of it.
 
     Training rows are needed for the mean row and for probes to learn from: where they are not
-    held, :data:`MEASURED` of them. Of either part so many rows that their codes have
-    :data:`CODES` numbers.
+    held, :data:`MEASURED` of them. Rows to measure on are so many that their codes have
+    :data:`CODES` numbers, training rows sixteen times as many.
 
     Args:
         dataset: training rows, and rows to measure on.
@@ -265,7 +265,7 @@ def in_memory(dataset: Dataset, latents: int = 1) -> Dataset:
     """
     train, test, most = dataset.train, dataset.test, max(1, CODES // latents)
     held = 4 * train.images.size <= streams.RESIDENT
-    parts = _sample(train, most if held else min(most, MEASURED)), _sample(test, most)
+    parts = _sample(train, 16 * most if held else min(most, MEASURED)), _sample(test, most)
     if parts == (train, test):
         return dataset
     return replace(dataset, train=parts[0], test=parts[1])

@@ -3,13 +3,14 @@
 Shape legend: N training rows of shape (D,) or (C, H, W).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Domain, Kind, Scaling
-from sparsevae.models import likelihoods
+from sparsevae.models import likelihoods, row
 from sparsevae.models.likelihoods import Named
 from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
@@ -93,6 +94,9 @@ def settle(
         likelihood = dictionaries.LIKELIHOOD
     kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
     usual = dictionaries.RECIPE if linear else _recipe(images, domain)
+    if linear and (recipe or usual) == usual:
+        accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
+        arguments = {**dictionaries.arguments_for(accepted, columns, latents), **(arguments or {})}
     study = StudyConfig.checked(
         {
             "models": (model,),

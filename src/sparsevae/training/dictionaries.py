@@ -8,6 +8,9 @@ back one by one.
 Shape legend: N training rows of D columns, J latent dimensions.
 """
 
+from collections.abc import Collection
+from typing import Any
+
 from sparsevae.data.scaling import Domain
 from sparsevae.networks import Trunk
 from sparsevae.storage.arrays import Rows
@@ -18,6 +21,8 @@ LARGEST_BATCH, SMALLEST_BATCH, STEPS_AN_EPOCH = 1024, 64, 78
 STEPS = 1000  # of training, whole epochs
 LIKELIHOOD = "shared-gaussian"
 RECIPE = "dictionary"
+SMALL = 2  # J/D up to which a dictionary is taken to be smaller than what there is to hold
+EVEN_USE = {"kind": "ramp", "start": 0.6, "end": 1.0, "first": 20.0, "last": 1.0}
 
 
 def trunk_for(rows: Rows, latents: int, domain: Domain) -> Trunk:
@@ -40,6 +45,22 @@ def trunk_for(rows: Rows, latents: int, domain: Domain) -> Trunk:
     vectors, columns = rows.ndim == len(("row", "column")), rows.shape[1]
     wide = columns >= WIDE and latents >= LATENTS_A_COLUMN * columns
     return "linear" if vectors and wide and domain == "real" else "convolution"
+
+
+def arguments_for(accepted: Collection[str], columns: int, latents: int) -> dict[str, Any]:
+    """Arguments of a model that are left open, by the size of its dictionary.
+
+    A small dictionary cannot hold every feature, and some dimensions come to stand for several:
+    they are on more often than others. A penalty on uneven use, J ≤ 2D, keeps them apart. In a
+    larger one it would open gates that stand for nothing.
+
+    Args:
+        accepted: names of the arguments that the model takes.
+        columns: D.
+        latents: J.
+    """
+    small = latents <= SMALL * columns and "penalty_weight" in accepted
+    return {"penalty_weight": EVEN_USE} if small else {}
 
 
 def batch_size(rows: int) -> int:

@@ -52,8 +52,8 @@ SPARSE_WARM_UP: JSON = {
 }
 # What did best for tables on validation rows; a mixture of pseudo-inputs is for values in [0, 1].
 ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
-# The number of open gates alone is held, at one price for all: that all be open equally often would
-# split features where there are more dimensions than those.
+# The number of open gates alone is held, at one price for all: that all be open equally often
+# would split features where there are more dimensions than those.
 DICTIONARY: JSON = {
     "prior": "learned-slab",
     "penalty": "posterior",
@@ -78,8 +78,8 @@ RECIPES: Table[Recipe] = Table(
             keeps_alpha=False,
         ),
         "dictionary": Recipe(
-            "Adam, 1e-2, falling in the second half; VSC with trained slabs, its count of gates held.",
-            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 1e-2, "last": 2e-4},
+            "Adam, 1e-2, falling in the second half; VSC with trained slabs, its open gates held.",
+            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 0.01, "last": 2e-4},
             {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),
