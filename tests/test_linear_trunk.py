@@ -193,3 +193,36 @@ def test_a_named_trunk_is_taken():
     assert settle(values, latents=64, trunk="mlp").config.trunk == "mlp"
     assert settle(values, latents=64, widths=(8,)).config.trunk == "convolution"
     assert settle(values[:, :5], latents=3, trunk="linear").config.trunk == "linear"
+
+
+def test_the_command_line_and_the_estimator_take_a_trunk(tmp_path, capsys):
+    from tests.test_own_data import command
+
+    from sparsevae.estimators import SparseVAE
+
+    values = rows(30).numpy()
+    np.save(tmp_path / "rows.npy", values)
+    options = ("--latents", 12, "--epochs", 1, "--seed", 3, "--test-fraction", 0)
+    options = (*options, "--trunk", "linear", "--out", tmp_path / "run")
+    assert command("fit", tmp_path / "rows.npy", *options) == 0
+    assert "linear, a dictionary of 12 atoms of length 1" in capsys.readouterr().out
+    assert command("fit", tmp_path / "rows.npy", "--trunk", "curved") == 2
+    assert "'linear'" in capsys.readouterr().err
+    estimator = SparseVAE(n_components=12, trunk="linear", max_iter=1, random_state=3).fit(values)
+    alone = fit(values, latents=12, trunk="linear", epochs=1, seed=3, device="cpu")
+    for model in (estimator.trained_, alone):
+        atoms = model.model.decoder.trunk[0].atoms
+        assert torch.equal(atoms, alone.model.decoder.trunk[0].atoms)
+    from sparsevae import load
+
+    assert torch.equal(load(tmp_path / "run").model.decoder.trunk[0].atoms, atoms)
+
+
+def test_a_step_may_turn_an_atom_as_far_in_any_dimension():
+    rates = {d: dictionaries.learning_rate(d) for d in (128, 512)}
+    assert rates[128]["first"] == pytest.approx(2 * rates[512]["first"], rel=1e-2)
+    small = settle(np.random.default_rng(0).normal(size=(40, 128)), latents=256).config
+    large = settle(np.random.default_rng(0).normal(size=(40, 128)), latents=257).config
+    assert small.arguments["penalty_weight"] == dictionaries.EVEN_USE
+    assert large.arguments["penalty_weight"] == 0.0
+    assert small.learning_rate == rates[128]

@@ -24,7 +24,7 @@ from sparsevae.networks.dictionary import Dictionary, SharedHeads, pair_up
 if TYPE_CHECKING:
     from sparsevae.models.vsc import VSC
 
-CANDIDATES_AN_OPEN_GATE, MORE = 1.5, 4
+CANDIDATES_AN_OPEN_GATE, MORE = 2, 4
 SLAB_ABOVE = 0.4  # deviations of a feature, from its threshold to the prior's slab
 SLAB_WIDTH = 0.37  # of the posterior at the start, deviations of the feature
 NEVER = -1e3  # log-odds before they are bounded

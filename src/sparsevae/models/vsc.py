@@ -34,7 +34,7 @@ class VSC(Model):
         held: what is brought to the target, Σ_j γ_j ("probabilities") or the number of open
             gates ("gates"), see :class:`ActivityPenalty`.
         candidates: the most gates that a row opens with a linear trunk and an independent prior,
-            see :mod:`sparsevae.models.few`; None takes three for two that should be on, and four
+            see :mod:`sparsevae.models.few`; None takes two for each that should be on, and four
             more. With other networks a row may open all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.

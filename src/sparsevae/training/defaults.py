@@ -94,9 +94,11 @@ def settle(
         likelihood = dictionaries.LIKELIHOOD
     kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
     usual = dictionaries.RECIPE if linear else _recipe(images, domain)
-    if linear and (recipe or usual) == usual:
+    if linear and recipe in (None, usual):
         accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
         arguments = {**dictionaries.arguments_for(accepted, columns, latents), **(arguments or {})}
+        if learning_rate is None:
+            learning_rate = dictionaries.learning_rate(columns)
     study = StudyConfig.checked(
         {
             "models": (model,),

@@ -8,6 +8,7 @@ back one by one.
 Shape legend: N training rows of D columns, J latent dimensions.
 """
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -21,6 +22,8 @@ LARGEST_BATCH, SMALLEST_BATCH, STEPS_AN_EPOCH = 1024, 64, 78
 STEPS = 1000  # of training, whole epochs
 LIKELIHOOD = "shared-gaussian"
 RECIPE = "dictionary"
+TURN = 0.1  # length that a step of Adam may move an atom: its rate times √D
+FALL = 50  # how many times smaller the last rate is than the first
 SMALL = 2  # J/D up to which a dictionary is taken to be smaller than what there is to hold
 EVEN_USE = {"kind": "ramp", "start": 0.6, "end": 1.0, "first": 20.0, "last": 1.0}
 
@@ -61,6 +64,18 @@ def arguments_for(accepted: Collection[str], columns: int, latents: int) -> dict
     """
     small = latents <= SMALL * columns and "penalty_weight" in accepted
     return {"penalty_weight": EVEN_USE} if small else {}
+
+
+def learning_rate(columns: int) -> dict[str, Any]:
+    """A schedule as JSON: constant, then falling in the second half.
+
+    Adam moves every number by about its rate, so an atom of D of them by √D times that.
+
+    Args:
+        columns: D.
+    """
+    first = round(TURN / math.sqrt(columns), 5)
+    return {"kind": "ramp", "start": 0.5, "end": 1.0, "first": first, "last": first / FALL}
 
 
 def batch_size(rows: int) -> int:

@@ -78,8 +78,8 @@ RECIPES: Table[Recipe] = Table(
             keeps_alpha=False,
         ),
         "dictionary": Recipe(
-            "Adam, 1e-2, falling in the second half; VSC with trained slabs, its open gates held.",
-            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 0.01, "last": 2e-4},
+            "Adam, constant, then falling; VSC with trained slabs, its number of open gates held.",
+            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 6e-3, "last": 1.2e-4},
             {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),
