@@ -10,6 +10,7 @@ are of the processor, so that other programs do not count. Errors are measured o
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,7 +157,22 @@ def steps(columns: int, latents: int, batch: int, active: int, rounds: int) -> N
     print("| step | milliseconds |\n|---|---|")
     print(f"| plain top-k | {timed(lambda rows: plain.step(rows, optimiser), x, batch, rounds)} |")
     print(f"| VSC, linear | {timed(vsc_step, x, batch, rounds)} |")
+    peer = peer_step(columns, latents, active)
+    if peer is not None:
+        print(f"| top-k of dictionary_learning | {timed(peer, x, batch, rounds)} |")
     print(f"| one matrix product | {timed(lambda rows: rows @ weight.T, x, batch, rounds)} |")
+
+
+def peer_step(columns: int, latents: int, active: int) -> Callable[[Tensor], object] | None:
+    """A training step of the package dictionary_learning; None where it cannot be imported."""
+    try:
+        from dictionary_learning.trainers.top_k import TopKTrainer
+    except ImportError:
+        return None
+    sizes = {"activation_dim": columns, "dict_size": latents, "k": active}
+    names = {"layer": 0, "lm_name": "none", "device": "cpu", "seed": 0}
+    trainer, places = TopKTrainer(steps=10_000, lr=1e-3, **sizes, **names), itertools.count(1)
+    return lambda rows: trainer.update(next(places), rows)
 
 
 def timed(step: Callable[[Tensor], object], x: Tensor, batch: int, rounds: int) -> str:
