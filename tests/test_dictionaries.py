@@ -12,9 +12,7 @@ RNG = np.random.default_rng(0)
 def test_cosines_are_those_of_every_pair(monkeypatch):
     monkeypatch.setattr(dictionaries, "CHUNK", 3)
     learned, known = RNG.normal(size=(11, 6)), RNG.normal(size=(8, 6))
-    expected = [
-        max(a @ b / np.linalg.norm(a) / np.linalg.norm(b) for b in learned) for a in known
-    ]
+    expected = [max(a @ b / np.linalg.norm(a) / np.linalg.norm(b) for b in learned) for a in known]
     np.testing.assert_allclose(dictionaries.largest_cosines(learned, known), expected)
     scaled = learned * RNG.uniform(0.1, 9, (11, 1))
     np.testing.assert_allclose(dictionaries.largest_cosines(scaled, known), expected)

@@ -16,7 +16,7 @@ from sparsevae.models.tables import Table
 Penalised = Literal["none", "posterior", "prior"]
 Held = Literal["probabilities", "gates"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = {"probabilities": 0.01, "gates": 0.03}
+DUAL_RATE = {"probabilities": 0.01, "gates": 0.1}
 """Nats: the most by which a step moves the multiplier, by what it holds. A count of gates answers
 to it at once, a sum of probabilities later."""
 MULTIPLIERS = (-4.0, 12.0)  # nats an open gate
