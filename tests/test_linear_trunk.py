@@ -219,10 +219,13 @@ def test_the_command_line_and_the_estimator_take_a_trunk(tmp_path, capsys):
 
 
 def test_a_step_may_turn_an_atom_as_far_in_any_dimension():
-    rates = {d: dictionaries.learning_rate(d) for d in (128, 512)}
+    rates = {d: dictionaries.learning_rate(d, d) for d in (128, 512)}
     assert rates[128]["first"] == pytest.approx(2 * rates[512]["first"], rel=1e-2)
     small = settle(np.random.default_rng(0).normal(size=(40, 128)), latents=256).config
     large = settle(np.random.default_rng(0).normal(size=(40, 128)), latents=257).config
     assert small.arguments["penalty_weight"] == dictionaries.EVEN_USE
+    assert small.arguments["candidates"] == 12  # of 8 that should be open
     assert large.arguments["penalty_weight"] == 0.0
+    assert "candidates" not in large.arguments
+    assert large.learning_rate["first"] < rates[128]["first"]
     assert small.learning_rate == rates[128]

@@ -4,10 +4,9 @@ Shape legend: N rows of shape (D,), (H, W) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
@@ -16,36 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.estimators.reading import read
+from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
-from sparsevae.networks import Trunk
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import Training, rows_of, trained_model
 from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array, Floats, Row
 from sparsevae.training import loop, step
-from sparsevae.training.config import Checked, Count, Positive, Widths
 
 STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
-
-
-class Settings(Checked):
-    """The parameters that are plain values."""
-
-    model: str
-    n_components: Count
-    target_active: Positive | None
-    scaling: Literal["auto", "none", "grey", "minmax", "standard"]
-    widths: Widths | None
-    trunk: Trunk | None
-    max_iter: Count | None
-    batch_size: Count | None
-    learning_rate: Positive | dict[str, JsonValue] | None
-    device: str
-    sparse_output: bool
-    verbose: bool
 
 
 class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

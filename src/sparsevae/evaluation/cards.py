@@ -59,16 +59,11 @@ class Best:
         new = Best.of(len(touched), kept)
         new.keys[place], new.rows[place] = keys[order], rows[order]
         new.values[place] = values[order]
-        both = [
-            np.concatenate([old[touched], added], 1)
-            for old, added in (
-                (self.keys, new.keys),
-                (self.rows, new.rows),
-                (self.values, new.values),
-            )
-        ]
+        kept_now: tuple[Array, ...] = (self.keys, self.rows, self.values)
+        added: tuple[Array, ...] = (new.keys, new.rows, new.values)
+        both = [np.concatenate([a[touched], b], 1) for a, b in zip(kept_now, added, strict=True)]
         best = np.argsort(-both[0], axis=1, kind="stable")[:, :kept]
-        for own, merged in zip((self.keys, self.rows, self.values), both, strict=True):
+        for own, merged in zip(kept_now, both, strict=True):
             own[touched] = np.take_along_axis(merged, best, 1)
 
 

@@ -6,7 +6,7 @@ Shape legend: B images in a batch, an image (C, H, W) or a vector (D,), J latent
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -195,7 +195,13 @@ class Model(nn.Module, ABC):
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""
-        return self.family(self.decoder(codes).float(), **self.family_settings)
+        return self.likelihood_of(self.decoder(codes))
+
+    def likelihood_of(self, raw: Tensor) -> Likelihood:
+        """p(x|z) of a decoder's raw output, shape ``(B, k·C, H, W)`` or ``(B, k·D)``."""
+        made: Any = self.family
+        given: Likelihood = made(raw.float(), **self.family_settings)
+        return given
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:

@@ -50,10 +50,11 @@ def candidates(
     heads = cast(SharedHeads, model.encoder.head)
     features = heads.features(model.encoder.trunk(x))
     with torch.no_grad():
-        logits = features * heads.gain[0] + heads.shift[0]
-        chosen = logits.topk(count, dim=1, sorted=False).indices
+        every = features * heads.gain[0] + heads.shift[0]
+        chosen = every.topk(count, dim=1, sorted=False).indices
     numbers = heads.numbers(features.gather(1, chosen), chosen)
-    return model.spike_and_slab(*numbers, progress), chosen
+    logits, loc, log_variance = numbers
+    return model.spike_and_slab(logits, loc, log_variance, progress), chosen
 
 
 def others_shut(logits: Tensor, count: int) -> Tensor:
@@ -73,7 +74,7 @@ def loss(model: "VSC", x: Tensor, progress: Progress, count: int) -> Terms:
     """
     q, chosen = candidates(model, model.corrupted(x), progress, count)
     raw = model.decoder.of_few(model.draw(q, progress).float(), chosen)
-    reconstruction = -model.family(raw.float(), **model.family_settings).log_prob(x)
+    reconstruction = -model.likelihood_of(raw).log_prob(x)
     p: SpikeAndSlab = model.prior.distribution(progress)
     shut = F.softplus(p.logits)  # −log(1 − γ_p), shape (J,)
     seen = p.indexed(chosen)

@@ -96,9 +96,10 @@ def settle(
     usual = dictionaries.RECIPE if linear else _recipe(images, domain)
     if linear and recipe in (None, usual):
         accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
-        arguments = {**dictionaries.arguments_for(accepted, columns, latents), **(arguments or {})}
+        given = arguments or {}
+        arguments = dictionaries.arguments_for(accepted, columns, latents, given)
         if learning_rate is None:
-            learning_rate = dictionaries.learning_rate(columns)
+            learning_rate = dictionaries.learning_rate(columns, latents)
     study = StudyConfig.checked(
         {
             "models": (model,),

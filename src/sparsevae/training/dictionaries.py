@@ -9,10 +9,11 @@ Shape legend: N training rows of D columns, J latent dimensions.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sparsevae.data.scaling import Domain
+from sparsevae.models import priors
 from sparsevae.networks import Trunk
 from sparsevae.storage.arrays import Rows
 
@@ -22,9 +23,11 @@ LARGEST_BATCH, SMALLEST_BATCH, STEPS_AN_EPOCH = 1024, 64, 78
 STEPS = 1000  # of training, whole epochs
 LIKELIHOOD = "shared-gaussian"
 RECIPE = "dictionary"
-TURN = 0.1  # length that a step of Adam may move an atom: its rate times √D
+TURN, TURN_OF_SMALL = 0.1, 0.16  # length that a step of Adam may move an atom: its rate times √D
 FALL = 50  # how many times smaller the last rate is than the first
-SMALL = 2  # J/D up to which a dictionary is taken to be smaller than what there is to hold
+SMALL = 2  # J/D
+TARGET_ACTIVE = priors.TARGET_ACTIVE
+CANDIDATES_OF_SMALL = 1.5  # gates that a row may open, for every one that should be
 EVEN_USE = {"kind": "ramp", "start": 0.6, "end": 1.0, "first": 20.0, "last": 1.0}
 
 
@@ -50,31 +53,48 @@ def trunk_for(rows: Rows, latents: int, domain: Domain) -> Trunk:
     return "linear" if vectors and wide and domain == "real" else "convolution"
 
 
-def arguments_for(accepted: Collection[str], columns: int, latents: int) -> dict[str, Any]:
+def is_small(columns: int, latents: int) -> bool:
+    """Whether a dictionary is taken to be smaller than what there is to hold: J ≤ 2D.
+
+    Some of its dimensions then come to stand for several features, and are on more often than
+    others.
+    """
+    return latents <= SMALL * columns
+
+
+def arguments_for(
+    accepted: Collection[str], columns: int, latents: int, given: Mapping[str, Any]
+) -> dict[str, Any]:
     """Arguments of a model that are left open, by the size of its dictionary.
 
-    A small dictionary cannot hold every feature, and some dimensions come to stand for several:
-    they are on more often than others. A penalty on uneven use, J ≤ 2D, keeps them apart. In a
-    larger one it would open gates that stand for nothing.
+    A penalty on uneven use and fewer gates to choose from keep the features of a small one
+    apart. In a larger one the penalty would open gates that stand for nothing.
 
     Args:
         accepted: names of the arguments that the model takes.
         columns: D.
         latents: J.
+        given: arguments that are not left open.
     """
-    small = latents <= SMALL * columns and "penalty_weight" in accepted
-    return {"penalty_weight": EVEN_USE} if small else {}
+    if not is_small(columns, latents) or not {"penalty_weight", "candidates"} <= set(accepted):
+        return dict(given)
+    target = min(given.get("target_active", TARGET_ACTIVE), latents / 2)
+    most = math.ceil(CANDIDATES_OF_SMALL * target)
+    return {"penalty_weight": EVEN_USE, "candidates": most, **given}
 
 
-def learning_rate(columns: int) -> dict[str, Any]:
+def learning_rate(columns: int, latents: int) -> dict[str, Any]:
     """A schedule as JSON: constant, then falling in the second half.
 
-    Adam moves every number by about its rate, so an atom of D of them by √D times that.
+    Adam moves every number by about its rate, so an atom of D of them by √D times that. A small
+    dictionary needs larger steps to tell features apart.
 
     Args:
         columns: D.
+        latents: J.
     """
-    first = round(TURN / math.sqrt(columns), 5)
+    turn = TURN_OF_SMALL if is_small(columns, latents) else TURN
+    first = round(turn / math.sqrt(columns), 5)
     return {"kind": "ramp", "start": 0.5, "end": 1.0, "first": first, "last": first / FALL}
 
 

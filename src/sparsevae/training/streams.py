@@ -19,7 +19,7 @@ from sparsevae.data.scaling import Scaling
 from sparsevae.storage.arrays import Floats, Rows
 
 RESIDENT = 2**30  # bytes of scaled rows that are held; more are read in windows
-WINDOW = 2**27  # bytes of scaled rows in a window
+WINDOW = 2**26  # bytes of scaled rows in a window
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class Shards:
                 return self._between(start, max(start, stop))
             chosen = np.arange(start, stop, step)
         if np.ndim(chosen) == 0:
-            return self[np.array([int(chosen)])][0]
+            return np.asarray(self._at(np.array([int(chosen)]))[0])
         return self._at(np.asarray(chosen))
 
     def _at(self, places: npt.NDArray[Any]) -> Array:
@@ -164,8 +164,8 @@ def read_shards(folder: Path) -> Parsed:
     return Parsed(rows, notes=(note,))
 
 
-def matrix_in(path: Path) -> Shards:
-    """A large .npy file whose rows are read where they are asked for.
+def matrix_in(path: Path) -> Any:
+    """A large .npy file whose rows are read where they are asked for, as :class:`Shards`.
 
     Raises:
         DatasetError: If it is damaged, or no matrix of numbers.

@@ -4,13 +4,14 @@ Shape legend: B rows in a batch; a row has shape (C, H, W) or (D,).
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.networks import Trained
 
 LARGEST_LOG_RATE = 10.0  # beyond it a Poisson's rate grows linearly: finite in float32
 
@@ -87,7 +88,7 @@ class SharedGaussian(LearnedGaussian):
     """
 
     outputs = 1
-    trained = "one"
+    trained: ClassVar[Trained] = "one"
 
     def __init__(self, raw: Tensor, floor: float = 0.01) -> None:
         super().__init__(raw, floor)
