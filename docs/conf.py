@@ -1,9 +1,12 @@
 """How Sphinx makes the site: ``make docs``, with warnings as errors and nothing fetched."""
 
+import atexit
 import logging
 import os
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,13 @@ os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{os.environ.get('PYTHONPA
 from sparsevae._version import __version__  # noqa: E402
 from sparsevae.explorer.static import write_static  # noqa: E402
 from sparsevae.runs import bundled  # noqa: E402
+
+# Kernels of notebooks start from this, not from what a user has set for IPython.
+PROFILE = Path(tempfile.mkdtemp(prefix="sparsevae-docs-"), "profile_default")
+PROFILE.mkdir()
+(PROFILE / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
+atexit.register(shutil.rmtree, PROFILE.parent, ignore_errors=True)
 
 logging.getLogger("traitlets").setLevel(logging.WARNING)  # it tells of every notebook
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import torch
 
 from sparsevae import data
 from sparsevae.data import mnist
+from sparsevae.evaluation import bound
 from sparsevae.models import MODELS
 from sparsevae.models.priors import PRIORS
 from sparsevae.runs.folder import RunFolder
@@ -155,6 +157,15 @@ def tiny_run(tiny_dataset, tmp_path_factory):
     folder = RunFolder(tmp_path_factory.mktemp("runs") / config.name)
     train_run(config, tiny_dataset, folder, device="cpu")
     return folder
+
+
+@pytest.fixture(scope="module")
+def few_draws(tiny_run):
+    """Measure a module's runs with 20 draws for 50 images, where a law holds for any number."""
+    whole = bound.importance_columns
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bound, "importance_columns", partial(whole, samples=20, images=50))
+        yield whole
 
 
 def table_run(folder, likelihood, values):

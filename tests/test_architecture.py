@@ -1,6 +1,7 @@
 """The shape of the package: who imports whom, how long things are, what the public names are."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -183,3 +184,18 @@ def test_help_loads_nothing_heavy():
     )
     assert "sparsevae.cli" in loaded
     assert not loaded & {"torch", "matplotlib", "sklearn", "ray", "scipy"}
+
+
+def test_a_run_enters_few_rooms():
+    """Called functions by room: what a reader of one act has to know."""
+    count = "import json, count_rooms; print(json.dumps(count_rooms.counted()))"
+    said = subprocess.run(
+        [sys.executable, "-c", count],
+        cwd=DESIGN.parent / "tools",
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    found = json.loads(said)
+    assert len(found["a whole run: trained, measured and kept"]) <= 9
+    assert len(found["evaluation of a network"]) <= 6

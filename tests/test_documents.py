@@ -2,9 +2,9 @@
 
 A document is read from top to bottom in one empty folder: its ``python`` blocks share their
 names, and of its ``console``, ``bash`` and ``sh`` blocks the lines that call ``sparsevae`` run
-through the real command line. Whatever trains is given few epochs, images and seeds (``FEWER``); a
-Python block must be small by itself. A block right after ``<!-- not run: reason -->`` is only
-read.
+through the command line's entry. Whatever trains is given few epochs, images and seeds
+(``FEWER``); a Python block must be small by itself. A block right after
+``<!-- not run: reason -->`` is only read.
 """
 
 import os
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsevae.cli import main
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path
@@ -27,9 +29,10 @@ EXAMPLES = sorted(ROOT.glob("examples/*.py"))
 COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
 FEWER = {
-    "study": ("--epochs", "1", "--limit", "300", "--seeds", "0"),
+    "study": ("--epochs", "1", "--limit", "200", "--seeds", "0", "--latents", "4"),
     "fit": ("--epochs", "1"),
 }  # appended, so that they outdo the line's own options
+ONE_MODEL = ("--models", "vsc")  # of a study that brings no model of its own
 DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}
 SECONDS = 600  # for one command, on a machine that does other things too
 unhurried = pytest.mark.timeout(3 * SECONDS)
@@ -65,7 +68,9 @@ def commands(text):
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line.removeprefix("$ "), comments=True)
         if words and words[0] == "sparsevae":
-            yield [*words[1:], *FEWER.get(words[1] if len(words) > 1 else "", ())]
+            verb = words[1] if len(words) > 1 else ""
+            one = ONE_MODEL if verb == "study" and "--plugin" not in words else ()
+            yield [*words[1:], *FEWER.get(verb, ()), *one]
 
 
 def run(arguments, cwd):
@@ -82,6 +87,18 @@ def run(arguments, cwd):
     )
     assert result.returncode == 0, f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
     return result.stdout
+
+
+def command(arguments, cwd):
+    """Run a command as it is typed; what starts no workers in this process, to save its start."""
+    if arguments[0] == "study":
+        run([COMMAND, *arguments], cwd)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["sparsevae", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code, arguments
 
 
 def names_of(paths):
@@ -111,7 +128,7 @@ def test_a_document_runs(path, tmp_path, monkeypatch):
             exec(compile(padded, path, "exec"), shared)
         else:
             for arguments in commands(block.text):
-                run([COMMAND, *arguments], tmp_path)
+                command(arguments, tmp_path)
 
 
 @unhurried
@@ -156,4 +173,6 @@ def test_blocks_are_found_and_made_small():
     )
     first, second = blocks(text)
     assert (first.language, first.text, first.line) == ("python", "x = 1", 2)
-    assert list(commands(second.text)) == [["study", "a.yaml", "--epochs", "9", *FEWER["study"]]]
+    assert list(commands(second.text)) == [
+        ["study", "a.yaml", "--epochs", "9", *FEWER["study"], *ONE_MODEL]
+    ]

@@ -113,16 +113,20 @@ def test_gates_and_slabs_give_the_models_code(study):
     np.testing.assert_array_equal(arrays["gates"] > 127, gates > 0.5)
 
 
-@pytest.mark.parametrize("kind", ["bernoulli", "poisson"])
-def test_the_cost_of_a_step_is_a_divergence(kind, study, counts_run):
-    run = next(iter(study.runs.values())) if kind == "bernoulli" else Explored(counts_run, "r0")
+@pytest.mark.parametrize("kind", ["bernoulli", "poisson", "normal"])
+def test_the_cost_of_a_step_is_a_divergence(kind, study, counts_run, measured_run):
+    run = next(iter(study.runs.values()))
+    if kind != "bernoulli":
+        run = Explored(counts_run if kind == "poisson" else measured_run, "r0")
     codes = np.random.default_rng(0).normal(size=(5, run.latents)).astype(np.float32)
     scaled = run.data.scaling.apply(run.decode(codes))
-    means = torch.from_numpy(scaled).double().flatten(1)
-    family = torch.distributions.Bernoulli if kind == "bernoulli" else torch.distributions.Poisson
-    distance = torch.distributions.kl_divergence(
-        family(means[:1].expand_as(means)), family(means)
-    ).sum(1)
+    parts = [torch.from_numpy(scaled).double().flatten(1)]
+    if kind == "normal":
+        parts.append(run.model.likelihood(torch.from_numpy(codes)).scale.detach().double())
+    family = getattr(torch.distributions, kind.title())
+    first, each = (family(*(p.expand(5, -1) for p in q)) for q in ([p[:1] for p in parts], parts))
+    distance = torch.distributions.kl_divergence(first, each).sum(1)
+    assert (distance >= 0).all()
     np.testing.assert_allclose(run.costs(codes), distance.numpy(), rtol=2e-3, atol=2e-3)
 
 
@@ -134,13 +138,24 @@ def test_rows_of_a_table_are_read_again_with_their_labels(counts_run):
     assert len(study.components.basis) > 0
 
 
+def test_a_table_beside_its_run_is_found_from_any_folder(counts_run, tmp_path, monkeypatch):
+    shutil.copytree(counts_run.path, tmp_path / "run")
+    content = read_json(tmp_path / "run" / "config.json")
+    shutil.copy(content["data"]["source"], tmp_path / "table.csv")
+    content["data"]["source"] = "table.csv"
+    write_json(tmp_path / "run" / "config.json", content)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Study([tmp_path / "run"]).rows.note == ""
+
+
 def test_without_the_data_kept_codes_stand_in(counts_run, tiny_run, tmp_path, monkeypatch):
     shutil.copytree(counts_run.path, tmp_path / "run")
     content = read_json(tmp_path / "run" / "config.json")
     content["data"]["source"] = "/nowhere/table.csv"
     write_json(tmp_path / "run" / "config.json", content)
     study = Study([tmp_path / "run"])
-    assert "not on this machine" in study.rows.note
+    assert study.rows.note.startswith("/nowhere/table.csv is not here as it was")
     assert study.rows.values.shape[1:] == (6,)
     assert len(study.components.basis) == 0
     monkeypatch.setattr(rows.data, "load", _fails)

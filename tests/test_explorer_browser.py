@@ -342,8 +342,9 @@ def test_words_stand_out_controls_have_names_and_nothing_overflows(open_page, ad
     assert max(int(part) for part in re.findall(r"\d+", dark)) < 60
 
 
-def test_the_focus_goes_through_the_page_in_reading_order(open_page, addresses):
-    page = open_page(addresses["server"])
+@pytest.mark.parametrize("kind", ["server", "single"])
+def test_the_focus_goes_through_the_page_in_reading_order(open_page, addresses, kind):
+    page = open_page(addresses[kind])
     stops = []
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -412,6 +413,21 @@ def test_draw_drop_and_save(open_page, addresses, kind, tmp_path):
         "() => document.querySelector('.row-name').textContent === 'Your drawing'"
     )
     assert 64 + 5 < page.evaluate(MEAN, ".source canvas.picture") < 120
+    page.wait_for_function("() => location.hash.includes('own=')")
+    assert len(page.url.split("own=")[1]) < 2000
+    drawn = page.evaluate(DIGEST, ".source canvas.picture")
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator(".row-name").inner_text() == "The image of the link"
+    assert page.evaluate(DIGEST, ".source canvas.picture") == drawn
+    for cut in ("own=7d", "own=<b>", "own=" + "A" * 9000):
+        page.evaluate("(cut) => { location.hash = `#/image?row=own&${cut}`; }", cut)
+        page.wait_for_selector("#trouble:not([hidden])")
+        assert "holds no row of these data" in page.locator("#trouble").inner_text()
+        page.wait_for_function(
+            "() => document.querySelector('.row-name').textContent.startsWith('Test image 1,')"
+        )
+        page.evaluate("document.getElementById('trouble').hidden = true")
     picture = tmp_path / "<img src=x onerror=alert(1)>.png"
     Image.fromarray(np.full((50, 40), 255, np.uint8)).save(picture)
     page.locator("input[type=file]").set_input_files(picture)
@@ -471,6 +487,12 @@ def test_tables_and_counts_with_hostile_names(open_page, counts_run, measured_ru
         page.wait_for_function(
             "() => document.querySelector('.row-name').textContent === 'A row of your own'"
         )
+        values = page.locator(".source .value").all_inner_texts()
+        page.wait_for_function("() => location.hash.includes('own=')")
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert page.locator(".row-name").inner_text() == "The row of the link"
+        assert page.locator(".source .value").all_inner_texts() == values
         assert page.locator("img, i[onerror]").count() == 0
         assert "<img src=x" in page.locator("select").all_inner_texts()[
             0

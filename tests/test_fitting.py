@@ -13,12 +13,13 @@ import torch
 from sparsevae import data as datasets
 from sparsevae.data import Split
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError, RunFolderError
-from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation import bound, evaluate_dataset
 from sparsevae.metrics import bounds
 from sparsevae.models import MODELS
 from sparsevae.networks import kernels
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import fit, new_model, train_run
+from sparsevae.runs.train import fit, train_run
+from sparsevae.runs.training import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 from sparsevae.training.recipes import RECIPES
@@ -33,6 +34,9 @@ SMALL = {
 MIXTURE = {"prior": "mixture", "penalty": "prior", "pseudo_inputs": 7}
 CASES = [*((name, {}) for name in MODELS), ("vsc", MIXTURE)]
 each_case = pytest.mark.parametrize(("name", "arguments"), CASES, ids=str)
+
+
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 
 class InterruptionError(Exception):
@@ -173,7 +177,8 @@ def test_metrics_say_which_run_it_was_and_are_plain_json(tiny_run):
     json.dumps(row, allow_nan=False)
 
 
-def test_metrics_can_be_had_again_from_the_weights(tiny_run, tiny_dataset):
+def test_metrics_can_be_had_again_from_the_weights(tiny_run, tiny_dataset, few_draws, monkeypatch):
+    monkeypatch.setattr(bound, "importance_columns", few_draws)
     found = evaluate_dataset(tiny_run.load(), tiny_dataset)
     row, arrays = found.metrics, found.arrays
     kept = tiny_run.metrics

@@ -377,9 +377,10 @@ VALID = {
 }
 
 
-QUICK = ("x.npy", "x.npz", "x.csv", "x.parquet", "x.idx")
+QUICK = ("x.npy", "x.npz", "x.idx")
+TABLES = ("x.csv", "x.parquet")
 AMOUNTS = [
-    *((kind, 10_000 if kind in QUICK else 500) for kind in VALID),
+    *((kind, 10_000 if kind in QUICK else 2_000 if kind in TABLES else 500) for kind in VALID),
     *(pytest.param(k, 10_000, marks=pytest.mark.slow) for k in VALID if k not in QUICK),
 ]
 

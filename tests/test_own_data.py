@@ -255,16 +255,19 @@ def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024
 
-most = 0
+most = left = 0
 def look(rows):
-    global most
-    most = max(most, anonymous())
+    global most, left
+    left -= rows
+    if left >= 0:  # in training; measuring holds the rows that are held out
+        most = max(most, anonymous())
 
 def peak(path, out):
-    global most
+    global most, left
     most = 0
     start = anonymous()
     prepared = prepare(read(path), model="ae", latents=2, epochs=1, batch_size=500)
+    left = len(prepared.dataset.train)
     train.train_run(
         prepared.config, prepared.dataset, RunFolder(out), data=prepared.data,
         device="cpu", progress=look,

@@ -67,7 +67,7 @@ def test_lines_are_not_too_many(clock):
     for second in range(100):
         clock[0] = 1.0 + second
         lines.images("a", 10)
-    assert lines.console.file.getvalue().count("left") == 3
+    assert lines.console.file.getvalue().count("left") == 4
 
 
 def test_on_a_terminal_every_run_at_work_has_a_bar(clock):

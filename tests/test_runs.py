@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from sparsevae.errors import OutputError, RunFolderError
+from sparsevae.runs import weights
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import new_model, train_run
+from sparsevae.runs.train import train_run
+from sparsevae.runs.training import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 
@@ -387,3 +389,32 @@ def test_a_pickle_is_never_opened(weighted):
     torch.save(model_of(config()).state_dict(), weighted.path / "weights.safetensors")
     with pytest.raises(RunFolderError, match="is a pickle"):
         weighted.load()
+
+
+# ------------------------------------------------------------------ weights of version 1
+
+
+def with_further(folder, names):
+    """The run with further numbers in its file of weights."""
+    path = folder.path / "weights.safetensors"
+    tensors, kept = files.read_tensors(path)
+    files.write_tensors(path, {**tensors, **{name: torch.zeros(3) for name in names}}, kept)
+    return tensors
+
+
+def test_what_version_1_kept_beside_the_weights_is_left_out(started):
+    some = config(model="vae")
+    folder = RunFolder(started.path.with_name("old"))
+    folder.start(some, "abc", SHAPE)
+    folder.save_weights(model_of(some), [])
+    tensors = with_further(folder, weights.OLD)
+    found = weights.load_model(folder.path, some, SHAPE).state_dict()
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_no_other_surplus_is_left_out(weighted):
+    with_further(weighted, ["penalty.other"])
+    with pytest.raises(RunFolderError, match="do not fit") as caught:
+        weights.load_model(weighted.path, config(), SHAPE)
+    sentence(caught)

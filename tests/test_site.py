@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,28 @@ def test_notebooks_open_as_notebooks():
 def test_a_public_name_says_what_it_is(name):
     text = getattr(sparsevae, name).__doc__ or ""
     assert len(text.split()) > 5
+
+
+def test_the_first_screen_is_short_and_plain():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, *sections = readme.split("\n## ")
+    assert len(re.findall(r"\w+", re.sub(r"\]\([^)]*\)", "]", first))) <= 120
+    assert not re.search(r"[\u0370-\u03ff]", first)
+    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", first) == ["docs/images/explorer.gif"]
+    assert len(re.findall(r"^    make \w+", first, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\* .*\d", sections[0], re.MULTILINE)) == 5
+
+
+def test_links_of_the_readme_can_be_made_absolute():
+    """An index shows README alone: the release writes every link to a file anew."""
+    program = re.search(r'sed -Ei "(.+)" ', (ROOT / "tools/release").read_text(encoding="utf-8"))[
+        1
+    ]
+    program = program.replace("${home%/}", "https://home.example/v1").replace("\\\\", "\\")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    written = subprocess.run(
+        ["sed", "-E", program], input=readme, capture_output=True, text=True, check=True
+    ).stdout
+    links = re.findall(r"\]\(([^)]+)\)", written)
+    assert len(links) > 8
+    assert [link for link in links if not link.startswith("https://")] == []

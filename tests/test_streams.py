@@ -17,7 +17,7 @@ from sparsevae.data.scaling import Scaling, fit_scaling
 from sparsevae.errors import DatasetError
 from sparsevae.models import build
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import Training, rows_of
+from sparsevae.runs.training import Training, rows_of
 from sparsevae.storage.arrays import Selection
 from sparsevae.training import loop, streams
 
@@ -203,15 +203,15 @@ def test_the_window_is_all_that_is_held(monkeypatch):
 STOPPED = """
 import os, signal, sys
 from sparsevae.data import read
-from sparsevae.runs import train
+from sparsevae.runs import train, training
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.training import streams
 
 source, out, steps = sys.argv[1:]
-streams.RESIDENT, streams.WINDOW, train.PAUSE = 0, 400, 0.0
+streams.RESIDENT, streams.WINDOW, training.PAUSE = 0, 400, 0.0
 prepared = prepare(read(source), latents=3, epochs=2, batch_size=8, test_fraction=0.2)
-save, saved = train.Training.save, 0
+save, saved = training.Training.save, 0
 
 def counted(self, folder):
     global saved
@@ -220,7 +220,7 @@ def counted(self, folder):
     if saved == int(steps):
         os.kill(os.getpid(), signal.SIGKILL)
 
-train.Training.save = counted
+training.Training.save = counted
 train.train_prepared(prepared, RunFolder(out), device="cpu")
 """
 
@@ -245,7 +245,7 @@ def test_a_run_that_is_killed_in_an_epoch_goes_on_there_bit_for_bit(tmp_path):
 
 
 def test_history_counts_the_whole_epoch_after_a_stop(monkeypatch):
-    from sparsevae.runs import train as module
+    from sparsevae.runs import training as module
 
     monkeypatch.setattr(module, "PAUSE", 0.0)
     prepared = prepare(raw(), latents=2, epochs=1, batch_size=8, test_fraction=0)

@@ -24,6 +24,7 @@ from sparsevae.errors import (
     OutputError,
     RunFolderError,
 )
+from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.metrics.table import METRICS
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import study
@@ -38,16 +39,17 @@ SMALL = {
     "latents": [2],
     "epochs": 4,
     "batch_size": 50,
-    "limit": 400,
+    "limit": 200,
 }
-WORK = 4 * 400 + study.EVALUATION * 400  # images of a run: trained on, and measured
+MEASURING = images_worth(Extent.of(200, 200, (1, 28, 28), 2, 10))
+WORK = 4 * 200 + MEASURING  # images of a run: trained on, and measured
 # A shell starts what runs in its background with interrupts ignored, and children inherit that.
 LISTENING = (
     "import signal; from sparsevae.cli import main; "
     "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
 )
 LISTENING_FIRST = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "mnist-5k", "--limit", "400"]
+COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "mnist-5k", "--limit", "200"]
 OPTIONS = ["--models", "ae,vsc", "--latents", "2", "--epochs", "4", "--batch-size", "50"]
 
 
@@ -110,7 +112,7 @@ def test_the_resolved_configuration_repeats_the_study(finished):
     out = finished[0]
     stored = json.loads((out / "study.json").read_text())
     assert StudyConfig.checked(read_yaml(out / "study.yaml")) == StudyConfig.checked(SMALL)
-    assert stored["data_sha256"] == datasets.load("mnist-5k", limit=400).sha256
+    assert stored["data_sha256"] == datasets.load("mnist-5k", limit=200).sha256
     assert {"torch", "sparsevae", "python"} <= set(stored["versions"])
 
 
@@ -238,7 +240,7 @@ def test_a_killed_worker_is_replaced_and_no_other_process_is_touched(tasks, tmp_
 
 
 def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(tasks, finished, tmp_path):
-    dataset = study.data_of("mnist-5k", "test", 400)
+    dataset = study.data_of("mnist-5k", "test", 200)
     _, config = runs_of(StudyConfig.checked(SMALL), "mnist-5k", len(dataset.train))
     task = tasks.KilledRun.of(config, tmp_path / config.name, "cpu", dataset)
     said, images = [], []
@@ -445,13 +447,17 @@ def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
 
 def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
     pending = []
-    study.run_study(
-        StudyConfig.checked({**SMALL, "models": ["ae"], "epochs": 1}),
-        tmp_path / "new",
-        reuse=[finished[0]],
-        listener=study.Listener(begin=pending.append),
-    )
-    assert pending == [{"mnist-5k-ae-2-seed0": 400 + study.EVALUATION * 400}]
+
+    def begin(work):
+        pending.append(work)
+        raise InterruptedError  # what is to be done is known: nothing needs to be trained
+
+    config = StudyConfig.checked({**SMALL, "models": ["ae"], "epochs": 1})
+    with pytest.raises(InterruptedError):
+        study.run_study(
+            config, tmp_path / "new", reuse=[finished[0]], listener=study.Listener(begin=begin)
+        )
+    assert pending == [{"mnist-5k-ae-2-seed0": 200 + MEASURING}]
 
 
 def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finished, tmp_path):

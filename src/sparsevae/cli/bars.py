@@ -1,7 +1,8 @@
 """What a long command shows: bars with the time left, or lines where there is no terminal."""
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,11 @@ PRINTED = (
     *(keys.USED_DIMENSIONS, keys.ACTIVE_PER_IMAGE),
 )
 LINE_EVERY = 30.0  # seconds between two lines where there is no terminal
+FIRST_LINE = 5.0  # seconds until the first
+RECENT = (
+    20.0  # seconds of work that the rate is taken from: measuring goes at another than training
+)
+WHOLE = 1000  # steps of a bar
 FIRST_ESTIMATE = 2.0  # seconds of work after which a rate is known
 
 
@@ -36,18 +42,24 @@ class ProgressBars:
         self.before = 0  # images that were done before this command was at work on their runs
         self.began: float | None = None  # when the first run was at work
         self.last_line = time.monotonic()
+        self.recent: deque[tuple[float, int]] = deque()  # times, and images done since the start
 
     def listener(self) -> Listener:
         """The functions that a study calls."""
         return Listener(self.console.print, self.begin, self.images, self.finished)
 
     def begin(self, runs: dict[str, int]) -> None:
-        """Take note of the runs that are to be done."""
-        self.sizes, self.done, self.began = runs, dict.fromkeys(runs, 0), None
-        self.last_line = time.monotonic()
+        """Say how many runs are to be done, and take note of them."""
         self.console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} to do.")
-        if runs:
-            self.tasks["all"] = self._bar("all runs", sum(runs.values()))
+        self.expect(runs)
+
+    def expect(self, work: dict[str, int]) -> None:
+        """Take note of what is to be done."""
+        self.sizes, self.done, self.began = work, dict.fromkeys(work, 0), None
+        self.last_line = time.monotonic() - LINE_EVERY + FIRST_LINE
+        self.recent.clear()
+        if work:
+            self.tasks["all"] = self._bar("all runs", sum(work.values()))
 
     def images(self, name: str, images: int) -> None:
         """Move the bars of a run and of the whole."""
@@ -85,12 +97,24 @@ class ProgressBars:
         """
         if self.began is None:
             return ""
-        elapsed, done = time.monotonic() - self.began, sum(self.done.values())
-        if elapsed < FIRST_ESTIMATE or done <= self.before:
+        now, done = time.monotonic(), sum(self.done.values())
+        if now - self.began < FIRST_ESTIMATE or done <= self.before:
             return ""
-        seconds = elapsed / (done - self.before) * (sum(self.sizes.values()) - done)
+        elapsed, since = self._lately(now, done - self.before)
+        seconds = elapsed / since * (sum(self.sizes.values()) - done)
         minutes = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
         return f", about {minutes} left"
+
+    def _lately(self, now: float, worked: int) -> tuple[float, int]:
+        """Seconds of work up to now, some 20 of them, and what was done in them."""
+        assert self.began is not None  # as it is while runs are at work
+        self.recent.append((now, worked))
+        while len(self.recent) > 1 and self.recent[1][0] <= now - RECENT:
+            self.recent.popleft()
+        then, before = self.recent[0]
+        if now - then < RECENT or worked <= before:
+            return now - self.began, worked
+        return now - then, worked - before
 
     def _bar(self, name: str, total: int) -> TaskID:
         return self.bars.add_task(name, total=total, left="")
@@ -99,6 +123,27 @@ class ProgressBars:
 @contextmanager
 def following() -> Iterator[Listener]:
     """Show a study on standard error while it works."""
+    with _display() as bars:
+        yield bars.listener()
+
+
+@contextmanager
+def working(name: str) -> Iterator[Callable[[float], None]]:
+    """Show on standard error how far one piece of work is; what is yielded takes the share."""
+    done = 0
+    with _display() as bars:
+        bars.expect({name: WHOLE})
+
+        def share(part: float) -> None:
+            nonlocal done
+            bars.images(name, round(part * WHOLE) - done)
+            done = round(part * WHOLE)
+
+        yield share
+
+
+@contextmanager
+def _display() -> Iterator[ProgressBars]:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (
         TextColumn("{task.description}"),
@@ -108,4 +153,4 @@ def following() -> Iterator[Listener]:
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        yield ProgressBars(console, bars).listener()
+        yield ProgressBars(console, bars)

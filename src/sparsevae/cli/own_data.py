@@ -1,5 +1,6 @@
 """Commands about data of one's own: fit a model to them, and use a run on them."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,9 @@ Columns = Annotated[str | None, typer.Option(help="A table's columns, such as wi
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
 Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
+Size = Annotated[
+    int | None, typer.Option(help="Photographs of any size: scale, cut out so many pixels.")
+]
 Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
@@ -50,6 +54,8 @@ def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
     ending = Path(path).suffix.lower()
     if trained.data.columns and ending in (".csv", ".tsv", ".parquet"):
         options["columns"] = list(trained.data.columns)
+    if trained.data.size is not None and Path(path).is_dir():
+        options["size"] = trained.data.size
     return read(path, fewest=1, **options)
 
 
@@ -73,6 +79,7 @@ def fit(
     labels: Labels = None,
     array: Member = None,
     channels: Channels = None,
+    size: Size = None,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
@@ -83,7 +90,7 @@ def fit(
 
     loop.device(device)
     prepared = prepare(
-        read(path, channels, columns=names(columns), labels=labels, array=array),
+        read(path, channels, columns=names(columns), labels=labels, array=array, size=size),
         test_fraction=test_fraction,
         model=model,
         latents=latents,
@@ -98,9 +105,11 @@ def fit(
     )
     for note in prepared.notes:
         typer.echo(note)
-    train(prepared, RunFolder(out), device)
+    pictures = train(prepared, RunFolder(out), device)
     run = RunFolder(out)
-    for figure in drawn(run):
+    for note in run.diagnosis.get("notes", ()):
+        typer.echo(note)
+    for figure in pictures:
         typer.echo(f"Picture: {figure}")
     typer.echo(f"Run: {out}")
     for sign in run.diagnosis.get("findings", ()):
@@ -108,15 +117,22 @@ def fit(
             typer.echo(f"Alarm: {sign['sentence']}")
 
 
-def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
-    """Train a run and show how far it is; one that is finished is left as it is."""
-    from sparsevae.cli.bars import following
-    from sparsevae.runs.train import train_prepared
+def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
+    """Train a run, draw its pictures, show how far it is; one that is finished is left as it is.
 
-    config, was_finished = prepared.config, run.finished
+    Returns:
+        The pictures.
+    """
+    from sparsevae.cli.bars import following
+    from sparsevae.runs.cost import estimate
+    from sparsevae.runs.train import train_prepared, work_of
+
+    config, dataset, was_finished = prepared.config, prepared.dataset, run.finished
+    if not was_finished:
+        typer.echo(estimate(config, dataset, device).sentence)
     with following() as listener:
         if not was_finished:
-            listener.begin({config.name: config.epochs * len(prepared.dataset.train)})
+            listener.begin({config.name: work_of(config, dataset)})
         try:
             train_prepared(
                 prepared,
@@ -131,6 +147,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> None:
             listener.say(f"{run.path} is finished already.")
         else:
             listener.finished(config.name, run.metrics)
+        return drawn(run)
 
 
 def drawn(run: "RunFolder") -> list[Path]:
@@ -171,7 +188,9 @@ def decode(
     from sparsevae.runs.codes import read_codes
 
     trained = load(run, device, out)
-    rows = trained.decode(read_codes(codes, trained.model.latents), own_type=not floats)
+    model = trained.model
+    dense = read_codes(codes, model.latents, math.prod(model.shape))
+    rows = trained.decode(dense, own_type=not floats)
     keep_rows(out, rows, trained)
 
 
@@ -254,15 +273,19 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
+    from sparsevae.cli.bars import working
     from sparsevae.runs.codes import check_place
     from sparsevae.storage.files import write_json
 
     trained = load(run, device)
     if out is not None:
         check_place(out, (".json",))
-    row = trained.evaluate(
-        read_for(trained, path, labels=labels, array=array, channels=channels)
-    ).metrics
+    rows = read_for(trained, path, labels=labels, array=array, channels=channels)
+    with working("measuring") as share:
+        found = trained.evaluate(rows, progress=share)
+    row = found.metrics
+    for note in found.notes:
+        typer.echo(note)
     for name, value in row.items():
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")

@@ -40,14 +40,15 @@ def stratified_indices(labels: Labels, size: int, seed: int) -> npt.NDArray[np.i
         ConfigurationError: If `size` is out of range.
     """
     _check_size(size, len(labels))
-    classes, counts = np.unique(labels, return_counts=True)
+    _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     exact = counts * size / len(labels)
     quota = np.floor(exact).astype(np.int64)
     rest = size - int(quota.sum())
     quota[np.argsort(quota - exact, kind="stable")[:rest]] += 1
     order = shuffled(len(labels), seed)
-    chosen = [order[labels[order] == c][:q] for c, q in zip(classes, quota, strict=True)]
-    return np.sort(np.concatenate(chosen))
+    order = order[np.argsort(places[order], kind="stable")]  # class by class
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < np.repeat(quota, counts)])
 
 
 def choose(split: Split, size: int, seed: int) -> npt.NDArray[np.int64]:

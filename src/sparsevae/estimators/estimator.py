@@ -20,8 +20,9 @@ from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import Training, rows_of, trained_model
+from sparsevae.runs.train import trained_model
 from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.training import Training, rows_of
 from sparsevae.storage.arrays import Array, Floats, Row
 from sparsevae.training import loop, step
 

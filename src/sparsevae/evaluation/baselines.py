@@ -15,9 +15,11 @@ import numpy as np
 
 from sparsevae.data import Dataset
 from sparsevae.evaluation import pictures
+from sparsevae.evaluation.limits import counted
 from sparsevae.evaluation.probes import class_columns, with_classes
 from sparsevae.evaluation.sparsity import uneven_columns
 from sparsevae.metrics import bounds, images
+from sparsevae.metrics.bounds import solver
 from sparsevae.metrics.table import LEVELS
 from sparsevae.storage.arrays import Floats, Row
 from sparsevae.storage.files import read_json, write_json
@@ -102,17 +104,17 @@ def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
     from sklearn.decomposition import PCA
 
     train, test = dataset.train.scaled(), dataset.test.scaled()
+    labels = dataset.test.labels
+    known = None if labels is None else counted(labels)
     rows = {}
     for name in names:
         encode: Callable[[Floats], Floats] = _flat
         if name != RAW:
-            fit = PCA(int(name.removeprefix("PCA-")), svd_solver="covariance_eigh")
+            fit = PCA(int(name.removeprefix("PCA-")), **solver(test))
             encode = partial(_projected, fit.fit(_flat(train)))
         codes = encode(test)
-        rows[name] = {
-            **uneven_columns(codes),
-            **class_columns(with_classes(dataset.train, dataset.test.labels, encode, codes)),
-        }
+        labelled = with_classes(dataset.train, known, encode, codes)
+        rows[name] = {**uneven_columns(codes), **class_columns(labelled)}
     return rows
 
 

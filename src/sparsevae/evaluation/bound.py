@@ -16,15 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparsevae.evaluation.one_pass import Pass, Progress
-from sparsevae.evaluation.passes import fixed_noise
+from sparsevae.evaluation.limits import rows_at_once, rows_scored
+from sparsevae.evaluation.one_pass import Pass
+from sparsevae.evaluation.passes import Tick, fixed_noise
 from sparsevae.metrics import keys, likelihood
 from sparsevae.models import Model
 from sparsevae.models.distributions import Mixture, SpikeAndSlab, doubled
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLES, IMAGES = 500, 1000
-ROWS = 2500  # codes decoded at once
+ROWS = 2500  # codes decoded at once, fewer where rows are large
 COLUMNS = (
     keys.IMPORTANCE_WEIGHTED_BOUND,
     keys.IMPORTANCE_NEGATIVE_ELBO,
@@ -84,9 +85,10 @@ def log_weights(
     """
     codes, mask, log_q = _drawn(model.posterior(x).gated(), samples)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
+    step = rows_at_once(math.prod(model.shape), ROWS)
     log_likelihood = [
         model.likelihood(z).log_prob(rows)
-        for z, rows in zip(codes.split(ROWS), scored.split(ROWS), strict=True)
+        for z, rows in zip(codes.split(step), scored.split(step), strict=True)
     ]
     log_p = mixture_log_prob(prior, codes, mask)
     terms = doubled(torch.cat(log_likelihood)) + log_p - doubled(log_q)
@@ -101,7 +103,7 @@ def image_bounds(
     samples: int = SAMPLES,
     seed: int = 0,
     target: Floats | None = None,
-    progress: Progress = lambda rows: None,
+    tick: Tick = lambda share: None,
 ) -> dict[str, Floats]:
     """The bounds of every row; memory does not grow with their number.
 
@@ -111,7 +113,7 @@ def image_bounds(
         samples: K, codes drawn for each row.
         seed: of the draws.
         target: the rows that are scored where they are not ``x``.
-        progress: called with a number of rows as they are done.
+        tick: called with the share of the rows that is done.
 
     Returns:
         ``bound``, ``elbo`` (the mean log-weight of the same draws), both nats, and
@@ -121,7 +123,7 @@ def image_bounds(
         ConfigurationError: the model's prior has no density.
     """
     where, prior = next(model.parameters()).device, model.prior.mixture(model.posterior)
-    group = max(1, ROWS // samples)
+    group = max(1, rows_at_once(math.prod(model.shape), ROWS) // samples)
     target = x if target is None else target
     parts = []
     with fixed_noise(seed):
@@ -132,12 +134,12 @@ def image_bounds(
             bound = likelihood.importance_weighted_bound(weights)
             size = likelihood.effective_sample_size(weights)
             parts.append((bound, weights.mean(1), size))
-            progress(len(rows))
+            tick((start + len(rows)) / len(x))
     columns = map(np.concatenate, zip(*parts, strict=True))
     return dict(zip(("bound", "elbo", "effective_sample_size"), columns, strict=True))
 
 
-def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int = IMAGES) -> Row:
+def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None = None) -> Row:
     """The columns of draws from the posterior, in raw units and in the sign of the −ELBO.
 
     They are None where reconstruction + kl is no bound, or the prior has no density, or a row
@@ -146,13 +148,18 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int = IMAGE
     Args:
         one: a model and its rows.
         samples: K, codes drawn for each row.
-        images: how many of the first rows are taken.
+        images: how many of the first rows are taken; None takes 1,000, or fewer where they are
+            large, see :func:`sparsevae.evaluation.limits.rows_scored`.
     """
-    model, x, target = one.model, one.x[:images], one.target[:images]
+    model = one.model
+    if images is None:
+        images = rows_scored(IMAGES, math.prod(model.shape), samples)
+    x, target = one.x[:images], one.target[:images]
     if not (model.has_bound and model.prior.has_density) or one.outside:
         return dict.fromkeys(COLUMNS)
-    bounds = image_bounds(model, x, samples=samples, target=target, progress=one.progress)
-    some, sizes = one.measured, bounds["effective_sample_size"]
+    some = one.measured
+    bounds = image_bounds(model, x, samples=samples, target=target, tick=one.meter.tick)
+    sizes = bounds["effective_sample_size"]
     negative_elbo = (some.reconstruction + some.kl)[:images].mean(dtype=np.float64)
     numbers = (
         one.log_volume - bounds["bound"].mean(),

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from sparsevae.data import Split
 from sparsevae.errors import OutputError, RunFolderError
-from sparsevae.evaluation.passes import batched, fixed_noise
+from sparsevae.evaluation.limits import LEARNED
+from sparsevae.evaluation.passes import Tick, batched, fixed_noise, rows_at_once
 from sparsevae.networks.trunks import Encoder, Shape
 from sparsevae.storage.arrays import Floats
 from sparsevae.storage.files import make_folder, read_tensors, write_tensors
@@ -45,6 +46,7 @@ class Classifier(nn.Module):
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
+        self.shape = shape
         self.network = Encoder(shape, classes, WIDTHS)
         for parameter in self.network.trunk.parameters():
             if parameter.ndim > 1:  # PyTorch's own start is so small that half the features die
@@ -70,18 +72,21 @@ class Classifier(nn.Module):
         return batched(self, images, self).argmax(1)
 
 
-def classifier(train: Split, classes: int, kept: Path | None = None) -> Classifier:
+def classifier(
+    train: Split, classes: int, kept: Path | None = None, tick: Tick = lambda share: None
+) -> Classifier:
     """The classifier of labelled training images, trained now or read where it is kept.
 
     Args:
         train: with labels.
         classes: how many there are.
         kept: a file for it, see :func:`file_of`; None keeps it nowhere.
+        tick: called with the share of its training that is done.
     """
     with fixed_noise(SEED):
         network = Classifier(tuple(train.images.shape[1:]), classes).eval()
     if kept is None or not _restored(network, kept):
-        _train(network, train)
+        _train(network, train, tick)
         if kept is not None:
             with suppress(OutputError):  # a cache that cannot be written to is done without
                 make_folder(kept.parent)
@@ -105,31 +110,37 @@ def _restored(network: Classifier, path: Path) -> bool:
     return True
 
 
-def passes(images: int) -> int:
-    """How often training sees each image: more often where there are few.
+def passes(images: int, elements: int = 784) -> tuple[int, int]:
+    """Passes of training, more where there are few images or small ones, and images of each.
 
     Example:
-        >>> passes(60_000), passes(4_000)
-        (2, 10)
+        >>> passes(60_000), passes(4_000), passes(4_000, 11_025), passes(10**6)
+        ((2, 60000), (10, 4000), (2, 4000), (2, 60000))
     """
-    return max(FEWEST_PASSES, min(MOST_PASSES, SEEN // images))
+    seen = min(SEEN, LEARNED // elements)
+    often = max(FEWEST_PASSES, min(MOST_PASSES, seen // images))
+    return often, min(images, max(BATCH, seen // often))
 
 
-def _train(model: Classifier, split: Split) -> None:
+def _train(model: Classifier, split: Split, tick: Tick) -> None:
     """Adam on the cross entropy; the same weights each time."""
     count, labels = len(split), torch.from_numpy(split.labels)
-    steps = passes(count) * math.ceil(count / BATCH)
+    often, each = passes(count, math.prod(model.shape))
+    steps, taken = often * math.ceil(each / BATCH), 0
     with fixed_noise(SEED), torch.enable_grad():
         optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
         rate = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
-        for _ in range(passes(count)):
-            for chosen in torch.randperm(count).split(BATCH):
+        for _ in range(often):
+            for chosen in torch.randperm(count)[:each].split(BATCH):
                 images = torch.from_numpy(split.take(chosen.numpy()).scaled())
                 loss = functional.cross_entropy(model(images), labels[chosen])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 rate.step()
-    some = model.features_of(split.take(slice(SPREAD_IMAGES)).scaled())
+                taken += 1
+                tick(taken / steps)
+    seen = min(SPREAD_IMAGES, 10 * rows_at_once(model))
+    some = model.features_of(split.take(slice(seen)).scaled())
     variance = float(some.var(0, dtype=np.float64).sum())
     model.spread.fill_(math.sqrt(variance) if variance > 0 else 1.0)

@@ -12,10 +12,12 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.bound import bound_columns
 from sparsevae.evaluation.diagnostics import Diagnosis, examine
-from sparsevae.evaluation.one_pass import Pass, Progress
+from sparsevae.evaluation.meter import Meter, Report, costs
+from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.paths import geometry_columns
 from sparsevae.evaluation.probes import probe_columns
 from sparsevae.evaluation.quality import quality_columns
+from sparsevae.evaluation.scope import left_out, scope_columns
 from sparsevae.evaluation.sparsity import sparsity_columns
 from sparsevae.metrics import keys
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, FLAT_DECODER
@@ -40,6 +42,7 @@ def _collapse(one: Pass) -> Row:
 
 GROUPS: dict[str, Callable[[Pass], Row]] = {
     "parameters": _parameters,
+    "scope": scope_columns,
     "bound": bound_columns,
     "quality": quality_columns,
     "sparsity": sparsity_columns,
@@ -50,6 +53,16 @@ GROUPS: dict[str, Callable[[Pass], Row]] = {
 }
 PICTURES = "pictures"  # a group of arrays, without metrics
 ALL_GROUPS = (*GROUPS, PICTURES)
+NEEDED: dict[str, tuple[str, ...]] = {  # parts that are measured when a group first asks
+    "bound": ("codes",),
+    "quality": ("codes", "decoded", "classifier"),
+    "sparsity": ("codes", "ablation"),
+    "probes": ("codes",),
+    "geometry": ("codes", "classifier", "ablation"),
+    "factors": ("codes", "ablation"),
+    "diagnostics": ("codes", "decoded", "ablation"),
+    PICTURES: ("codes", "ablation"),
+}
 _FURTHER: dict[str, tuple[Metric, Callable[[Pass], Any]]] = {}
 
 
@@ -62,11 +75,13 @@ class Evaluation:
         arrays: what pictures draw, see :mod:`sparsevae.evaluation.pictures`; with the group
             "factors" also ``factor_correlation``.
         diagnosis: of the group "diagnostics", otherwise None.
+        notes: what was left out because there is too much of it, or too little, a sentence each.
     """
 
     metrics: Row
     arrays: dict[str, Array] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -80,9 +95,12 @@ def evaluate(
     factors: Factors | None = None,
     factor_groups: Iterable[slice] = (),
     classifier_file: Path | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> Evaluation:
     """Measure a trained model on rows, as much as is asked for.
+
+    Of more rows, classes or dimensions than :mod:`sparsevae.evaluation.limits` allows a fixed
+    sample is measured; the group "scope" and the notes say so.
 
     Args:
         model: on any device, in evaluation mode.
@@ -96,18 +114,23 @@ def evaluate(
         factors: what the rows were drawn from, shape ``(N, K)``, NaN where a factor is absent.
         factor_groups: columns of factors that belong together.
         classifier_file: where the classifier is kept between calls; nowhere when None.
-        progress: called with a number of rows as their importance-weighted bound is done.
+        progress: called with the share of the work that is done, from 0 to 1.
 
     Raises:
         ConfigurationError: an unknown group.
 
     Example:
-        >>> row = evaluate(model, x, groups=("sparsity",)).metrics  # doctest: +SKIP
+        >>> import numpy as np
+        >>> from sparsevae.models import build
+        >>> network = build("vsc", (5,), 3, widths=(4,), arguments={}).eval()
+        >>> x = np.random.default_rng(0).random((20, 5), np.float32)
+        >>> round(evaluate(network, x, groups=("sparsity",)).metrics["active_per_image"]) <= 3
+        True
     """
     if scaling is None and x.dtype == "uint8":
         scaling = GREY
     return evaluate_pass(
-        Pass(
+        Pass.over(
             model,
             x,
             labels,
@@ -116,7 +139,7 @@ def evaluate(
             factors=factors,
             factor_groups=tuple(factor_groups),
             classifier_file=classifier_file,
-            progress=progress or (lambda rows: None),
+            meter=Meter(progress or (lambda share: None)),
         ),
         groups,
     )
@@ -127,9 +150,12 @@ def evaluate_dataset(
     dataset: Dataset,
     groups: Iterable[str] = ALL_GROUPS,
     classifier_file: Path | None = None,
+    progress: Report = lambda share: None,
 ) -> Evaluation:
     """:func:`evaluate` on the test split of a data set, with its training split."""
-    return evaluate_pass(Pass.of(model, dataset, classifier_file=classifier_file), groups)
+    meter = Meter(progress)
+    one = Pass.of(model, dataset, classifier_file=classifier_file, meter=meter)
+    return evaluate_pass(one, groups)
 
 
 def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
@@ -140,14 +166,33 @@ def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
             raise ConfigurationError(
                 f"Groups of metrics are {', '.join(ALL_GROUPS)}; there is no {name!r}."
             )
+    meter, seconds = one.meter, costs(one.extent)
+    parts = {part for name in chosen for part in (name, *NEEDED.get(name, ()))}
+    meter.expect({name: seconds[name] for name in parts if name in seconds})
     row: Row = {}
-    for name in (name for name in chosen if name in GROUPS):
-        row |= GROUPS[name](one)
-        row |= {key: f(one) for key, (metric, f) in _FURTHER.items() if metric.group == name}
-    arrays = pictures.gather(one) if PICTURES in chosen else {}
+    for name in (name for name in chosen if name in GROUPS and name != "diagnostics"):
+        with meter.part(name):
+            row |= _columns(one, name)
+    arrays: dict[str, Array] = {}
+    if PICTURES in chosen:
+        with meter.part(PICTURES):
+            arrays = pictures.gather(one)
     if "factors" in chosen:
         arrays |= one.factor_match[1]
-    return Evaluation(row, arrays, examine(one) if "diagnostics" in chosen else None)
+    diagnosis = None
+    if "diagnostics" in chosen:
+        with meter.part("diagnostics"):
+            row |= _columns(one, "diagnostics")
+            diagnosis = examine(one)
+    notes = left_out(one, row)
+    meter.finish()
+    return Evaluation(row, arrays, diagnosis, notes)
+
+
+def _columns(one: Pass, group: str) -> Row:
+    """The metrics of a group, those that were registered included."""
+    further = {key: f(one) for key, (metric, f) in _FURTHER.items() if metric.group == group}
+    return {**GROUPS[group](one), **further}
 
 
 def register(metric: Metric, function: Callable[[Pass], Any]) -> None:

@@ -4,7 +4,6 @@ Shape legend: N rows, J latent dimensions.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +18,12 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.classifier import Classifier, classifier
 from sparsevae.evaluation.factors import factor_columns
+from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sample
+from sparsevae.evaluation.meter import Extent, Meter
 from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_image, measure
 from sparsevae.metrics import bounds, images, sparsity
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Array, Floats, Row, Rows
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,8 @@ class Pass:
 
     Attributes:
         model: on any device, in evaluation mode.
-        rows: raw where there is a scaling, otherwise as the model takes them, ``(N, *shape)``.
+        rows: raw where there is a scaling, otherwise as the model takes them, ``(N, *shape)``;
+            what is more than :func:`sparsevae.evaluation.limits.rows_held` is not looked at.
         labels: class of every row, shape ``(N,)``; None without classes.
         train: training rows, which probes, classifier and the mean image are made from.
         scaling: from raw rows to the model's; None where they are the model's already.
@@ -41,7 +41,8 @@ class Pass:
         factor_groups: columns of the factors that belong together.
         class_count: number of classes where some may have no row here.
         classifier_file: where the classifier is kept; None trains it and keeps it nowhere.
-        progress: called with a number of rows as their importance-weighted bound is done.
+        meter: told how far the work is.
+        given: number of the rows that these were taken from.
     """
 
     model: Model
@@ -53,7 +54,35 @@ class Pass:
     factor_groups: tuple[slice, ...] = ()
     class_count: int = 0
     classifier_file: Path | None = None
-    progress: Progress = field(default=lambda rows: None)
+    meter: Meter = field(default_factory=Meter)
+    given: int = 0
+
+    @classmethod
+    def over(
+        cls,
+        model: Model,
+        rows: Rows,
+        labels: Labels | None = None,
+        *,
+        factors: Factors | None = None,
+        **settings: Any,
+    ) -> "Pass":
+        """Over rows, or a fixed sample of them where they are more than is measured at once.
+
+        Args:
+            model: in evaluation mode.
+            rows: shape ``(N, *shape)``.
+            labels: class of every row, shape ``(N,)``.
+            factors: of every row, shape ``(N, K)``.
+            **settings: further attributes.
+        """
+        given, held = len(rows), rows_held(len(rows), math.prod(model.shape), model.latents)
+        if held < given:
+            chosen = sample(given, held)
+            rows = rows[chosen]
+            labels = None if labels is None else labels[chosen]
+            factors = None if factors is None else factors[chosen]
+        return cls(model, rows, labels, factors=factors, given=given, **settings)
 
     @classmethod
     def of(cls, model: Model, dataset: Dataset, **settings: Any) -> "Pass":
@@ -62,16 +91,16 @@ class Pass:
         Args:
             model: in evaluation mode.
             dataset: with the rows.
-            **settings: ``classifier_file`` and ``progress``.
+            **settings: ``classifier_file`` and ``meter``.
         """
         test = dataset.test
-        return cls(
+        return cls.over(
             model,
             test.images,
             test.labels,
+            factors=test.factors,
             train=dataset.train,
             scaling=test.scaling or GREY,
-            factors=test.factors,
             factor_groups=tuple(dataset.factor_groups.values()),
             class_count=len(dataset.classes),
             **settings,
@@ -118,15 +147,31 @@ class Pass:
         largest = (int(labels.max()) + 1 for labels in splits if labels is not None)
         return max(self.class_count, *largest, 0)
 
+    @property
+    def extent(self) -> Extent:
+        """How large the work is."""
+        training = 0 if self.train is None else len(self.train)
+        classes = self.classes if self.train is not None and self.train.labels is not None else 0
+        shape, latents = tuple(self.model.shape), self.model.latents
+        return Extent.of(len(self.rows), training, shape, latents, classes)
+
+    @cached_property
+    def counted(self) -> Counted | None:
+        """The rows and classes that columns about classes are of; None where there are none."""
+        return None if self.labels is None else counted(self.labels)
+
     @cached_property
     def measured(self) -> Measured:
         """Codes, spike probabilities and terms of the bound of every row."""
-        return measure(self.model, self.x, target=self.target)
+        with self.meter.part("codes"):
+            return measure(self.model, self.x, target=self.target)
 
     @cached_property
     def decoded(self) -> Floats:
         """The mean row decoded from every code, shape ``(N, *shape)``."""
-        return batched(self.model.decode, self.measured.code, self.model)
+        codes = self.measured.code
+        with self.meter.part("decoded"):
+            return batched(self.model.decode, codes, self.model)
 
     @cached_property
     def pixel_variance(self) -> float:
@@ -146,7 +191,9 @@ class Pass:
     @cached_property
     def ablation_cost(self) -> Floats:
         """Nats that the reconstruction loses without a dimension, shape ``(J,)``."""
-        return ablation_cost(self.model, self.target, self.measured)
+        measured = self.measured
+        with self.meter.part("ablation"):
+            return ablation_cost(self.model, self.target, measured, self.meter.tick)
 
     @cached_property
     def used(self) -> npt.NDArray[np.bool_]:
@@ -155,10 +202,17 @@ class Pass:
 
     @cached_property
     def classifier(self) -> Classifier | None:
-        """The classifier of the training rows; None without labelled images."""
+        """The classifier of the training rows; None without enough labelled images.
+
+        There are enough where a class has five on average.
+        """
         if self.train is None or self.train.labels is None:
             return None
-        return classifier(self.train, self.classes, self.classifier_file)
+        if len(self.train) < TAUGHT * self.classes:
+            return None
+        with self.meter.part("classifier"):
+            ticks = self.meter.tick
+            return classifier(self.train, self.classes, self.classifier_file, ticks)
 
     @cached_property
     def frame(self) -> "pictures.Frame":

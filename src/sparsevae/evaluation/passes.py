@@ -3,22 +3,35 @@
 Shape legend: N rows, J latent dimensions.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsevae.data import Split
 from sparsevae.data.scaling import GREY
+from sparsevae.evaluation import limits
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Array, Floats, mean_row
 
-BATCH = 1000
+BATCH = 1000  # rows at once, fewer where they are large
 COLUMNS = ("code", "mean", "loc", "gamma", "reconstruction", "kl", "expected", "draw")
 ABLATION_IMAGES = 1000
+Tick = Callable[[float], None]
+
+
+class Shaped(Protocol):
+    """A network that takes or gives rows of one shape."""
+
+    shape: tuple[int, ...]
+
+    def parameters(self) -> Iterator[Any]:
+        """Its weights."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +74,18 @@ def mean_image(split: Split) -> Floats:
     return (split.scaling or GREY).apply(mean_row(split.images)[None])
 
 
-def batched(function: Callable[[Tensor], Tensor], rows: Array, model: nn.Module) -> Floats:
+def rows_at_once(model: Shaped) -> int:
+    """Rows of a batch that a network takes or gives."""
+    return limits.rows_at_once(math.prod(model.shape), BATCH)
+
+
+def batched(function: Callable[[Tensor], Tensor], rows: Array, model: Shaped) -> Floats:
     """Apply a function of tensors to float32 rows, a batch at a time, without gradients."""
-    where = next(model.parameters()).device
+    where, step = next(model.parameters()).device, rows_at_once(model)
     with torch.no_grad():
         parts = [
-            function(torch.from_numpy(rows[start : start + BATCH]).to(where)).cpu().numpy()
-            for start in range(0, len(rows), BATCH)
+            function(torch.from_numpy(rows[start : start + step]).to(where)).cpu().numpy()
+            for start in range(0, len(rows), step)
         ]
     return np.concatenate(parts)
 
@@ -97,14 +115,14 @@ def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None
         target: what is scored where it is not ``x``: rows outside of a scaling's range, which a
             model is given cut off, have a density all the same.
     """
-    where = next(model.parameters()).device
+    where, step = next(model.parameters()).device, rows_at_once(model)
     parts: list[tuple[Tensor, ...]] = []
     with fixed_noise(seed):
-        for start in range(0, len(x), BATCH):
-            batch = torch.from_numpy(x[start : start + BATCH]).to(where)
+        for start in range(0, len(x), step):
+            batch = torch.from_numpy(x[start : start + step]).to(where)
             scored = batch
             if target is not None:
-                scored = torch.from_numpy(target[start : start + BATCH]).to(where)
+                scored = torch.from_numpy(target[start : start + step]).to(where)
             q = model.posterior(batch)
             z = q.rsample()
             reconstruction = -model.likelihood(z).log_prob(scored)
@@ -117,7 +135,9 @@ def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None
 
 
 @torch.no_grad()
-def ablation_cost(model: Model, x: Floats, measured: Measured) -> Floats:
+def ablation_cost(
+    model: Model, x: Floats, measured: Measured, tick: Tick = lambda share: None
+) -> Floats:
     """Nats that the reconstruction loses when one dimension is set to its mean, shape ``(J,)``.
 
     A gated dimension is set to 0, its value when off. Images whose value does not change
@@ -125,10 +145,13 @@ def ablation_cost(model: Model, x: Floats, measured: Measured) -> Floats:
 
     Args:
         model: the model that ``measured`` is of.
-        x: the rows that were scored, shape ``(N, *shape)``; the first 1,000 are used.
+        x: the rows that were scored, shape ``(N, *shape)``; the first 1,000 are used, or fewer
+            where they are large or dimensions many, see :mod:`sparsevae.evaluation.limits`.
         measured: the result of :func:`measure` for ``x``.
+        tick: called with the share that is done.
     """
-    count = min(len(x), ABLATION_IMAGES)
+    count, step = min(len(x), ABLATION_IMAGES), rows_at_once(model)
+    count = limits.rows_ablated(count, math.prod(model.shape), model.latents)
     where = next(model.parameters()).device
     draws = torch.from_numpy(measured.draw[:count]).to(where)
     before = torch.from_numpy(measured.reconstruction[:count]).to(where)
@@ -140,6 +163,8 @@ def ablation_cost(model: Model, x: Floats, measured: Measured) -> Floats:
         if len(chosen):
             without = draws[chosen].clone()
             without[:, j] = value
-            after = -model.likelihood(without).log_prob(targets[chosen])
+            each = zip(without.split(step), targets[chosen].split(step), strict=True)
+            after = torch.cat([-model.likelihood(z).log_prob(rows) for z, rows in each])
             cost[j] = float((after - before[chosen]).sum()) / count
+        tick((j + 1) / len(neutral))
     return cost

@@ -1,12 +1,13 @@
 """How images change through a model's code space, and what classes' codes have in common.
 
 Two kinds of paths are walked. *Between classes*: the straight line between the mean codes of
-every two classes, 32 steps. *Grid*: the 33 rows and 33 columns of the plane of the two dimensions
-that the decoder needs most, which are the picture's, the other dimensions as in the picture. An
-axis runs evenly from the lowest to the highest value of the picture's axis; the picture's first
-column of a gated dimension, the gate switched off, is the value 0 and lies among them. So every
-model's paths have equally many steps of equal size in its own code, from one end of what it uses
-to the other, and the step from "off" to "on" is not longer than any other.
+two classes, 32 steps: every two of up to 25 classes, 300 pairs of more. *Grid*: the 33 rows and
+33 columns of the plane of the two dimensions that the decoder needs most, which are the picture's,
+the other dimensions as in the picture. An axis runs evenly from the lowest to the highest value of
+the picture's axis; the picture's first column of a gated dimension, the gate switched off, is the
+value 0 and lies among them. So every model's paths have equally many steps of equal size in its
+own code, from one end of what it uses to the other, and the step from "off" to "on" is not longer
+than any other.
 
 Images are compared by the features of a classifier of the data, see
 :mod:`sparsevae.evaluation.classifier`, whose scale is the spread of the training images. It tells
@@ -15,9 +16,14 @@ classes apart, so all transitions look more sudden in its features than in pixel
 Shape legend: N images, J latent dimensions, K classes, P paths, T steps, F features.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from torch import Tensor
 
 from sparsevae.data.dataset import Labels
+from sparsevae.evaluation.classifier import Classifier
+from sparsevae.evaluation.limits import class_pairs
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import batched
 from sparsevae.evaluation.pictures import Frame
@@ -38,8 +44,11 @@ def present_means(values: Floats, labels: Labels) -> Floats:
 
 
 def class_paths(means: Floats) -> Floats:
-    """Codes on the lines between every two class means, shape ``(P, T + 1, J)``."""
-    starts, ends = np.triu_indices(len(means), 1)
+    """Codes on the lines between class means, shape ``(P, T + 1, J)``.
+
+    Which: see :func:`sparsevae.evaluation.limits.class_pairs`.
+    """
+    starts, ends = class_pairs(len(means))
     return geometry.straight_paths(means[starts], means[ends], STEPS)
 
 
@@ -58,36 +67,47 @@ def geometry_columns(one: Pass) -> Row:
 
     Without labels what needs classes is None, without a classifier paths and grid are.
     """
-    model, code, labels, classifier = one.model, one.measured.code, one.labels, one.classifier
+    model, code, classifier = one.model, one.measured.code, one.classifier
+    counted = one.counted
     row: Row = dict.fromkeys((*OF_PATHS, *OF_GRID, *OF_CLASSES))
     row[keys.CLASSIFIER_ACCURACY] = None
     row[keys.ACTIVATION_LEVEL] = geometry.activation_level(code)
-    if labels is not None:
-        sizes = present_means(np.abs(code), labels)
+    if counted is not None:
+        sizes = present_means(np.abs(code[counted.places]), counted.labels)
         row[keys.CLASS_OVERLAP] = geometry.class_overlap(sizes)
         row[keys.ACTIVATION_VARIATION] = geometry.activation_variation(sizes)
     if classifier is None:
         return row
-    means = code[:0] if labels is None else present_means(code, labels)
-    if labels is not None:
-        right = classifier.labels_of(one.x) == labels
+    if one.labels is not None:
+        right = classifier.labels_of(one.x) == one.labels
         row[keys.CLASSIFIER_ACCURACY] = float(right.mean())
-    if len(means) > 1:
-        lines = class_paths(means)
-        features = classifier.features_of(_decoded(model, lines))
-        row.update(_along(features.reshape(*lines.shape[:2], -1), OF_PATHS))
+    if counted is not None and len(counted.classes) > 1:
+        lines = class_paths(present_means(code[counted.places], counted.labels))
+        row.update(_along(_features(model, classifier, lines), OF_PATHS))
+    one.meter.tick(0.5)
     if model.latents > 1 and len(model.shape) > 1:
         codes = plane(one.frame)
-        decoded = _decoded(model, codes)
-        features = classifier.features_of(decoded).reshape(*codes.shape[:2], -1)
+        features = _features(model, classifier, codes)
         lines = np.concatenate([features, features.swapaxes(0, 1)])
         row.update(_along(lines, OF_GRID[:2]))
-        row[keys.GRID_CLASSES] = len(np.unique(classifier.labels_of(decoded)))
+        seen = _seen(model, classifier, classifier, codes).argmax(1)
+        row[keys.GRID_CLASSES] = len(np.unique(seen))
     return row
 
 
-def _decoded(model: Model, codes: Floats) -> Floats:
-    return batched(model.decode, codes.reshape(-1, codes.shape[-1]), model)
+def _seen(
+    model: Model, classifier: Classifier, of: Callable[[Tensor], Tensor], codes: Floats
+) -> Floats:
+    """What a part of the classifier gives for decoded codes; the images are not kept."""
+    where = classifier.spread.device
+    flat = codes.reshape(-1, codes.shape[-1])
+    return batched(lambda z: of(model.decode(z).to(where)), flat, model)
+
+
+def _features(model: Model, classifier: Classifier, lines: Floats) -> Floats:
+    """Features of decoded codes: ``(P, T, J)`` → ``(P, T, F)``."""
+    features = _seen(model, classifier, classifier.features, lines)
+    return features.reshape(*lines.shape[:2], -1)
 
 
 def _along(features: Floats, names: tuple[str, ...]) -> Row:

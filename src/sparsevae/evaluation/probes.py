@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from sparsevae.data import Split
 from sparsevae.data.dataset import Labels
+from sparsevae.evaluation.limits import Counted, rows_at_once
 from sparsevae.evaluation.one_pass import Pass
-from sparsevae.evaluation.passes import batched
+from sparsevae.evaluation.passes import BATCH, Tick, batched
 from sparsevae.metrics import clusters, keys, probes
 from sparsevae.metrics.table import PROBE_SIZES
 from sparsevae.storage.arrays import Floats, Row
@@ -51,12 +52,15 @@ class Labelled:
         return probes.neighbour_accuracies(self.test, self.test_labels, size)
 
 
-def class_columns(codes: Labelled | None, ending: str = "") -> Row:
+def class_columns(
+    codes: Labelled | None, ending: str = "", tick: Tick = lambda share: None
+) -> Row:
     """What codes say of their classes.
 
     Args:
         codes: None where there are none: every column is None then.
         ending: of the names ``probe_n``, ``knn_n``, ``silhouette`` and ``adjusted_rand``.
+        tick: called with the share that is done.
 
     Returns:
         ``probe_n`` and ``knn_n`` are mean accuracies over seeds with n labelled images, and with
@@ -64,7 +68,7 @@ def class_columns(codes: Labelled | None, ending: str = "") -> Row:
         images.
     """
     row: Row = {}
-    for size in PROBE_SIZES:
+    for place, size in enumerate(PROBE_SIZES):
         each = {keys.probe(size): Labelled.probed, keys.neighbours(size): Labelled.neighbours}
         for key, accuracies_of in each.items():
             row[key + ending] = row[f"{key}{ending}_sd"] = None
@@ -72,6 +76,7 @@ def class_columns(codes: Labelled | None, ending: str = "") -> Row:
             if accuracies is not None:
                 row[key + ending] = float(accuracies.mean())
                 row[f"{key}{ending}_sd"] = float(accuracies.std(ddof=1))
+        tick((place + 1) / (len(PROBE_SIZES) + 1))
     row.update(dict.fromkeys((keys.SILHOUETTE + ending, keys.ADJUSTED_RAND + ending)))
     if codes is not None:
         silhouettes = clusters.silhouettes(codes.test, codes.test_labels)
@@ -83,40 +88,55 @@ def class_columns(codes: Labelled | None, ending: str = "") -> Row:
 
 
 def with_classes(
-    train: Split | None, labels: Labels | None, encode: Encoder, test: Floats
+    train: Split | None, counted: Counted | None, encode: Encoder, test: Floats
 ) -> Labelled | None:
     """Codes of the images that probes learn from, beside those of the test images.
 
     Args:
         train: training images; without labels of several classes nothing is probed.
-        labels: classes of the test images.
+        counted: the test images and classes that count.
         encode: images, as a model takes them, to codes.
-        test: codes of the test images.
+        test: codes of all test images.
 
     Returns:
         None where the test images have no labels, or a single class.
     """
-    if labels is None or len(np.unique(labels)) < 2:
+    if counted is None or len(counted.classes) < 2:
         return None
-    known = None if train is None else train.labels
-    if train is None or known is None or len(np.unique(known)) < 2:
-        return Labelled(None, None, test, labels)
-    draws = probes.probe_draws(known)
-    codes = np.stack([encode(train.take(draw).scaled()) for draw in draws])
-    return Labelled(codes, known[draws], test, labels)
+    test, known = test[counted.places], None if train is None else train.labels
+    if train is None or known is None:
+        return Labelled(None, None, test, counted.labels)
+    own = np.arange(len(known))
+    if not counted.whole:
+        own = np.flatnonzero(np.isin(known, counted.classes))
+    if len(np.unique(known[own])) < 2:
+        return Labelled(None, None, test, counted.labels)
+    draws = own[probes.probe_draws(known[own])]
+    drawn, places = np.unique(draws, return_inverse=True)
+    codes = _encoded(train, drawn, encode)[places.reshape(draws.shape)]
+    return Labelled(codes, known[draws], test, counted.labels)
+
+
+def _encoded(train: Split, places: npt.NDArray[np.int64], encode: Encoder) -> Floats:
+    """Codes of some training images, of which few are in memory at a time."""
+    step = rows_at_once(max(1, train.images[:1].size), BATCH)
+    blocks = (places[at : at + step] for at in range(0, len(places), step))
+    return np.concatenate([encode(train.take(block).scaled()) for block in blocks])
 
 
 def probe_columns(one: Pass) -> Row:
     """The columns of this module for a model.
 
     Columns of the deterministic code and, with γμ in their names, of E_q[z] = γμ; the latter are
-    None where that is the code itself, as it is without a posterior's spikes.
+    None where that is the code itself, as it is without a posterior's spikes. Of more than 100
+    classes the columns are of 100, see :func:`sparsevae.evaluation.limits.counted`.
     """
-    model, measured = one.model, one.measured
-    columns = partial(with_classes, one.train, one.labels)
+    model, measured, tick = one.model, one.measured, one.meter.tick
+    columns = partial(with_classes, one.train, one.counted)
     code = columns(partial(batched, model.encode, model=model), measured.code)
+    row = class_columns(code, tick=lambda share: tick(share / 2))
     mean = None
     if not np.array_equal(measured.code, measured.mean):
         means = partial(batched, lambda x: model.posterior(x).mean, model=model)
         mean = columns(means, measured.mean)
-    return {**class_columns(code), **class_columns(mean, keys.GATED_MEAN)}
+    return {**row, **class_columns(mean, keys.GATED_MEAN, lambda share: tick((1 + share) / 2))}

@@ -4,10 +4,12 @@ Shape legend: N images of shape (C, H, W), or rows of a table.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
 from sparsevae.data import corruptions
+from sparsevae.evaluation.meter import DAMAGED, NOISY
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.evaluation.pictures import NOISE_SEED
@@ -50,7 +52,7 @@ def quality_columns(one: Pass) -> Row:
     For rows of a table, and for values that are not in [0, 1], there are errors only; without
     labelled training images there is no classifier and there are no Fréchet distances.
     """
-    model, x, decoded = one.model, one.x, one.decoded
+    model, x, decoded, tick = one.model, one.x, one.decoded, one.meter.tick
     explained = images.explained_variance(x, decoded)
     row: Row = {
         keys.PIXEL_VARIANCE: one.pixel_variance,
@@ -58,14 +60,16 @@ def quality_columns(one: Pass) -> Row:
     }
     if x.ndim != 4 or model.family.domain != "unit":
         row[keys.MSE] = images.mse(x, decoded)
-        for name, noisy in gaussian_noise(x):
+        for place, (name, noisy) in enumerate(gaussian_noise(x)):
             row[f"{keys.MSE}_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
+            tick((place + 1) / NOISY)
         return row
     row.update(closeness(x, decoded))
     row[keys.SHARPNESS] = images.sharpness(decoded, x)
-    for damaged in (gaussian_noise(x), damaged_pixels(x)):
-        for name, noisy in damaged:
-            row.update(closeness(x, batched(model.reconstruct, noisy, model), f"_{name}"))
+    damaged = chain(gaussian_noise(x), damaged_pixels(x))
+    for place, (name, noisy) in enumerate(damaged):
+        row.update(closeness(x, batched(model.reconstruct, noisy, model), f"_{name}"))
+        tick((place + 1) / DAMAGED)
     return {**row, **distances(one)}
 
 

@@ -15,7 +15,7 @@ OF_CLASSES = (
 
 def sparsity_columns(one: Pass) -> Row:
     """Gates, dimensions in use and uneven entries; what needs classes is None without labels."""
-    code, gamma, labels, used = one.measured.code, one.measured.gamma, one.labels, one.used
+    code, gamma, used, counted = one.measured.code, one.measured.gamma, one.used, one.counted
     row: Row = {
         keys.USED_DIMENSIONS: int(used.sum()),
         keys.ACTIVE_UNITS: (
@@ -34,7 +34,8 @@ def sparsity_columns(one: Pass) -> Row:
         **uneven_columns(code),
         **dict.fromkeys(OF_CLASSES),
     }
-    if labels is not None:
+    if counted is not None:
+        gamma, labels = gamma[counted.places], counted.labels
         information = sparseness.class_information(gamma, labels)
         numbers = (
             sparsity.selectivity(gamma, labels, used),

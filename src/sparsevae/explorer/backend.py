@@ -3,6 +3,7 @@
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U components of a prior.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ import torch
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
+from sparsevae.evaluation.limits import rows_held
 from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
 from sparsevae.explorer.rows import (
@@ -70,19 +72,13 @@ class Explored:
         return rows
 
     def costs(self, codes: Floats) -> Floats:
-        """Nats from the first code to each: log p(m|z₀) − log p(m|z), m the mean row of z₀.
-
-        It is the divergence KL(p(x|z₀) ‖ p(x|z)) where the family is Bernoulli, Poisson or a
-        Gaussian of fixed width.
+        """Nats from the first code to each: KL(p(x|z₀) ‖ p(x|z)), shape ``(N,)``.
 
         Args:
             codes: shape ``(N, J)``.
         """
         with kernels.use("plain"), torch.no_grad():
-            z = torch.from_numpy(codes)
-            mean = self.model.likelihood(z[:1]).mean
-            log_p = self.model.likelihood(z).log_prob(mean.expand(len(z), *self.shape))
-            return (log_p[0] - log_p).numpy()
+            return self.model.likelihood(torch.from_numpy(codes)).divergence_from_first().numpy()
 
     def facts(self) -> dict[str, Any]:
         """What the page says about the model, as plain JSON."""
@@ -150,7 +146,7 @@ class Study:
 
     Args:
         paths: folders of studies and of runs.
-        most_rows: test rows that are shown.
+        most_rows: test rows that are shown; fewer where a page has no room for large ones.
 
     Raises:
         RunFolderError: no finished run with weights, or runs of different data.
@@ -166,7 +162,8 @@ class Study:
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)
-        self.rows = rows_for(first, dataset, most_rows)
+        shown = rows_held(most_rows, math.prod(first.shape), first.latents)
+        self.rows = rows_for(first, dataset, shown)
         self.components: Components = components(
             dataset, self.rows, first.data.low, first.data.high
         )
@@ -264,7 +261,7 @@ def stand_ins(first: Explored) -> Rows:
     classes = data.classes or tuple(map(str, range(count)))
     title = first.facts()["title"]
     note = (
-        f"The data are not on this machine: what you see is what {title} decodes from the codes "
-        "that were kept, not the test data themselves."
+        f"{data.source or first.config.dataset} is not here as it was: what you see is what "
+        f"{title} decodes from the codes that were kept, not the test data themselves."
     )
     return Rows(values, None if labels is None else labels[: len(values)], classes, note)

@@ -41,9 +41,10 @@ class CodesToRowsAndCosts(nn.Module):
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """(B, J) → (B, *shape) and (B,), see :meth:`sparsevae.explorer.backend.Explored.costs`."""
         observed = self.rows.model.likelihood(codes)
-        mean = observed.mean
-        log_p = observed.log_prob(mean[:1].expand_as(mean))
-        return mean * self.rows.scale + self.rows.shift, log_p[:1] - log_p
+        return (
+            observed.mean * self.rows.scale + self.rows.shift,
+            observed.divergence_from_first(),
+        )
 
 
 def browser_programs(run: Explored, rows: Array) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ import numpy as np
 from sparsevae import data
 from sparsevae.data import Dataset, Raw
 from sparsevae.errors import SparseVAEError
+from sparsevae.metrics.bounds import solver
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import checksum, held_out
 from sparsevae.storage.arrays import Array, Floats
@@ -71,7 +72,9 @@ def dataset_of(run: RunFolder) -> Dataset | None:
 def _own(run: RunFolder) -> Dataset | None:
     """Data of the user's own, read again from where they were; the checksum says if it is they."""
     kept, fraction = run.data, run.data.test_fraction or 0.0
-    for raw in _readings(kept.source, kept.columns):
+    beside = run.path.absolute().parent / kept.source  # the path may be relative to another folder
+    source = next((str(path) for path in (Path(kept.source), beside) if path.exists()), "")
+    for raw in _readings(source, kept.columns, kept.size) if source else ():
         if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
         train, test = held_out(raw, fraction)
@@ -87,10 +90,8 @@ def _own(run: RunFolder) -> Dataset | None:
     return None
 
 
-def _readings(source: str, columns: tuple[str, ...]) -> Iterator[Raw]:
+def _readings(source: str, columns: tuple[str, ...], size: int | None) -> Iterator[Raw]:
     """The file with each of its other columns as the labels, for a run does not keep which."""
-    if not Path(source).exists():
-        return
     names: list[str | None] = [None]
     if columns:
         with Path(source).open(encoding="utf-8", errors="replace") as file:
@@ -99,7 +100,7 @@ def _readings(source: str, columns: tuple[str, ...]) -> Iterator[Raw]:
     for name in names:
         try:
             label = None if name is None else name.strip('"')
-            yield data.read(source, columns=columns or None, labels=label)
+            yield data.read(source, columns=columns or None, labels=label, size=size)
         except SparseVAEError:
             continue
 
@@ -148,4 +149,4 @@ def _principal(scaled: Array) -> Array:
     from sklearn.decomposition import PCA
 
     count = min(MOST_COMPONENTS, scaled.shape[1], len(scaled) - 1)
-    return np.asarray(PCA(count, svd_solver="covariance_eigh").fit(scaled).components_)
+    return np.asarray(PCA(count, **solver(scaled)).fit(scaled).components_)

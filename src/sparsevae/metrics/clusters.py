@@ -49,14 +49,15 @@ def adjusted_rand(codes: Floats, labels: Labels) -> float | None:
         labels: class of every image, shape ``(N,)``.
 
     Returns:
-        At most 1; None where all images are of one class.
+        At most 1; None where all images are of one class, or a class has fewer than two images
+        on average.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score
 
     some, of = codes[:IMAGES], labels[:IMAGES]
     classes = len(np.unique(of))
-    if classes < 2:
+    if not 2 <= classes <= len(of) // 2:
         return None
     clusters = min(classes, len(np.unique(some, axis=0)))  # no more than there are places
     each = (KMeans(clusters, n_init=STARTS, random_state=seed).fit_predict(some) for seed in SEEDS)

@@ -71,16 +71,20 @@ def _information(first: Bins, second: Bins) -> float:
 
 
 def gap(scores: Floats) -> Floats:
-    """The best latent's score less the second best's for every factor, ``(J, K)`` → ``(K,)``."""
+    """The best latent's score less the second best's, a factor: shape ``(J, K)`` → ``(K,)``."""
     ordered = np.sort(np.concatenate([scores, np.zeros_like(scores[:1])]), axis=0)
     return np.asarray(ordered[-1] - ordered[-2])
 
 
 def mutual_information_gap(latents: Bins, factors: Bins) -> float:
-    """MIG: mean over factors of the gap of I(z_j; v_k), in units of H(v_k).
+    """MIG: mean over factors of the gap of I(z_j; v_k), in units of H(v_k), at most 1.
 
     Source: Chen et al. 2018, "Isolating sources of disentanglement", equation 6. Factors that are
     present together share that bit, so that even the factors themselves stay below 1.
+
+    Args:
+        latents: the bin of every code, shape ``(N, J)``.
+        factors: the bin of every factor, shape ``(N, K)``.
     """
     return float((gap(mutual_information(latents, factors)) / entropies(factors)).mean())
 
@@ -89,6 +93,10 @@ def correlations(codes: Floats, sources: Floats) -> Floats:
     """|correlation| of sources and latents; 0 for a column that is constant.
 
     Source: Tonolini et al. 2019, section 4 (Smiley).
+
+    Args:
+        codes: shape ``(N, J)``.
+        sources: shape ``(N, K)``.
 
     Returns:
         Shape ``(K, J)``.
@@ -105,6 +113,10 @@ def separated_predictability(codes: Floats, sources: Floats) -> float:
 
     Source: Kumar et al. 2018, "Variational inference of disentangled latent concepts", section 3,
     for continuous factors.
+
+    Args:
+        codes: shape ``(N, J)``.
+        sources: shape ``(N, K)``.
     """
     return float(gap(correlations(codes, sources).T ** 2).mean())
 
@@ -131,7 +143,13 @@ def block_share(correlation: Floats, groups: Iterable[slice], chosen: Mask) -> f
 
 
 class DCI(NamedTuple):
-    """Disentanglement, completeness and informativeness, each at most 1."""
+    """Three scores, each at most 1.
+
+    Attributes:
+        disentanglement: how few factors a latent is used for.
+        completeness: how few latents a factor needs.
+        informativeness: how well the latents tell the factors, as balanced accuracy.
+    """
 
     disentanglement: float
     completeness: float

@@ -7,8 +7,6 @@ models whose codes have different units can be compared; only :func:`activation_
 Shape legend: P paths, T steps, F features, K classes, J latent dimensions, N images.
 """
 
-from itertools import combinations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -101,8 +99,11 @@ def class_overlap(class_means: Floats) -> float | None:
     """
     rows = class_means[class_means.any(1)].astype(np.float64)
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    cosines = [float(a @ b) for a, b in combinations(rows, 2)]
-    return float(np.mean(cosines)) if cosines else None
+    count, total = len(rows), rows.sum(0)
+    if count < 2:
+        return None
+    between = total @ total - (rows**2).sum()  # over ordered pairs
+    return float(np.clip(between / (count * (count - 1)), 0, 1))
 
 
 def activation_variation(class_means: Floats) -> float | None:
@@ -126,6 +127,9 @@ def activation_variation(class_means: Floats) -> float | None:
 
 def activation_level(codes: Floats) -> float | None:
     """Mean |code| over the entries that are not 0, in units of the code; None without any.
+
+    Args:
+        codes: shape ``(N, J)``.
 
     Example:
         >>> activation_level(np.array([[0.0, -2.0], [4.0, 0.0]]))

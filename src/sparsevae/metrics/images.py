@@ -20,7 +20,12 @@ def _blocks(images: Images) -> Iterator[slice]:
 
 
 def squared_errors(images: Images, others: Images) -> Images:
-    """Mean squared error of each image, per pixel, shape ``(N,)``."""
+    """Mean squared error of each image, per pixel, shape ``(N,)``.
+
+    Args:
+        images: shape ``(N, C, H, W)``.
+        others: what they are compared with, of the same shape.
+    """
     errors, others = np.empty(len(images)), np.broadcast_to(others, images.shape)
     for block in _blocks(images):
         difference = (images[block].astype(np.float64) - others[block]).reshape(-1, images[0].size)
@@ -44,6 +49,10 @@ def explained_variance(images: Images, others: Images) -> float:
 
 def mse(images: Images, others: Images) -> float:
     """Mean squared error per pixel over all images.
+
+    Args:
+        images: shape ``(N, C, H, W)``.
+        others: of the same shape and in the same units.
 
     Example:
         >>> mse(np.zeros((2, 1, 2, 2)), np.full((2, 1, 2, 2), 0.5))
@@ -69,6 +78,10 @@ def ssim(images: Images, others: Images) -> float | None:
     inside the image; averaged over places, channels and images.
 
     Source: Wang et al. 2004, "Image quality assessment", equation 13 and section III C.
+
+    Args:
+        images: in [0, 1], shape ``(N, C, H, W)``.
+        others: of the same shape.
 
     Returns:
         None for images of fewer than 11 rows or columns.
@@ -163,7 +176,9 @@ def frechet_distance(features: Images, others: Images) -> float | None:
 
 def pixel_variance(images: Images) -> float:
     """Variance over images of each pixel, averaged over pixels."""
-    return float(images.astype(np.float64).var(0).mean())
+    mean = sum(images[block].sum(0, dtype=np.float64) for block in _blocks(images)) / len(images)
+    squares = (((images[block] - mean) ** 2).sum() for block in _blocks(images))
+    return float(sum(squares) / images.size)
 
 
 def variance_share(restored: Images, images: Images) -> float:

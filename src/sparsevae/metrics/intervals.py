@@ -10,7 +10,14 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A mean and the limits of its confidence interval; a single value has no limits."""
+    """A mean and the limits of its confidence interval; a single value has no limits.
+
+    Attributes:
+        mean: in the unit of the values.
+        low: its lower limit; None for a single value.
+        high: its upper limit; None for a single value.
+        seeds: how many values it is made from.
+    """
 
     mean: float
     low: float | None

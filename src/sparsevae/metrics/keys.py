@@ -7,6 +7,9 @@ PARAMETERS = "parameters"
 PARAMETERS_TRUNK, PARAMETERS_HEAD = "parameters_trunk", "parameters_head"
 PARAMETERS_PRIOR = "parameters_prior"
 
+ROWS_GIVEN, ROWS_MEASURED = "rows_given", "rows_measured"
+CLASSES_GIVEN, CLASSES_MEASURED, CLASS_PAIRS = "classes_given", "classes_measured", "class_pairs"
+
 NEGATIVE_ELBO, RECONSTRUCTION, KL = "negative_elbo", "reconstruction", "kl"
 SPARSITY_PENALTY, LOSS = "sparsity_penalty", "loss"
 BITS_PER_DIMENSION, PRIOR_PERPLEXITY = "bits_per_dimension", "prior_perplexity"

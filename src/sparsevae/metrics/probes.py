@@ -22,6 +22,8 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # C, what regularisation is di
 VALIDATION_SHARE = 5  # one labelled image in so many chooses C
 ITERATIONS = 5000  # more than any of these convex problems has needed
 GRADIENT = 3e-5  # the largest entry at which the optimum counts as reached
+LARGEST = 2**26  # images times numbers of a code times classes of one probe
+SCORED = 5000  # images that neighbours are looked for, at most
 CURVATURE = 0.25  # the largest of p(1 − p), which bounds that of the cross entropy
 
 
@@ -29,8 +31,8 @@ def neighbour_accuracies(codes: Floats, labels: Labels, size: int) -> Floats | N
     """Accuracy of the 5 nearest neighbours, Euclidean, on random halves of the images.
 
     For each of 10 seeds the images are shuffled; the first ``size`` of one half are labelled, and
-    every image of the other half takes the class that most of its 5 nearest labelled images have
-    (of classes with as many, the first).
+    every image of the other half, up to 5,000 of them, takes the class that most of its 5 nearest
+    labelled images have (of classes with as many, the first).
 
     Source: the protocol of Vafaii, Galor & Yates 2024, "Poisson variational autoencoder".
 
@@ -41,17 +43,17 @@ def neighbour_accuracies(codes: Floats, labels: Labels, size: int) -> Floats | N
 
     Returns:
         Share of images with the right class, shape ``(S,)``; None where half the images are
-        fewer than ``size``, or ``size`` is below 5.
+        fewer than ``size``, ``size`` is below 5, or a class has fewer than two of them on average.
     """
     half = len(codes) // 2
-    if not NEIGHBOURS <= size <= half:
+    if not NEIGHBOURS <= size <= half or too_few(labels, size):
         return None
     from sklearn.neighbors import KNeighborsClassifier
 
     accuracies = []
     for seed in NEIGHBOUR_SEEDS:
         order = shuffled(len(codes), seed)
-        labelled, scored = order[:size], order[half:]
+        labelled, scored = order[:size], order[half : half + SCORED]
         nearest = KNeighborsClassifier(NEIGHBOURS, algorithm="brute")
         nearest.fit(codes[labelled], labels[labelled])
         accuracies.append((nearest.predict(codes[scored]) == labels[scored]).mean())
@@ -92,9 +94,12 @@ def probe_accuracies(
 
     Returns:
         Share of test images with the right class, shape ``(S,)``; None where a draw has fewer
-        than ``size`` images.
+        than ``size`` images, a class fewer than two of them on average, or images, numbers of a
+        code and classes multiply to more than 2²⁶.
     """
-    if size > labels.shape[1]:
+    if size > labels.shape[1] or too_few(labels, size):
+        return None
+    if size * codes.shape[-1] * len(np.unique(labels)) > LARGEST:
         return None
     accuracies = []
     for seed, known, of in zip(PROBE_SEEDS, codes, labels, strict=True):
@@ -102,6 +107,16 @@ def probe_accuracies(
         probe = _chosen_probe(known[chosen], of[chosen], seed)
         accuracies.append((probe.predict(test_codes) == test_labels).mean())
     return np.array(accuracies)
+
+
+def too_few(labels: Labels, size: int) -> bool:
+    """Whether a class has fewer than two of ``size`` images on average: nothing can be learned.
+
+    Example:
+        >>> too_few(np.arange(10), 20), too_few(np.arange(11), 20)
+        (False, True)
+    """
+    return 2 * len(np.unique(labels)) > size
 
 
 @dataclass(frozen=True)

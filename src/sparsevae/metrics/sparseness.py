@@ -90,7 +90,11 @@ def support_entropy(gamma: Floats) -> float:
 
 
 def gate_entropy(gamma: Floats) -> float:
-    """Entropy of every gate alone (γ > ½), summed over dimensions, bits an image; at most J."""
+    """Entropy of every gate alone (γ > ½), summed over dimensions, bits an image; at most J.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+    """
     on = (gamma > 0.5).sum(0)
     return sum(_entropy(np.array([count, len(gamma) - count])) for count in on)
 
@@ -116,6 +120,11 @@ def class_information(gamma: Floats, labels: Labels) -> Floats:
 
 
 def mean_and_largest(information: Floats, used: Mask) -> tuple[float, float]:
-    """Mean and largest value over the used dimensions; 0 and 0 where none is used."""
+    """Mean and largest value over the used dimensions; 0 and 0 where none is used.
+
+    Args:
+        information: bits of every dimension, shape ``(J,)``.
+        used: which dimensions count, shape ``(J,)``.
+    """
     chosen = information[used]
     return (float(chosen.mean()), float(chosen.max())) if len(chosen) else (0.0, 0.0)

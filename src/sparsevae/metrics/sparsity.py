@@ -39,17 +39,30 @@ def used_mask(ablation_cost: Floats) -> Mask:
 
 
 def on_share(gamma: Floats) -> Floats:
-    """Share of images for which each gate is on (γ > ½), shape ``(J,)``."""
+    """Share of images for which each gate is on (γ > ½), shape ``(J,)``.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+    """
     return np.asarray((gamma > 0.5).mean(0))
 
 
 def always_on(gamma: Floats) -> int:
-    """Number of gates on in more than 95 % of images."""
+    """Number of gates on in more than 95 % of images.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+    """
     return int((on_share(gamma) > ALWAYS_ON).sum())
 
 
 def dead(gamma: Floats, used: Mask) -> int:
-    """Number of dimensions whose gate is on in less than 0.1 % of images and that are not used."""
+    """Number of dimensions whose gate is on in less than 0.1 % of images and that are not used.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+        used: dimensions that the decoder needs, shape ``(J,)``.
+    """
     return int(((on_share(gamma) < DEAD) & ~used).sum())
 
 
@@ -59,17 +72,29 @@ def dead_share(gamma: Floats) -> float:
 
 
 def on_in_one_percent(gamma: Floats) -> int:
-    """Number of gates on in at least 1 % of images."""
+    """Number of gates on in at least 1 % of images.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+    """
     return int((on_share(gamma) >= 0.01).sum())
 
 
 def active_per_image(gamma: Floats) -> float:
-    """Mean number of gates on (γ > ½) an image, the L0 norm of the code."""
+    """Mean number of gates on (γ > ½) an image, the L0 norm of the code.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+    """
     return float((gamma > 0.5).sum(1).mean())
 
 
 def exact_zeros(codes: npt.NDArray[np.float32]) -> float:
-    """Share of the entries of float32 codes that equal 0."""
+    """Share of the entries of float32 codes that equal 0.
+
+    Args:
+        codes: shape ``(N, J)``.
+    """
     return float((codes == 0).mean())
 
 
@@ -77,6 +102,11 @@ def class_means(values: Floats, labels: Labels, classes: int) -> Floats:
     """Mean of every column over the images of each class, shape ``(K, J)``.
 
     A class without images has the mean NaN.
+
+    Args:
+        values: shape ``(N, J)``.
+        labels: the class of each image, 0 to ``classes`` − 1, shape ``(N,)``.
+        classes: K.
     """
     rows = [values[labels == k] for k in range(classes)]
     nothing = np.full(values.shape[1], np.nan)
@@ -103,6 +133,13 @@ def selectivity(gamma: Floats, labels: Labels, chosen: Mask | None = None) -> fl
 def permuted_selectivity(
     gamma: Floats, labels: Labels, chosen: Mask | None = None, seed: int = 0
 ) -> float:
-    """What :func:`selectivity` gives by chance: the same with permuted labels."""
+    """What :func:`selectivity` gives by chance: the same with permuted labels.
+
+    Args:
+        gamma: spike probabilities, shape ``(N, J)``.
+        labels: the class of each image, shape ``(N,)``.
+        chosen: the dimensions that count, shape ``(J,)``; all by default.
+        seed: of the permutation.
+    """
     shuffled = np.random.default_rng(seed).permutation(labels)
     return selectivity(gamma, shuffled, chosen)

@@ -54,5 +54,10 @@ def chance_jaccard(first: Mask, second: Mask, seed: int = 0) -> float:
 
     Gates keep their rates and what they have to do with each other. Gates that are on for most
     images agree by chance already.
+
+    Args:
+        first: gates of one run, shape ``(N, J)``.
+        second: gates of another for the same images, shape ``(N, J)``.
+        seed: of the permutation.
     """
     return matched_jaccard(first, second[shuffled(len(second), seed)])

@@ -51,7 +51,13 @@ SETTLED = ("shape", "latents", "widths", "trunk", "examples")  # not by a model'
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: how the model is called in pictures, its class and arguments."""
+    """One row of the table.
+
+    Attributes:
+        title: how the model is called in pictures.
+        model: its class.
+        arguments: what the class is given unless a configuration says otherwise.
+    """
 
     title: str
     model: type[Model]
@@ -134,6 +140,10 @@ def build(
 
 def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     """Compare a model's arguments with the signature of its class, names and types.
+
+    Args:
+        name: of the model in :data:`MODELS`.
+        arguments: by the name of the parameter.
 
     Raises:
         ConfigurationError: an unknown model, an argument that it does not take, or a value of

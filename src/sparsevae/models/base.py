@@ -131,7 +131,12 @@ class Model(nn.Module, ABC):
         return codes
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
-        """The terms of the loss for a batch; x and progress as in :meth:`posterior`."""
+        """The terms of the loss for a batch.
+
+        Args:
+            x: scaled rows, shape ``(B, *shape)``.
+            progress: the share of training that is done, in [0, 1].
+        """
         q = self.posterior(self.corrupted(x), progress)
         reconstruction = -self.likelihood(self.draw(q, progress)).log_prob(x)
         kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, progress), progress)
@@ -150,6 +155,9 @@ class Model(nn.Module, ABC):
 
         The posterior averaged over the noise still is one, so that the loss stays a bound
         (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+
+        Args:
+            x: scaled rows, shape ``(B, *shape)``.
         """
         if self.input_noise == 0.0:
             return x
@@ -189,7 +197,12 @@ class Model(nn.Module, ABC):
         return penalty
 
     def update_duals(self, terms: Terms, progress: Progress = 1.0) -> None:
-        """Move what holds the activity at its target; the loop calls it once a step."""
+        """Move what holds the activity at its target; the loop calls it once a step.
+
+        Args:
+            terms: of the step's batch.
+            progress: the share of training that is done, a number or of shape ``()``.
+        """
         if self.penalty is not None and terms.active is not None:
             self.penalty.update(terms.active.sum(), progress, terms.opened)
 

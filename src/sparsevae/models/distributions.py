@@ -167,7 +167,7 @@ class SpikeAndSlab(Posterior):
         """The same spikes on the slab N(λμ, λs² + 1 − λ); λ = 0 is unit noise, λ = 1 itself.
 
         Args:
-            warm_up: λ in [0, 1].
+            warm_up: λ in [0, 1], a number or of shape ``()``.
         """
         if isinstance(warm_up, float) and warm_up == 1.0:
             return self
@@ -238,7 +238,7 @@ Draw = Callable[[SpikeAndSlab, Progress, Progress], Tensor]  # q, temperature, p
 
 
 def drawn_with(estimator: Estimator) -> Draw:
-    """Codes by one of the distribution's own estimators."""
+    """Codes, shape ``(B, J)``, by one of the distribution's own estimators."""
     return lambda q, temperature, progress: q.draw(temperature, estimator)[0]
 
 
@@ -277,7 +277,7 @@ def _kl_spike_and_slab(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
 
 
 def doubled(tensor: Tensor) -> Tensor:
-    """In double precision; on the CPU where the device has none."""
+    """A tensor of any shape in double precision; on the CPU where the device has none."""
     return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 

@@ -124,6 +124,12 @@ def between(
 ) -> Schedule:
     """A schedule from JSON whose values stay in [low, high].
 
+    Args:
+        name: of the setting, for the error.
+        value: a number, a schedule, or the JSON of one.
+        low: the smallest value that is allowed.
+        high: the largest.
+
     Example:
         >>> between("kl_weight", 1.0, 0.0)
         Constant(value=1.0)

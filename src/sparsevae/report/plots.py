@@ -45,13 +45,13 @@ def tidy(ax: Axes) -> Axes:
 
 
 def headed(ax: Axes, title: str) -> Axes:
-    """Put a title over an Axes, on its left."""
+    """Put a title over ``ax``, on its left, and return it."""
     ax.set_title(title, fontsize=TITLE, color=INK, loc="left")
     return ax
 
 
 def written(value: float, digits: int) -> str:
-    """A number for an axis or a cell: a true minus sign, and none before a zero.
+    """``value`` in ``digits`` decimals for a figure: a true minus sign, and none before a zero.
 
     Example:
         >>> written(-1.25, 1), written(-0.04, 1)
@@ -223,7 +223,7 @@ def heat_map(
         digits: write the numbers into the cells, with so many decimals.
     """
     finite = values[np.isfinite(values)]
-    bound = max(float(np.abs(finite).max(initial=0.0)), 1e-6) if centred else 1.0
+    bound = (float(np.abs(finite).max(initial=0.0)) or 1.0) if centred else 1.0
     low, name = (-bound, "RdBu_r") if centred else (0.0, "Blues")
     ax.imshow(values, aspect="auto", cmap=name, vmin=low, vmax=bound)
     ax.set_facecolor(RULE)

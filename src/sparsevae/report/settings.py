@@ -51,6 +51,8 @@ def notices(study: Study) -> list[str]:
         )
     if any(config.split == "validation" for config in configs):
         sentences.append("The runs are scored on images held out from the training data.")
+    left_out = (note for run in study.runs for note in run.diagnosis.get("notes", ()))
+    sentences += dict.fromkeys(left_out)
     if not study.baselines:
         sentences.append("What is reached without a model was not measured for this page.")
     return sentences

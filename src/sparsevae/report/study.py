@@ -25,7 +25,7 @@ class Run:
     Attributes:
         config: of the run.
         metrics: its row of the table.
-        arrays: behind its pictures, see :mod:`sparsevae.evaluation.pictures`; may be empty.
+        arrays: of any shapes, behind its pictures, see :mod:`sparsevae.evaluation.pictures`.
         history: one row an epoch; empty where none was kept.
         diagnosis: findings and statistics of every dimension; empty where none were kept.
         classes: names in the order of the labels; may be empty.

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sparsevae.data import readers
+from sparsevae.data.readers.memory import allowance
 from sparsevae.errors import DatasetError, OutputError
 from sparsevae.evaluation.pictures import shades
 from sparsevae.runs.given import nameless
@@ -21,7 +22,7 @@ from sparsevae.storage.files import make_folder, replacing
 from sparsevae.training.config import DataConfig
 
 MOST_PICTURED = 400  # images of one picture
-LARGEST_CODES = 2**31  # bytes that codes may take as a dense array
+LARGEST_CODES = 2**31  # bytes that codes and what they are decoded to may take as dense arrays
 SMALLEST_PART, LARGEST_ENTRY = 4096, 8  # bytes that a part of a sparse matrix may always take
 Writer = Callable[[Path, Array, Sequence[str]], None]
 
@@ -132,18 +133,20 @@ def tiles(images: Array) -> Array:
     return joined if channels == 3 else np.asarray(joined.mean(2))
 
 
-def read_codes(path: Path, latents: int) -> Array:
+def read_codes(path: Path, latents: int, elements: int = 0) -> Array:
     """Codes of a file that :func:`write_codes` or another program wrote, ``(N, J)`` float32.
 
     Args:
         path: .npy, .npz of scipy.sparse, or a table.
         latents: J.
+        elements: numbers of a row that a code is decoded to; 0 where none is decoded.
 
     Raises:
-        DatasetError: the file cannot be read, or its rows have another length.
+        DatasetError: the file cannot be read, its rows have another length, or it is a sparse
+            matrix whose rows take too much memory when they are not.
     """
     is_sparse = path.suffix.lower() == ".npz"
-    codes = _sparse(path, latents) if is_sparse else readers.read(path, fewest=1).values
+    codes = _sparse(path, latents, elements) if is_sparse else readers.read(path, fewest=1).values
     if codes.ndim != 2 or codes.shape[1] != latents:
         raise DatasetError(
             f"{path} holds an array of shape {codes.shape}; codes of this run are rows of "
@@ -152,14 +155,15 @@ def read_codes(path: Path, latents: int) -> Array:
     return codes.astype(np.float32)
 
 
-def _sparse(path: Path, latents: int) -> Array:
+def _sparse(path: Path, latents: int, elements: int) -> Array:
     """A sparse matrix as a dense one; what it unpacks to is known before memory is taken."""
     from scipy import sparse
 
+    each, room = 4 * (latents + elements), min(LARGEST_CODES, allowance(None))
     try:
         with path.open("rb") as file:
             rows, columns = _sparse_shape(file)
-            if columns == latents and 4 * rows * columns <= LARGEST_CODES:
+            if columns == latents and each * rows <= room:
                 matrix = sparse.csr_matrix(sparse.load_npz(file))
                 matrix.check_format(full_check=True)
                 return np.asarray(matrix.toarray())
@@ -167,7 +171,7 @@ def _sparse(path: Path, latents: int) -> Array:
         raise DatasetError(f"{path} is no sparse matrix of scipy, or is damaged.") from None
     raise DatasetError(
         f"{path} holds {rows} rows of {columns} numbers; codes of this run have {latents}, "
-        f"and at most {LARGEST_CODES // 4 // latents} are decoded at once."
+        f"and at most {room // each:,} rows are decoded at once: write fewer into a file."
     )
 
 

@@ -115,7 +115,11 @@ class RunFolder:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one image or vector."""
+        """Shape of one image or vector.
+
+        Raises:
+            RunFolderError: the configuration holds no proper shape.
+        """
         lengths = self._entry("shape", list)
         if not all(type(length) is int and length > 0 for length in lengths):
             raise RunFolderError(f"{self.path / 'config.json'} has no proper 'shape'.")
@@ -222,13 +226,18 @@ class RunFolder:
             )
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], history: list[Row]) -> None:
-        """Keep what is needed to go on after the last epoch in ``history``."""
+        """Keep what is needed to go on after the last epoch in ``history``.
+
+        Args:
+            tensors: weights and states of the optimiser by name, of any shapes.
+            history: one row an epoch.
+        """
         write_tensors(
             self.path / "checkpoint.safetensors", tensors, {"history": json.dumps(history)}
         )
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], list[Row]]:
-        """Tensors and history of the last checkpoint; empty when there is none.
+        """Tensors, of any shapes, and history of the last checkpoint; empty when there is none.
 
         Raises:
             RunFolderError: the file is damaged.
@@ -248,7 +257,12 @@ class RunFolder:
         self._keep(HISTORY, write_json, history)
 
     def finish(self, metrics: Row, pictures: Arrays | None = None) -> None:
-        """Keep the run's numbers, and pictures where it has some; then it counts as finished."""
+        """Keep the run's numbers, and pictures where it has some; then it counts as finished.
+
+        Args:
+            metrics: numbers by key.
+            pictures: arrays of any shapes by name.
+        """
         if pictures is not None:
             self.keep_pictures(pictures)
         self._keep(METRICS, write_json, metrics)
@@ -258,7 +272,7 @@ class RunFolder:
         self._keep(METRICS, write_json, {**self.metrics, **columns})
 
     def keep_pictures(self, pictures: Arrays) -> None:
-        """Keep the numbers behind the pictures, in place of those that are there."""
+        """Keep the numbers behind the pictures, arrays of any shapes, in place of those there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         self._keep(PICTURES, write_tensors, tensors, {})
 

@@ -86,6 +86,7 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
         classes=raw.classes,
         test_fraction=test_fraction or None,
         reason=settled.reason,
+        size=raw.size,
     )
     notes = (*raw.notes, *_notes(dataset.shape, len(train), len(test), settled))
     return Prepared(settled.config, dataset, data, notes)

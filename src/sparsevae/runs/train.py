@@ -1,188 +1,36 @@
 """Train one run: into its folder, from its last checkpoint if need be, or in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from sparsevae.data import Dataset, Split
+from sparsevae.data import Dataset
 from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
-from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
-from sparsevae.models.schedules import Schedule, from_json
 from sparsevae.networks import Trunk
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.runs.weights import build_model
+from sparsevae.runs.training import Progress, Training, rows_of, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
-from sparsevae.training import loop, step, streams
+from sparsevae.training import loop, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
-EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
-PAUSE = 120.0  # seconds between checkpoints in a long epoch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
-CODES = 2**24  # numbers of the codes that a model is measured on: 4,096 rows of 4,096 dimensions
-Progress = Callable[[int], None]
-
-
-def silent(images: int) -> None:
-    """Progress that nobody looks at."""
-
-
-def new_model(config: RunConfig, images: step.Rows) -> Model:
-    """An untrained model, weights and pseudo-inputs drawn from the run's seed.
-
-    Args:
-        config: of the run.
-        images: N training images, shape ``(N, *shape)``.
-    """
-    with torch.random.fork_rng():
-        loop.seed_epoch(config.seed, -1)
-        chosen = torch.randperm(len(images))[:EXAMPLES]
-        examples = step.unit_interval(images.index_select(0, chosen))
-        return build_model(config, tuple(images.shape[1:]), examples)
-
-
-def rows_of(split: Split) -> step.Rows:
-    """What the loop draws batches from: grey levels as they are, other data scaled.
-
-    Scaled rows above :data:`sparsevae.training.streams.RESIDENT` bytes are left where they are,
-    in files perhaps, and read and scaled window by window; the numbers are the same.
-    """
-    images = split.images
-    if split.scaling is None:
-        return torch.from_numpy(images[:])
-    if 4 * images.size > streams.RESIDENT:
-        return streams.StreamedRows(images, split.scaling)
-    return torch.from_numpy(split.scaled())
-
-
-@dataclass
-class Training:
-    """A model between two epochs: with its optimiser and history it can go on.
-
-    Attributes:
-        config: of the run.
-        model: on its device.
-        optimiser: with its moments.
-        history: one row an epoch that is done.
-        middle: where the epoch after those stands, if it was begun.
-    """
-
-    config: RunConfig
-    model: Model
-    optimiser: torch.optim.Optimizer
-    history: list[Row] = field(default_factory=list)
-    middle: loop.Pause = field(default_factory=loop.Pause)
-
-    @classmethod
-    def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
-        """A new model of a configuration, nothing trained."""
-        model = new_model(config, images).to(where)
-        return cls(config, model, step.make_optimiser(model))
-
-    def go_on(
-        self,
-        images: step.Rows,
-        *,
-        until: int | None = None,
-        learning_rate: Schedule | None = None,
-        progress: Progress = silent,
-        after_epoch: Callable[[], None] = lambda: None,
-        between: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Train to the end of the run; torch's own generators are left as they are.
-
-        Args:
-            images: N training images, shape ``(N, *shape)``.
-            until: passes in all; the run's own number when None.
-            learning_rate: in place of the run's.
-            progress: called with a number of images as they are done.
-            after_epoch: called when an epoch is in the history.
-            between: called every two minutes in the middle of an epoch.
-        """
-        config, until = self.config, until or self.config.epochs
-
-        def pause(middle: loop.Pause) -> None:
-            self.middle = middle
-            between()
-
-        where = next(self.model.parameters()).device
-        with torch.random.fork_rng():
-            for row in loop.train(
-                self.model,
-                self.optimiser,
-                images.to(where) if isinstance(images, Tensor) else images,
-                epochs=max(config.epochs, until),
-                batch_size=config.batch_size,
-                learning_rate=learning_rate or from_json(config.learning_rate),
-                seed=config.seed,
-                precision=config.precision,
-                start=len(self.history),
-                middle=self.middle,
-                on_batch=progress,
-                on_pause=pause,
-                pause_after=PAUSE,
-            ):
-                self.middle = loop.Pause()
-                self.history.append(row)
-                after_epoch()
-                if len(self.history) == until:
-                    break
-
-    def restore(self, folder: RunFolder) -> None:
-        """Take up the last checkpoint of a folder, where there is one.
-
-        Raises:
-            RunFolderError: it is damaged, or of another configuration.
-        """
-        tensors, history = folder.load_checkpoint()
-        if not tensors:
-            return
-        try:
-            self.model.load_state_dict(_part(tensors, "model/"))
-            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
-        except (RuntimeError, LookupError, ValueError):
-            raise RunFolderError(
-                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
-                "and start again."
-            ) from None
-        self.history = history
-        middle = _part(tensors, "middle/")
-        if middle:
-            taken, seconds = int(middle.pop("taken")), float(middle.pop("seconds"))
-            self.middle = loop.Pause(taken, middle, seconds)
-
-    def save(self, folder: RunFolder) -> None:
-        """Write a checkpoint."""
-        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments = loop.optimiser_tensors(self.optimiser)
-        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
-        if self.middle.taken:
-            numbers = {"taken": self.middle.taken, "seconds": self.middle.seconds}
-            tensors |= {f"middle/{name}": torch.tensor(n) for name, n in numbers.items()}
-            tensors |= {f"middle/{name}": t for name, t in self.middle.tensors.items()}
-        folder.save_checkpoint({**weights, **tensors}, self.history)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
 
 
 def train_run(
@@ -203,7 +51,8 @@ def train_run(
         folder: where everything is kept.
         data: what is kept of data of the user's own; None for a named data set.
         device: see :func:`sparsevae.training.loop.device`.
-        progress: called with a number of images as they are done.
+        progress: called with a number of images as they are done; measuring counts as
+            :func:`measuring_worth` images, see :func:`work_of`.
         warn: called with a line when an epoch shows collapse.
 
     Raises:
@@ -232,10 +81,18 @@ def train_run(
             between=lambda: training.save(folder),
         )
         folder.save_weights(model, history)
-        keep_numbers(folder, model.eval(), dataset, identity(config, model, history))
+        known = identity(config, model, history)
+        measuring = Counting(progress, measuring_worth(config, dataset))
+        keep_numbers(folder, model.eval(), dataset, known, measuring)
 
 
-def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) -> None:
+def keep_numbers(
+    folder: RunFolder,
+    model: Model,
+    dataset: Dataset,
+    known: Row,
+    share: Callable[[float], None] = lambda share: None,
+) -> None:
     """Measure a trained model, and only then write.
 
     Args:
@@ -243,39 +100,55 @@ def keep_numbers(folder: RunFolder, model: Model, dataset: Dataset, known: Row) 
         model: in evaluation mode.
         dataset: what it was trained on and is measured on.
         known: columns that stand before those that are measured.
+        share: called with the share of the work that is done.
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
-    measured = in_memory(dataset, model.latents)
-    evaluation = evaluate_dataset(model, measured, classifier_file=kept)
+    evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
     if evaluation.diagnosis is not None:
-        folder.keep_diagnosis(evaluation.diagnosis.as_json())
+        folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
 
 
-def in_memory(dataset: Dataset, latents: int = 1) -> Dataset:
-    """The data set, or where it is too large to measure a model on, a fixed sample of it.
-
-    Training rows are needed for the mean row and for probes to learn from: where they are not
-    held, :data:`MEASURED` of them. Rows to measure on are so many that their codes have
-    :data:`CODES` numbers, training rows sixteen times as many.
+class Counting:
+    """Shares of some work as numbers of images that add up to a whole.
 
     Args:
-        dataset: training rows, and rows to measure on.
-        latents: J.
+        progress: called with a number of images as they are done.
+        images: the whole.
     """
-    train, test, most = dataset.train, dataset.test, max(1, CODES // latents)
-    held = 4 * train.images.size <= streams.RESIDENT
-    parts = _sample(train, 16 * most if held else min(most, MEASURED)), _sample(test, most)
-    if parts == (train, test):
+
+    def __init__(self, progress: Progress, images: int) -> None:
+        self.progress, self.images, self.told = progress, images, 0
+
+    def __call__(self, share: float) -> None:
+        """So much of the work is done, between 0 and 1."""
+        now = round(share * self.images)
+        self.progress(now - self.told)
+        self.told = now
+
+
+def measuring_worth(config: RunConfig, dataset: Dataset) -> int:
+    """Images to train on that take as long as it takes to measure a run, roughly."""
+    classes = 0 if dataset.train.labels is None else len(dataset.classes)
+    sizes = len(dataset.test), len(dataset.train)
+    return images_worth(Extent.of(*sizes, dataset.shape, config.latents, classes))
+
+
+def work_of(config: RunConfig, dataset: Dataset) -> int:
+    """Images that progress counts for a run: those trained on, and measuring in their unit."""
+    return config.epochs * len(dataset.train) + measuring_worth(config, dataset)
+
+
+def in_memory(dataset: Dataset) -> Dataset:
+    """The data set, or where its scaled training rows are not held, with :data:`MEASURED` of them.
+
+    They are a fixed sample, for the mean row and for probes to learn from.
+    """
+    train = dataset.train
+    if 4 * train.images.size <= streams.RESIDENT:
         return dataset
-    return replace(dataset, train=parts[0], test=parts[1])
-
-
-def _sample(split: Split, most: int) -> Split:
-    """A fixed sample of so many rows at most, in their order."""
-    if len(split) <= most:
-        return split
-    return split.take(np.sort(shuffled(len(split), seed=0)[:most]))
+    chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
+    return replace(dataset, train=train.take(chosen))
 
 
 def train_prepared(
@@ -356,6 +229,11 @@ def fit(
         ConfigurationError: a setting is unknown or out of its range.
         DatasetError: the rows are not what can be trained on.
         RunFolderError: ``out`` belongs to another run.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(60, 4))
+        >>> fit(rows, latents=3, epochs=1, device="cpu").encode(rows).shape
+        (60, 3)
     """
     where = loop.device(device)
     prepared = prepare(

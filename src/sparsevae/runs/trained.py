@@ -46,6 +46,22 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> trained, rows = TrainedModel.load("mnist-vsc-64"), np.zeros((2, 28, 28), np.uint8)
+        >>> codes = trained.encode(rows)
+        >>> codes.shape, trained.decode(codes).shape, trained.sample(3).shape
+        ((2, 64), (2, 1, 28, 28), (3, 1, 28, 28))
+        >>> trained.reconstruct(rows).dtype, trained.log_likelihood(rows, samples=10).shape
+        (dtype('uint8'), (2,))
+        >>> trained.evaluate(rows, groups=("sparsity",)).metrics["active_per_image"] < 64
+        True
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = trained.save(f"{folder}/copy")
+        ...     files = trained.export(f"{folder}/programs", "torch")
+        >>> [path.name for path in files][-1]
+        'export.json'
     """
 
     model: Model
@@ -254,7 +270,12 @@ class TrainedModel:
         return np.asarray(np.concatenate(parts) - volume, np.float32)
 
     def evaluate(
-        self, rows: Any, labels: Any = None, *, groups: Iterable[str] = ALL_GROUPS
+        self,
+        rows: Any,
+        labels: Any = None,
+        *,
+        groups: Iterable[str] = ALL_GROUPS,
+        progress: Callable[[float], None] | None = None,
     ) -> Evaluation:
         """Measure the model on rows, as much as is asked for.
 
@@ -262,6 +283,7 @@ class TrainedModel:
             rows: see the class; their mean row is what a collapsed decoder would print.
             labels: one a row, where what needs classes is wanted.
             groups: of :data:`sparsevae.evaluation.ALL_GROUPS`.
+            progress: called with the share of the work that is done, from 0 to 1.
 
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
@@ -276,6 +298,7 @@ class TrainedModel:
             train=own,
             groups=groups,
             scaling=self.data.scaling,
+            progress=progress,
         )
 
     def save(self, folder: Path | str) -> Path:

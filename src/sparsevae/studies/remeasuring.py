@@ -9,18 +9,25 @@ from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.baselines import write_baselines
 from sparsevae.evaluation.bound import importance_columns
+from sparsevae.evaluation.meter import Meter
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.metrics import keys
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, identity
-from sparsevae.runs.train import keep_numbers
+from sparsevae.runs.train import Counting, keep_numbers, measuring_worth
 from sparsevae.storage.files import locked
 from sparsevae.studies.results import move_old_names, write_results
-from sparsevae.studies.study import EVALUATION, Listener, data_of
+from sparsevae.studies.study import Listener, data_of
 from sparsevae.training import loop
 
 
-def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") -> None:
+def measure_run(
+    folder: RunFolder,
+    dataset: Dataset,
+    *,
+    device: str = "auto",
+    on_images: Callable[[int], None] = lambda images: None,
+) -> None:
     """Measure a finished run again from its weights, with the present definitions.
 
     What training alone knows, its seconds and its kernel, stays; every other number, the pictures
@@ -30,6 +37,8 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
         folder: of a finished run.
         dataset: what the run was trained and measured on.
         device: see :func:`sparsevae.training.loop.device`.
+        on_images: called with a number of images, all of them worth what
+            :func:`sparsevae.runs.train.measuring_worth` says.
 
     Raises:
         RunFolderError: the run is not finished, keeps no weights, or is of other data.
@@ -38,7 +47,8 @@ def measure_run(folder: RunFolder, dataset: Dataset, *, device: str = "auto") ->
     trained, where = folder.metrics, loop.device(device)
     model = folder.load(where)
     known = identity(folder.config, model, [trained])
-    keep_numbers(folder, model, dataset, {**known, keys.KERNEL: trained[keys.KERNEL]})
+    share = Counting(on_images, measuring_worth(folder.config, dataset))
+    keep_numbers(folder, model, dataset, {**known, keys.KERNEL: trained[keys.KERNEL]}, share)
 
 
 def tighten_bound(
@@ -65,8 +75,11 @@ def tighten_bound(
     """
     _check_same_data(folder, dataset)
     model = folder.load(loop.device(device))
-    one = Pass.of(model, dataset, progress=on_images)
-    folder.change_metrics(importance_columns(one, samples=samples, images=images))
+    one = Pass.of(model, dataset, meter=Meter(Counting(on_images, min(images, len(dataset.test)))))
+    one.meter.expect({"bound": 1.0})
+    with one.meter.part("bound"):
+        columns = importance_columns(one, samples=samples, images=images)
+    folder.change_metrics(columns)
 
 
 def _check_same_data(folder: RunFolder, dataset: Dataset) -> None:
@@ -95,11 +108,10 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
     runs = _with_weights(folder)
     is_study = runs[0].path != folder
     with locked(folder) if is_study else nullcontext():
-        listener.begin({run.path.name: EVALUATION * len(_data(run).test) for run in runs})
+        listener.begin({run.path.name: measuring_worth(run.config, _data(run)) for run in runs})
         for run in runs:
-            dataset = _data(run)
-            measure_run(run, dataset, device=device)
-            listener.images(run.path.name, EVALUATION * len(dataset.test))
+            on_images = partial(listener.images, run.path.name)
+            measure_run(run, _data(run), device=device, on_images=on_images)
             listener.finished(run.path.name, run.metrics)
         if is_study:
             move_old_names(folder)

@@ -32,8 +32,6 @@ from sparsevae.training.recipes import runs as runs_of
 if TYPE_CHECKING:
     import pandas as pd
 
-EVALUATION = 5  # training images that take as long as one image that a run is measured on
-
 
 @dataclass(frozen=True)
 class Listener:
@@ -42,7 +40,7 @@ class Listener:
     Attributes:
         say: one line of text.
         begin: names and sizes of the runs that are to be done, in images to train on; measuring
-            counts as :data:`EVALUATION` for each image that is measured.
+            counts in the same unit, see :func:`sparsevae.runs.train.work_of`.
         images: a run's name and the images it has done since the last call; negative when it
             goes back to its checkpoint.
         finished: a run's name and its metrics.
@@ -110,7 +108,9 @@ class RunTask(Task):
             RunFolderError: the folder holds a run of another configuration or other data.
         """
         check_folder(folder, config, dataset.sha256)
-        size = config.epochs * len(dataset.train) + EVALUATION * len(dataset.test)
+        from sparsevae.runs.train import work_of
+
+        size = work_of(config, dataset)
         return cls(config.name, tuple(plugins), config, folder, device, size)
 
     def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
@@ -121,7 +121,6 @@ class RunTask(Task):
         dataset = data_of(config.dataset, config.split, config.limit)
         folder = RunFolder(self.folder)
         train_run(config, dataset, folder, device=self.device, progress=on_images, warn=on_warning)
-        on_images(EVALUATION * len(dataset.test))
 
 
 @dataclass(frozen=True)

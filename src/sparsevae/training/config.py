@@ -106,6 +106,7 @@ class DataConfig(Checked):
         classes: names of the labels; empty without labels.
         test_fraction: share of the rows that was held out.
         reason: why this likelihood, in one sentence.
+        size: rows and columns that images of any size were brought to; None where they were not.
     """
 
     source: str
@@ -117,6 +118,7 @@ class DataConfig(Checked):
     classes: tuple[str, ...] = ()
     test_fraction: Share | None = None
     reason: str = ""
+    size: Count | None = None
 
 
 class StudyConfig(Checked):

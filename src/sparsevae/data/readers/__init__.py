@@ -12,6 +12,7 @@ r"""Reading anybody's data: arrays, tables, folders of images, by one function.
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sparsevae.data.readers.arrays import read_array, read_npz
@@ -32,6 +33,7 @@ OPTIONS = {
     "columns": ("table", "hub"),
     "labels": ("array", "npz", "table", "hub"),
     "channels": ("array", "npz"),
+    "size": ("folder",),
 }
 """Which kinds of data each option is for; `memory` is for all."""
 KINDS = {".npy": "array", ".npz": "npz", ".csv": "table", ".tsv": "table", ".parquet": "table"}
@@ -53,6 +55,7 @@ def read(
     labels: str | None = None,
     array: str | None = None,
     channels: Channels | None = None,
+    size: int | None = None,
     memory: int | None = None,
     fewest: int = FEWEST_ROWS,
 ) -> Raw:
@@ -71,6 +74,7 @@ def read(
             the path of a second such file.
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
+        size: Rows and columns that every image of a folder is brought to.
         memory: Bytes that values may take in memory; by default a quarter of what is free.
         fewest: Rows that are needed: two to learn from, one where nothing is learned.
 
@@ -84,14 +88,15 @@ def read(
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
     given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
-    for name in sorted(name for name, value in given.items() if value is not None):
+    options = {**given, "size": size}
+    for name in sorted(name for name, value in options.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
                 f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
             )
     room = allowance(memory)
     try:
-        parsed = _parsed(where, kind, columns, labels, array, room)
+        parsed = _parsed(where, kind, columns, labels, array, size, room)
     except OSError as error:
         reason = error.strerror or str(error).split("\n")[0][:200]
         raise DatasetError(f"cannot read {where}: {reason}.") from error
@@ -99,7 +104,7 @@ def read(
         raise DatasetError(
             f"{where} does not fit into memory; give a smaller `memory`."
         ) from error
-    return checked(parsed, where, channels, fewest)
+    return replace(checked(parsed, where, channels, fewest), size=size)
 
 
 def _kind(where: str) -> str:
@@ -125,6 +130,7 @@ def _parsed(
     columns: Sequence[str] | None,
     labels: str | None,
     array: str | None,
+    size: int | None,
     memory: int,
 ) -> Parsed:
     path = Path(where).expanduser()
@@ -132,7 +138,7 @@ def _parsed(
         case "hub":
             return read_hub(where, columns, labels, memory)
         case "folder":
-            return read_folder(path, memory)
+            return read_folder(path, memory, size)
         case "shards":
             return read_shards(path)
         case "npz":

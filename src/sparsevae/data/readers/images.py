@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sparsevae.data.readers import memory as allowed
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.raw import Parsed
-from sparsevae.errors import DatasetError
+from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.storage.arrays import Array
 
+SIDES = (4, 4096)
+"""The smallest and the largest side that images are brought to."""
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 ENDINGS = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
@@ -96,6 +98,8 @@ def look(image: Image.Image) -> Look:
 def pixels(image: Image.Image, like: Look, where: str) -> Array:
     """(C, H, W) levels of an image, in the kind of `like`: grey becomes colour where that is one.
 
+    An image of another size is scaled until it covers that of `like`, and its middle cut out.
+
     Raises:
         DatasetError: If parts of it are transparent.
     """
@@ -108,9 +112,12 @@ def pixels(image: Image.Image, like: Look, where: str) -> Array:
             )
     if like.kind == "deep":
         return np.array(image, DEEP[like.deep])[None]
-    if like.kind == "grey":
-        return np.array(image.convert("L"))[None]
-    return np.moveaxis(np.array(image.convert("RGB")), 2, 0)
+    image = image.convert("L" if like.kind == "grey" else "RGB")
+    if (image.height, image.width) != (like.rows, like.columns):
+        size = (like.columns, like.rows)
+        image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    levels = np.array(image)
+    return levels[None] if like.kind == "grey" else np.moveaxis(levels, 2, 0)
 
 
 def check_size(image: Image.Image, where: str) -> None:
@@ -131,7 +138,7 @@ def check_size(image: Image.Image, where: str) -> None:
 # ------------------------------------------------------------------ a folder
 
 
-def read_folder(root: Path, memory: int) -> Parsed:
+def read_folder(root: Path, memory: int, size: int | None = None) -> Parsed:
     """(N, C, H, W) levels: uint8, one channel or three; or one channel of deep grey levels.
 
     Images lie in the folder itself, or all of them in its subfolders, whose names are the
@@ -141,11 +148,18 @@ def read_folder(root: Path, memory: int) -> Parsed:
     Args:
         root: The folder.
         memory: Bytes that pixels may take.
+        size: Rows and columns that every image is brought to: it is scaled until its shorter side
+            has so many pixels, and its middle is cut out. Without, all must be alike.
 
     Raises:
-        DatasetError: If there are no images, they differ in size, one cannot be read, folders
-            lie deeper, or a link leads out of the folder.
+        ConfigurationError: If `size` is not between 4 and 4,096.
+        DatasetError: If there are no images, they differ in size and none is given, one cannot be
+            read, folders lie deeper, or a link leads out of the folder.
     """
+    if size is not None and not SIDES[0] <= size <= SIDES[1]:
+        raise ConfigurationError(
+            f"size is {size}; images are brought to {SIDES[0]} to {SIDES[1]} rows and columns."
+        )
     groups, others = _listed(root)
     paths = [path for _, group in groups for path in group]
     if not paths:
@@ -153,8 +167,10 @@ def read_folder(root: Path, memory: int) -> Parsed:
             f"{root} holds no images; they end in {', '.join(ENDINGS)} and lie in "
             "it, or in one subfolder for each class."
         )
-    like, grey = _common(paths)
+    like, grey, other_sizes = _common(paths, size)
     notes = (*_about(others, grey, paths),)
+    if other_sizes:
+        notes += (f"{other_sizes} of {len(paths)} images were brought to {like.size} pixels.",)
     values = _pixels_of(paths, like, memory, str(root))
     if groups[0][0] == "":
         return Parsed(values, notes=notes, channels="first")
@@ -202,8 +218,8 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and os.path.isfile(path)
 
 
-def _common(paths: Sequence[Path]) -> tuple[Look, int]:
-    """What all images are, and how many grey ones are among those in colour."""
+def _common(paths: Sequence[Path], size: int | None) -> tuple[Look, int, int]:
+    """What all images are, how many in colour are grey, and how many have another size."""
     kinds: dict[Look, tuple[Path, int]] = {}
     for path in paths:
         with opened(str(path), str(path)) as image:
@@ -211,14 +227,24 @@ def _common(paths: Sequence[Path]) -> tuple[Look, int]:
         first, count = kinds.get(seen, (path, 0))
         kinds[seen] = first, count + 1
     like = max(kinds, key=lambda seen: seen.kind == "colour")
+    deep = next((path for seen, (path, _) in kinds.items() if seen.kind == "deep"), None)
+    if size is not None and deep is not None:
+        raise DatasetError(
+            f"{deep} has grey levels of more than 8 bits, which are not brought to another size; "
+            "leave size out."
+        )
     for seen, (path, _) in kinds.items():
-        if seen.size != like.size or ("deep" in (seen.kind, like.kind) and seen != like):
+        alike = seen.size == like.size and (deep is None or seen == like)
+        if size is None and not alike:
             raise DatasetError(
                 f"{path} has {seen.size} pixels ({seen.kind}) and {kinds[like][0]} {like.size} "
-                f"({like.kind}); make all images alike."
+                f"({like.kind}); make all images alike, or bring photographs to one size with "
+                "size (--size 64): each is scaled and its middle cut out."
             )
+    like = like if size is None else Look(size, size, like.kind)
     grey = sum(count for seen, (_, count) in kinds.items() if seen.kind == "grey")
-    return like, grey if like.kind == "colour" else 0
+    others = sum(count for seen, (_, count) in kinds.items() if seen.size != like.size)
+    return like, grey if like.kind == "colour" else 0, others
 
 
 def _pixels_of(paths: Sequence[Path], like: Look, memory: int, where: str) -> Array:

@@ -59,6 +59,7 @@ class Raw:
         source: What was read.
         notes: Sentences about what was chosen where the file left it open, and about columns
             that carry nothing.
+        size: Rows and columns that images were brought to; None where they are as they were.
     """
 
     values: Array
@@ -68,6 +69,7 @@ class Raw:
     sha256: str
     source: str
     notes: tuple[str, ...] = ()
+    size: int | None = None
 
 
 def checked(

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.evaluation.one_pass import Pass
-from sparsevae.evaluation.passes import ABLATION_IMAGES, fixed_noise
+from sparsevae.evaluation.passes import ABLATION_IMAGES, fixed_noise, rows_at_once
 from sparsevae.metrics import sparsity
 from sparsevae.models import Model
 from sparsevae.models.distributions import SpikeAndSlab
@@ -92,12 +92,14 @@ def _plain(value: Any) -> Any:
 def gather(one: Pass) -> Statistics:
     """The statistics of a model.
 
-    What needs many decodings, and the KL of a dimension, is taken over the first 1,000 rows.
+    What needs many decodings, and the KL of a dimension, is taken over the first 1,000 rows, or
+    as many as a batch has where rows are large.
     Scores are those of scaled rows.
     """
     model, measured = one.model, one.measured
     where = next(model.parameters()).device
-    x, target = (torch.from_numpy(a[:ABLATION_IMAGES]).to(where) for a in (one.x, one.target))
+    some = min(ABLATION_IMAGES, rows_at_once(model))
+    x, target = (torch.from_numpy(a[:some]).to(where) for a in (one.x, one.target))
     code_use, slab_use = _uses(model, x, target)
     kl, prior_gamma = _against_prior(model, x)
     perplexity = model.prior.perplexity(x)

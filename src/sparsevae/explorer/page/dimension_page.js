@@ -132,7 +132,7 @@ function histogram(study, model, j) {
     pen.textAlign = "right";
     pen.fillText(brief(high), width, 124);
     pen.textAlign = "center";
-    if (zero > 30 && zero < width - 30) pen.fillText("0", zero, 124);
+    if (zero > 48 && zero < width - 48) pen.fillText("0", zero, 124);
     canvas.setAttribute("aria-label", `Histogram of ${values.length} values from ${brief(low)} to ${brief(high)}`);
   }
   return { element, draw };

@@ -3,6 +3,7 @@
 import { announce, complain, fill, h, labelled } from "./dom.js";
 import { groups, encodeRow, codeAt, loadModel, nameOf, readStudy, rowAt } from "./study.js";
 import { address, readState } from "./state.js";
+import { rowText, textRow } from "./own_row.js";
 import { sourcePanel } from "./source.js";
 import { savePicture } from "./saving.js";
 import { imageView } from "./view_image.js";
@@ -56,20 +57,45 @@ async function open(study) {
   app.rowName = () => (app.isOwn() ? app.own.name : nameOf(study, app.place()));
   app.code = (model) => rowCode(app, model);
   app.set = (changes, remember = false) => set(app, changes, remember);
-  app.useOwn = (row, name) => {
-    app.own = { row, name, codes: new Map() };
-    app.set({ row: "own", edit: "" }, true);
-  };
+  app.useOwn = (row, name) => useOwn(app, row, name);
   app.models = () => Promise.all(app.group().models.map((facts) => loadModel(study, facts)));
   frame(app);
-  window.addEventListener("hashchange", () => {
+  window.addEventListener("hashchange", async () => {
     app.state = readState(location.hash);
+    await readOwn(app);
     refresh(app);
   });
   document.addEventListener("keydown", (event) => shortcut(app, event));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh(app));
+  await readOwn(app);
   await refresh(app);
   document.documentElement.dataset.ready = "yes";
+}
+
+/** Take a row of one's own as the chosen one; the address gets it as soon as it is packed. */
+async function useOwn(app, row, name) {
+  const own = { row, name, codes: new Map(), text: "" };
+  app.own = own;
+  app.set({ row: "own", own: "", edit: "" }, true);
+  own.text = await rowText(app.study, row);
+  if (app.isOwn() && app.own === own) {
+    app.state.own = own.text;
+    history.replaceState(null, "", address(app.state));
+  }
+}
+
+/** The row of one's own that the address holds, unless it is at hand. */
+async function readOwn(app) {
+  const { row, own: text } = app.state;
+  if (row !== "own" || !text || app.own?.text === text) return;
+  try {
+    const name = app.study.pictures ? "The image of the link" : "The row of the link";
+    app.own = { row: await textRow(app.study, text), name, codes: new Map(), text };
+  } catch (error) {
+    app.state.row = "0";
+    app.state.own = "";
+    complain(error);
+  }
 }
 
 /** Gates and slabs of the chosen row: kept for test rows, encoded once for a row of one's own. */
@@ -82,6 +108,7 @@ function rowCode(app, model) {
 
 function set(app, changes, remember) {
   Object.assign(app.state, changes);
+  if (app.state.row !== "own") app.state.own = "";
   const url = address(app.state);
   if (remember) history.pushState(null, "", url);
   else history.replaceState(null, "", url);
@@ -108,7 +135,7 @@ function frame(app) {
       "span",
       { class: "tools" },
       tool("Save this view as a picture", "Save picture", () => savePicture(app)),
-      tool("Copy a link to this view", "Copy link", () => copyLink()),
+      tool("Copy a link to this view", "Copy link", () => copyLink(app)),
       tool("Light or dark", "◐", () => turnTheme(app)),
       tool("Keys", "?", () => app.help.showModal()),
     ),
@@ -150,7 +177,11 @@ function turnTheme(app) {
   refresh(app);
 }
 
-async function copyLink() {
+async function copyLink(app) {
+  if (app.isOwn() && !app.own.text) {
+    complain(new Error("Your row is too long for a link: send the file itself, or choose a test row."));
+    return;
+  }
   try {
     await navigator.clipboard.writeText(location.href);
     announce("Link copied");

@@ -14,7 +14,7 @@ export function sourcePanel(app) {
   const { study, panel } = app;
   const big = picture(study, "The chosen row");
   const name = h("p", { class: "row-name" });
-  const tiles = h("div", { class: "tiles", role: "group", "aria-label": "Test rows" });
+  const tiles = h("div", { class: study.pictures ? "tiles" : "tiles rows", role: "group", "aria-label": "Test rows" });
   const pages = h("div", { class: "pages" });
   const dialog = study.pictures ? drawingDialog(app) : numbersDialog(app);
   const file = fileInput(app);
@@ -46,7 +46,7 @@ export function sourcePanel(app) {
     const shown = places.slice(page * A_PAGE, (page + 1) * A_PAGE);
     const choose = (place) => app.set({ row: String(place), edit: "" });
     fill(tiles, shown.map((n) => tile(study, n, () => choose(n))));
-    roving(tiles, "button", 5);
+    roving(tiles, "button", study.pictures ? 5 : 3);
     const turn = (step, label, sign) => {
       const off = page + step < 0 || page + step > last;
       const press = () => {

@@ -3,6 +3,7 @@
 const START = {
   view: "image",
   row: "0",
+  own: "",
   to: "",
   size: "",
   model: "",

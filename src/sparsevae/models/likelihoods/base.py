@@ -43,3 +43,12 @@ class Likelihood(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats a row, summed over its elements, shape ``(B,)``."""
         return self.element_log_prob(value).flatten(1).sum(1)
+
+    def divergence_from_first(self) -> Tensor:
+        """KL(p₀ ‖ p) of the first row's distribution p₀ from every row's p, nats, shape ``(B,)``.
+
+        It is log p₀(m) − log p(m) at the mean m of p₀, exact where log p is linear in the row up
+        to a term without parameters, as for grey levels and counts; other families add to it.
+        """
+        log_p = self.log_prob(self.mean[:1].expand_as(self.mean))
+        return log_p[:1] - log_p

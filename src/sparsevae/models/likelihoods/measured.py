@@ -40,6 +40,11 @@ class Gaussian(Likelihood):
         standard = (value - self.loc) / self.scale
         return -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
 
+    def divergence_from_first(self) -> Tensor:
+        """Σ log σ/σ₀ + (σ₀² + (μ₀ − μ)²)/(2σ²) − ½, nats, shape ``(B,)``."""
+        widths = 0.5 * ((self.scale[:1] / self.scale) ** 2 - 1)
+        return super().divergence_from_first() + widths.flatten(1).sum(1)
+
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """μ + σε, shape ``sample_shape + (B, C, H, W)``."""
         shape = self._extended_shape(sample_shape)
@@ -98,6 +103,10 @@ class DiagonalGaussian(SharedGaussian):
     """N(μ, σ²) with μ from the decoder and a trained σ of its own for every element.
 
     It is factor analysis with a decoder in place of the loadings.
+
+    Args:
+        raw: μ and r, stacked along axis 1.
+        floor: the smallest σ > 0, in units of the scaled data.
     """
 
     trained = "element"

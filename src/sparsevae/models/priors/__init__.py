@@ -50,6 +50,10 @@ TARGET_ACTIVE = 8.0
 def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
     """α = min(½, target/J): on average ``target`` dimensions are on.
 
+    Args:
+        latents: J.
+        target_active: how many dimensions are to be on.
+
     Example:
         >>> default_alpha(64), default_alpha(2)
         (0.125, 0.5)

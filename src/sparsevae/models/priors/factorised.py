@@ -15,7 +15,7 @@ from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_shar
 
 
 class FixedSpikeAndSlab(Prior):
-    """p(z) = Π_j [α N(0, 1) + (1−α) δ₀] (Tonolini et al., first version of the paper).
+    """p(z) = Π_j [α N(0, 1) + (1−α) δ₀] (Tonolini et al. 2019, first version of the paper).
 
     Args:
         latents: J.

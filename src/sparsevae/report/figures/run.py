@@ -239,14 +239,14 @@ def column_effects(
     rows = np.sort(np.argsort(-np.abs(values).max(1), kind="stable")[:COLUMNS])
     names = run.columns or [f"column {place}" for place in range(len(values))]
     labels = [plots.shortened(names[place]) for place in rows]
-    left, high = 0.3 + plots.CHARACTER * max(map(len, labels)), max(0.9, 0.19 * len(rows))
+    left, high = 0.45 + plots.CHARACTER * max(map(len, labels)), max(0.9, 0.19 * len(rows))
     sheet = Sheet(left + MAPS + 0.7, high + 0.85, _heading(run, titled), constrained=False)
     ax = sheet.place(left, 0.5, MAPS, high)
     digits = 1 if len(chosen) <= WRITTEN else None
     plots.heat_map(ax, values[rows], labels, [str(j) for j in chosen], centred=True, digits=digits)
-    some = f"; the {len(rows)} of {len(values):,} columns that change most"
-    title = "from one end of a dimension to the other, sd of the column"
-    plots.headed(ax, title + (some if len(rows) < len(values) else ""))
+    plots.headed(ax, "from one end of a dimension to the other, sd of the column")
+    if len(rows) < len(values):
+        ax.set_ylabel(f"the {len(rows)} of {len(values):,} columns that change most")
     _grey_unused(ax, cost, chosen)
     plots.tidy(
         sheet.colorbar(ax.images[-1], cax=sheet.place(left + MAPS + 0.1, 0.5, 0.12, high)).ax

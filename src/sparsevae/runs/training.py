@@ -1,0 +1,166 @@
+"""A model between two epochs, or in the middle of one, and what it is trained on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sparsevae.data import Split
+from sparsevae.errors import RunFolderError
+from sparsevae.models import Model
+from sparsevae.models.schedules import Schedule, from_json
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.weights import build_model
+from sparsevae.storage.arrays import Row
+from sparsevae.training import loop, step, streams
+from sparsevae.training.config import RunConfig
+
+EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
+PAUSE = 120.0  # seconds between checkpoints in a long epoch
+Progress = Callable[[int], None]
+
+
+def silent(images: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def new_model(config: RunConfig, images: step.Rows) -> Model:
+    """An untrained model, weights and pseudo-inputs drawn from the run's seed.
+
+    Args:
+        config: of the run.
+        images: N training images, shape ``(N, *shape)``.
+    """
+    with torch.random.fork_rng():
+        loop.seed_epoch(config.seed, -1)
+        chosen = torch.randperm(len(images))[:EXAMPLES]
+        examples = step.unit_interval(images.index_select(0, chosen))
+        return build_model(config, tuple(images.shape[1:]), examples)
+
+
+def rows_of(split: Split) -> step.Rows:
+    """What the loop draws batches from: grey levels as they are, other data scaled.
+
+    Scaled rows above :data:`sparsevae.training.streams.RESIDENT` bytes are left where they are,
+    in files perhaps, and read and scaled window by window; the numbers are the same.
+    """
+    images = split.images
+    if split.scaling is None:
+        return torch.from_numpy(images[:])
+    if 4 * images.size > streams.RESIDENT:
+        return streams.StreamedRows(images, split.scaling)
+    return torch.from_numpy(split.scaled())
+
+
+@dataclass
+class Training:
+    """A model between two epochs: with its optimiser and history it can go on.
+
+    Attributes:
+        config: of the run.
+        model: on its device.
+        optimiser: with its moments.
+        history: one row an epoch that is done.
+        middle: where the epoch after those stands, if it was begun.
+    """
+
+    config: RunConfig
+    model: Model
+    optimiser: torch.optim.Optimizer
+    history: list[Row] = field(default_factory=list)
+    middle: loop.Pause = field(default_factory=loop.Pause)
+
+    @classmethod
+    def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
+        """A new model of a configuration, nothing trained."""
+        model = new_model(config, images).to(where)
+        return cls(config, model, step.make_optimiser(model))
+
+    def go_on(
+        self,
+        images: step.Rows,
+        *,
+        until: int | None = None,
+        learning_rate: Schedule | None = None,
+        progress: Progress = silent,
+        after_epoch: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train to the end of the run; torch's own generators are left as they are.
+
+        Args:
+            images: N training images, shape ``(N, *shape)``.
+            until: passes in all; the run's own number when None.
+            learning_rate: in place of the run's.
+            progress: called with a number of images as they are done.
+            after_epoch: called when an epoch is in the history.
+            between: called every two minutes in the middle of an epoch.
+        """
+        config, until = self.config, until or self.config.epochs
+
+        def pause(middle: loop.Pause) -> None:
+            self.middle = middle
+            between()
+
+        where = next(self.model.parameters()).device
+        with torch.random.fork_rng():
+            for row in loop.train(
+                self.model,
+                self.optimiser,
+                images.to(where) if isinstance(images, Tensor) else images,
+                epochs=max(config.epochs, until),
+                batch_size=config.batch_size,
+                learning_rate=learning_rate or from_json(config.learning_rate),
+                seed=config.seed,
+                precision=config.precision,
+                start=len(self.history),
+                middle=self.middle,
+                on_batch=progress,
+                on_pause=pause,
+                pause_after=PAUSE,
+            ):
+                self.middle = loop.Pause()
+                self.history.append(row)
+                after_epoch()
+                if len(self.history) == until:
+                    break
+
+    def restore(self, folder: RunFolder) -> None:
+        """Take up the last checkpoint of a folder, where there is one.
+
+        Raises:
+            RunFolderError: it is damaged, or of another configuration.
+        """
+        tensors, history = folder.load_checkpoint()
+        if not tensors:
+            return
+        try:
+            self.model.load_state_dict(_part(tensors, "model/"))
+            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
+        except (RuntimeError, LookupError, ValueError):
+            raise RunFolderError(
+                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
+                "and start again."
+            ) from None
+        self.history = history
+        middle = _part(tensors, "middle/")
+        if middle:
+            taken, seconds = int(middle.pop("taken")), float(middle.pop("seconds"))
+            self.middle = loop.Pause(taken, middle, seconds)
+
+    def save(self, folder: RunFolder) -> None:
+        """Write a checkpoint."""
+        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        moments = loop.optimiser_tensors(self.optimiser)
+        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
+        if self.middle.taken:
+            numbers = {"taken": self.middle.taken, "seconds": self.middle.seconds}
+            tensors |= {f"middle/{name}": torch.tensor(n) for name, n in numbers.items()}
+            tensors |= {f"middle/{name}": t for name, t in self.middle.tensors.items()}
+        folder.save_checkpoint({**weights, **tensors}, self.history)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
