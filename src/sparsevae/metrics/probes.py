@@ -112,6 +112,10 @@ def probe_accuracies(
 def too_few(labels: Labels, size: int) -> bool:
     """Whether a class has fewer than two of ``size`` images on average: nothing can be learned.
 
+    Args:
+        labels: of images, shape ``(N,)``.
+        size: how many of them are labelled.
+
     Example:
         >>> too_few(np.arange(10), 20), too_few(np.arange(11), 20)
         (False, True)
