@@ -508,7 +508,6 @@ def mistakes(place):
         ),
         "no run": (("encode", place, place / "table.csv", *out), "config.json"),
         "no data": (("fit", place / "absent.csv", *out), "absent.csv"),
-        "labels of text": (("fit", place / "table.csv", *out), "kind"),
     }
 
 

@@ -17,6 +17,10 @@ class DatasetError(SparseVAEError):
     """A data set is unknown, absent, truncated, corrupt, or does not fit the model."""
 
 
+class NoNumbersError(DatasetError):
+    """A table holds more than finite numbers: text, dates, or nothing at some places."""
+
+
 class DownloadError(DatasetError):
     """Every mirror failed: no network, a time-out, or content with another checksum."""
 

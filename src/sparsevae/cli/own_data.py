@@ -9,8 +9,6 @@ import typer
 from sparsevae.cli.application import Run, app, names, numbers, stopped
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from sparsevae.data import Raw
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import Prepared
@@ -21,7 +19,10 @@ Data = Annotated[
     typer.Argument(metavar="PATH", help=".npy, .npz, .csv, .parquet, IDX, folder of images, …"),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
-Columns = Annotated[str | None, typer.Option(help="A table's columns, such as width,height.")]
+Columns = Annotated[
+    str | None, typer.Option(help="A table's columns, by names or patterns: width,x*.")
+]
+Drop = Annotated[str | None, typer.Option(help="Columns that are left out: id,*_note.")]
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
 Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
@@ -31,6 +32,7 @@ Size = Annotated[
 Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
+TABLES = (".csv", ".tsv", ".parquet")
 RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
 
 
@@ -51,9 +53,12 @@ def read(path: str, channels: str | None = None, **options: Any) -> "Raw":
 
 def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
     """Rows for a model, one or more: of a table with names, the columns it was trained on."""
-    ending = Path(path).suffix.lower()
-    if trained.data.columns and ending in (".csv", ".tsv", ".parquet"):
-        options["columns"] = list(trained.data.columns)
+    if Path(path).suffix.lower() in TABLES:
+        if trained.data.table is not None:
+            options["schema"] = trained.data.table
+        elif trained.data.columns:
+            options["columns"] = list(trained.data.columns)
+        options["numbers"] = trained.data.table is None
     if trained.data.size is not None and Path(path).is_dir():
         options["size"] = trained.data.size
     return read(path, fewest=1, **options)
@@ -76,6 +81,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     test_fraction: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.1,
     columns: Columns = None,
+    drop: Drop = None,
     labels: Labels = None,
     array: Member = None,
     channels: Channels = None,
@@ -90,7 +96,15 @@ def fit(
 
     loop.device(device)
     prepared = prepare(
-        read(path, channels, columns=names(columns), labels=labels, array=array, size=size),
+        read(
+            path,
+            channels,
+            columns=names(columns),
+            drop=names(drop),
+            labels=labels,
+            array=array,
+            size=size,
+        ),
         test_fraction=test_fraction,
         model=model,
         latents=latents,
@@ -235,16 +249,36 @@ def load(run: Path, device: str, rows_to: Path | None = None) -> "TrainedModel":
 
     trained = TrainedModel.load(run, device)
     if rows_to is not None:
-        check_rows_place(rows_to, trained.model.shape)
+        check_rows_place(rows_to, trained.model.shape, trained.data.table)
     return trained
 
 
-def keep_rows(out: Path, rows: "npt.NDArray[Any]", trained: "TrainedModel") -> None:
+def keep_rows(out: Path, rows: Any, trained: "TrainedModel") -> None:
     """Write rows that a model gave, and say how many and of what shape they are."""
     from sparsevae.runs.codes import write_rows
 
     write_rows(out, rows, trained.data)
     typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
+
+
+@app.command()
+def impute(
+    run: Run,
+    path: Annotated[str, typer.Argument(metavar="TABLE", help=".csv, .tsv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="filled.csv or .parquet.")],
+    device: Device = "auto",
+) -> None:
+    """Fill the gaps of a table with what the model expects there; all else stays as it is."""
+    from sparsevae.data.readers.mixed import read_frame
+    from sparsevae.runs.codes import FRAME_ENDINGS, check_place, write_frame
+
+    trained = load(run, device)
+    check_place(out, FRAME_ENDINGS)
+    frame = read_frame(path, trained.data.table)
+    filled = trained.impute(frame)
+    write_frame(out, filled)
+    count = int(frame.isna().to_numpy().sum() - filled.isna().to_numpy().sum())
+    typer.echo(f"{len(filled):,} rows, {count:,} gaps filled.")
 
 
 @app.command()

@@ -14,6 +14,7 @@ import numpy as np
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.storage.arrays import Array, Floats, Rows, blocks
+from sparsevae.storage.sparse import is_sparse, stored
 
 Kind = Literal["none", "grey", "minmax", "standard"]
 Domain = Literal["unit", "real", "counts"]
@@ -43,10 +44,13 @@ class Values:
 
 
 def values_of(x: Rows) -> Values:
-    """Look through all values of an array, shape ``(N, ...)``, finite numbers."""
+    """Look through all values of an array, shape ``(N, ...)``, finite numbers or NaN at gaps."""
+    if is_sparse(x):
+        x = stored(x)
     low, high, whole = math.inf, -math.inf, True
     for block in blocks(x):
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        low = min(low, float(np.fmin.reduce(block, None)))
+        high = max(high, float(np.fmax.reduce(block, None)))
         whole = whole and (x.dtype.kind != "f" or bool((block == np.floor(block)).all()))
     two = low < high and all(bool(((b == low) | (b == high)).all()) for b in blocks(x))
     picture = x.dtype == np.uint8 and x.ndim > 2
@@ -107,10 +111,10 @@ class Scaling:
             start += len(block)
         return scaled
 
-    def undo(self, x: Floats) -> Floats:
-        """What a model gives, shape ``(N, *shape)``, in the units of the raw data, float32."""
+    def undo(self, x: Floats, dtype: type[np.floating] = np.float32) -> Floats:
+        """What a model gives, shape ``(N, *shape)``, in the units of the raw data."""
         shift, scale = self.columns(x.ndim)
-        return np.asarray(x * scale + shift, dtype=np.float32)
+        return np.asarray(x * scale + shift, dtype=dtype)
 
     def log_volume(self, shape: tuple[int, ...]) -> float:
         """Σ log scale over the elements of a row: nats that a density a row loses by undoing.
@@ -120,6 +124,11 @@ class Scaling:
         """
         elements = np.broadcast_to(self.columns(1 + len(shape))[1], (1, *shape))
         return float(np.log(elements).sum())
+
+    def log_volumes(self, x: Floats) -> Floats:
+        """:meth:`log_volume` of every row, of the elements that are not NaN, shape ``(N,)``."""
+        logs = np.log(np.broadcast_to(self.columns(x.ndim)[1], (1, *x.shape[1:])))
+        return np.asarray((logs * ~np.isnan(x)).reshape(len(x), -1).sum(1))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON."""

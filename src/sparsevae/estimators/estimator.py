@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
+from sparsevae.estimators.gaps import Imputing
 from sparsevae.estimators.reading import read
 from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
@@ -30,7 +31,7 @@ STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
 
 
-class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -48,8 +49,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How many components should be on for a row, for models that hold such a target. None
         leaves the model's own, 8; at most half of the components are.
     likelihood : str or dict, default="auto"
-        Family of p(x|z): "bernoulli", "continuous-bernoulli", "gaussian", "fixed-gaussian" or
-        "poisson"; or a dict with it as "kind" and settings, such as
+        Family of p(x|z), such as "gaussian"; or a dict with it as "kind" and settings, such as
         ``{"kind": "fixed-gaussian", "scale": 0.5}``. "auto" looks at the values.
     scaling : {"auto", "none", "grey", "minmax", "standard"}, default="auto"
         What is done to the data before the model and undone behind it; "auto" brings them to
@@ -146,8 +146,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
-            Finite numbers.
+        X : array-like, sparse matrix or data frame of shape (N, D), (N, H, W) or (N, C, H, W)
+            Numbers; of a table gaps too, and in a data frame text, dates and booleans.
         y : ignored
             For scikit-learn's pipelines.
 
@@ -211,7 +211,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         codes = self.trained_.encode(read(self, X, reset=False))
         return sparse.csr_array(codes) if self.sparse_output else codes
 
-    def inverse_transform(self, X: Any) -> Floats:
+    def inverse_transform(self, X: Any) -> Any:
         """The mean row of every code, in the units and the layout of the data.
 
         Parameters
@@ -226,7 +226,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         check_is_fitted(self)
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
-        return self._own_layout(self.trained_.decode(codes, own_type=False))
+        return self._own_layout(self.trained_.decode(codes, own_type=self._is_table))
 
     def score(self, X: Any, y: Any = None) -> float:
         """How well rows are explained: the mean evidence lower bound, larger is better.
@@ -251,7 +251,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def sample(
         self, n_samples: int = 1, *, observation_noise: bool = True, random_state: Any = None
-    ) -> Floats:
+    ) -> Any:
         """New rows: codes from the prior, then rows from p(x|z).
 
         Parameters
@@ -266,8 +266,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Returns:
         -------
-        rows : float32 array of shape (n_samples, D), (n_samples, H, W) or \
-                (n_samples, C, H, W)
+        rows : float32 array of shape (n_samples, ...), or a data frame
             In the units of the data.
 
         Raises:
@@ -276,8 +275,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             The model has no prior that can be drawn from.
         """
         check_is_fitted(self)
-        seed, noise = _seed(random_state), observation_noise
-        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=False))
+        own, seed, noise = self._is_table, _seed(random_state), observation_noise
+        return self._own_layout(self.trained_.sample(n_samples, seed, noise=noise, own_type=own))
 
     @property
     def model_(self) -> Model:
@@ -321,6 +320,7 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -346,8 +346,8 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             raise ConfigurationError("The likelihood is a parameter of its own: likelihood=….")
         if given.target_active and "target_active" in row(given.model).accepts():
             arguments.setdefault("target_active", given.target_active)
-        columns = tuple(getattr(self, "feature_names_in_", ()))
-        raw = raw_rows(rows, columns=columns, channels="first", fewest=1)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        raw = raw_rows(rows, names=names, channels="first", fewest=1)
         prepared = prepare(
             raw,
             test_fraction=0,
@@ -378,9 +378,9 @@ class SparseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
 
-    def _own_layout(self, rows: Floats) -> Floats:
+    def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""
-        return rows.reshape(len(rows), *self.shape_)
+        return rows if self._is_table else rows.reshape(len(rows), *self.shape_)
 
 
 def _seed(random_state: Any) -> int:

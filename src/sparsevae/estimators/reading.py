@@ -6,17 +6,20 @@ Shape legend: N rows, of shape (D,) or (C, H, W).
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from sparsevae.data.readers.columns import is_frame, is_plain
 from sparsevae.errors import DatasetError
-from sparsevae.storage.arrays import Array
 
 IMAGE_DIMENSIONS = (3, 4)  # (N, H, W) and (N, C, H, W)
 
 
-def read(estimator: Any, X: Any, *, reset: bool) -> Array:
+def read(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Rows as an array of shape ``(N, D)`` or ``(N, C, H, W)``; the data are not copied.
+
+    A data frame with more than numbers stays a data frame.
 
     Args:
         estimator: takes ``n_features_in_``, ``feature_names_in_`` and ``shape_``.
@@ -27,6 +30,16 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Array:
         ValueError: no numbers, not finite, no rows, other columns (raised by scikit-learn).
         DatasetError: rows of another shape than in ``fit``.
     """
+    if is_frame(X) and not is_plain(X):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        if reset:
+            estimator.shape_ = X.shape[1:]
+        return X
+    if sparse.issparse(X):
+        rows = validate_data(estimator, X, reset=reset, accept_sparse="csr")
+        if reset:
+            estimator.shape_ = rows.shape[1:]
+        return rows
     dimensions = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
     if dimensions in IMAGE_DIMENSIONS:
         rows = check_array(X, allow_nd=True, estimator=estimator)
@@ -34,7 +47,7 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Array:
             estimator.__dict__.pop("feature_names_in_", None)
             estimator.n_features_in_ = rows[0].size
     else:
-        rows = validate_data(estimator, X, reset=reset)
+        rows = validate_data(estimator, X, reset=reset, ensure_all_finite="allow-nan")
     given = rows.shape[1:]
     if reset:
         estimator.shape_ = given

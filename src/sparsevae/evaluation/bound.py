@@ -57,7 +57,7 @@ def mixture_log_prob(prior: Mixture, codes: Tensor, mask: Tensor) -> Tensor:
     return torch.logsumexp(doubled(prior.log_weights) + each, dim=-1)
 
 
-def _drawn(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+def drawn_codes(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     """K codes for each of B posteriors and their masks, ``(B·K, J)``, and log q, ``(B·K,)``."""
     own = q.indexed((slice(None), None))
     shape = (len(q.loc), samples, q.loc.shape[1])
@@ -83,16 +83,21 @@ def log_weights(
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    codes, mask, log_q = _drawn(model.posterior(x).gated(), samples)
+    codes, mask, log_q = drawn_codes(model.posterior(x).gated(), samples)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
     step = rows_at_once(math.prod(model.shape), ROWS)
     log_likelihood = [
         model.likelihood(z).log_prob(rows)
         for z, rows in zip(codes.split(step), scored.split(step), strict=True)
     ]
-    log_p = mixture_log_prob(prior, codes, mask)
-    terms = doubled(torch.cat(log_likelihood)) + log_p - doubled(log_q)
-    return terms.view(len(x), samples)
+    return weights_of(torch.cat(log_likelihood), codes, mask, log_q, prior).view(len(x), samples)
+
+
+def weights_of(
+    log_likelihood: Tensor, codes: Tensor, mask: Tensor, log_q: Tensor, prior: Mixture
+) -> Tensor:
+    """Log p(x|z) + log p(z) − log q(z|x) of M codes by their parts, double precision, ``(M,)``."""
+    return doubled(log_likelihood) + mixture_log_prob(prior, codes, mask) - doubled(log_q)
 
 
 @torch.no_grad()
@@ -188,10 +193,14 @@ def bound_columns(one: Pass) -> Row:
         keys.LOSS: (
             None if one.outside else reconstruction + float(model.kl_weight(1.0)) * kl + penalty
         ),
-        keys.BITS_PER_DIMENSION: bits if bounded and model.family.normalised else None,
+        keys.BITS_PER_DIMENSION: bits if bounded and _has_bits(model) else None,
         keys.PRIOR_PERPLEXITY: model.prior.perplexity(),
         **importance_columns(one),
     }
+
+
+def _has_bits(model: Model) -> bool:
+    return model.family.normalised and model.family.alike
 
 
 def _where(model: Model) -> torch.device:

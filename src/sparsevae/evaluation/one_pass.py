@@ -138,6 +138,8 @@ class Pass:
         """Nats a row by which a density of raw rows lies below that of the model's rows."""
         if self.scaling is None or not self.model.family.continuous:
             return 0.0
+        if self.model.family.reading == "gaps":
+            return float(self.scaling.log_volumes(self.x).mean())
         return self.scaling.log_volume(self.model.shape)
 
     @property
@@ -204,9 +206,10 @@ class Pass:
     def classifier(self) -> Classifier | None:
         """The classifier of the training rows; None without enough labelled images.
 
-        There are enough where a class has five on average.
+        There are enough where a class has five on average. Rows with gaps have none.
         """
-        if self.train is None or self.train.labels is None:
+        gaps = self.model.family.reading == "gaps"
+        if self.train is None or self.train.labels is None or gaps:
             return None
         if len(self.train) < TAUGHT * self.classes:
             return None

@@ -33,7 +33,7 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation.passes import Measured, batched
 from sparsevae.metrics import images, sparsity
 from sparsevae.models import Model
-from sparsevae.storage.arrays import Array, Floats
+from sparsevae.storage.arrays import Array, Floats, mean_row
 
 if TYPE_CHECKING:
     from sparsevae.evaluation.one_pass import Pass
@@ -141,7 +141,8 @@ def effects(model: Model, axes: Floats, base: Floats, x: Floats) -> Floats:
     low, high = batched(model.decode, codes.reshape(-1, len(base)), model).reshape(
         2, len(base), -1
     )
-    spread = x.std(0)
+    gaps = np.isnan(x)
+    spread = (np.where(gaps, mean_row(x), x) if gaps.any() else x).std(0)
     return np.asarray((high - low) / np.where(spread > 0, spread, 1), np.float32)
 
 
@@ -200,7 +201,8 @@ class Frame(NamedTuple):
 def frame(one: "Pass") -> Frame:
     """Where the pictures of a model are taken."""
     x, examples = one.x, example_indices(one.labels, len(one.x))
-    bases = np.concatenate([x[examples], x.mean(0, keepdims=True)])
+    middle = x.mean(0) if not np.isnan(x).any() else mean_row(x).astype(x.dtype)
+    bases = np.concatenate([x[examples], middle[None]])
     codes = batched(one.model.encode, bases, one.model)
     return Frame(examples, codes, axis_values(one.measured), most_used(one.ablation_cost))
 

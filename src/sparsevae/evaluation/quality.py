@@ -60,6 +60,10 @@ def quality_columns(one: Pass) -> Row:
     }
     if x.ndim != 4 or model.family.domain != "unit":
         row[keys.MSE] = images.mse(x, decoded)
+        if np.isnan(x).all():
+            return row | dict.fromkeys(
+                (keys.MSE, *(f"{keys.MSE}_{n}" for n, _ in gaussian_noise(x)))
+            )
         for place, (name, noisy) in enumerate(gaussian_noise(x)):
             row[f"{keys.MSE}_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
             tick((place + 1) / NOISY)

@@ -5,7 +5,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions, U componen
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ import torch
 
 from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
+from sparsevae.evaluation.imputation import expected
 from sparsevae.evaluation.limits import rows_held
 from sparsevae.evaluation.passes import batched
 from sparsevae.explorer.packing import packed
@@ -64,6 +65,13 @@ class Explored:
         with kernels.use("plain"):
             both = batched(compute, self.data.scaling.apply(rows), self.model)
         return both[:, 0], both[:, 1]
+
+    def filled(self, rows: Array) -> Array:
+        """Elements of a table with what the model expects where they are missing."""
+        x = self.data.scaling.apply(rows)
+        with kernels.use("plain"):
+            there = self.data.scaling.undo(expected(self.model, x))
+        return np.where(np.isnan(rows), there, rows)
 
     def decode(self, codes: Floats) -> Floats:
         """The mean row of every code in the data's units, float32, shape ``(N, *shape)``."""
@@ -238,7 +246,10 @@ def _check_alike(runs: Sequence[RunFolder]) -> None:
 def rows_for(first: Explored, dataset: Dataset | None, most: int) -> Rows:
     """The first test rows; where the data are not at hand, what comes nearest to them."""
     if dataset is not None:
-        return test_rows(dataset, most)
+        rows = test_rows(dataset, most)
+        return (
+            rows if first.data.table is None else replace(rows, values=first.filled(rows.values))
+        )
     return embedded_rows(first.run, most) or stand_ins(first)
 
 

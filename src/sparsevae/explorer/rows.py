@@ -6,6 +6,7 @@ Shape legend: N rows of shape (D,) or (C, H, W), D elements of a row, K principa
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from sparsevae.errors import SparseVAEError
 from sparsevae.metrics.bounds import solver
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import checksum, held_out
-from sparsevae.storage.arrays import Array, Floats
+from sparsevae.storage.arrays import Array, Floats, Selection, mean_row
+from sparsevae.training.config import DataConfig
 
+TEXTS = (".csv", ".tsv")
+TABLES = (*TEXTS, ".parquet")
 PCA_ROWS = 5000  # training rows that the components are taken from
 MOST_COMPONENTS = 50
 
@@ -74,7 +78,7 @@ def _own(run: RunFolder) -> Dataset | None:
     kept, fraction = run.data, run.data.test_fraction or 0.0
     beside = run.path.absolute().parent / kept.source  # the path may be relative to another folder
     source = next((str(path) for path in (Path(kept.source), beside) if path.exists()), "")
-    for raw in _readings(source, kept.columns, kept.size) if source else ():
+    for raw in _readings(source, kept) if source else ():
         if checksum(raw, kept.scaling, fraction) != run.data_sha256:
             continue
         train, test = held_out(raw, fraction)
@@ -82,25 +86,30 @@ def _own(run: RunFolder) -> Dataset | None:
         labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
         return Dataset(
             run.config.dataset,
-            data.Split(raw.values[train], labels[0], kept.scaling),
-            data.Split(raw.values[test], labels[1], kept.scaling),
+            data.Split(Selection(raw.values, train), labels[0], kept.scaling),
+            data.Split(Selection(raw.values, test), labels[1], kept.scaling),
             raw.classes,
             run.data_sha256,
         )
     return None
 
 
-def _readings(source: str, columns: tuple[str, ...], size: int | None) -> Iterator[Raw]:
+def _readings(source: str, kept: DataConfig) -> Iterator[Raw]:
     """The file with each of its other columns as the labels, for a run does not keep which."""
+    table = kept.table
+    columns = kept.columns if table is None else table.names
+    options: dict[str, Any] = {"columns": columns or None} if table is None else {"schema": table}
+    if Path(source).suffix.lower() not in TABLES:
+        options = {"size": kept.size}
     names: list[str | None] = [None]
-    if columns:
+    if columns and Path(source).suffix.lower() in TEXTS:
         with Path(source).open(encoding="utf-8", errors="replace") as file:
             header = file.readline(2**16).strip().replace("\t", ",").replace(";", ",")
         names += [name for name in header.split(",") if name.strip('"') not in columns]
     for name in names:
         try:
             label = None if name is None else name.strip('"')
-            yield data.read(source, columns=columns or None, labels=label, size=size)
+            yield data.read(source, labels=label, **options)
         except SparseVAEError:
             continue
 
@@ -134,6 +143,8 @@ def components(dataset: Dataset | None, rows: Rows, low: float, high: float) -> 
     """
     values = rows.values if dataset is None else dataset.train.images[:PCA_ROWS]
     flat = np.asarray(values, np.float64).reshape(len(values), -1)
+    if np.isnan(flat).any():  # gaps of a table
+        flat = np.where(np.isnan(flat), mean_row(flat), flat)
     mean, spread = flat.mean(0), np.full(flat.shape[1], (high - low) or 1.0)
     if values.ndim == 2:
         deviation = flat.std(0)

@@ -48,6 +48,8 @@ def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataCon
 
 
 def _rows(path: Path, shape: tuple[int, ...], data: DataConfig) -> Array:
+    if data.table is not None and path.suffix != ".npy":
+        return np.asarray(library.read(path, schema=data.table, fewest=1).values[:MOST_ROWS], "f4")
     wanted = data.columns if path.suffix != ".npy" and _names_columns(path, data) else None
     raw = library.read(path, columns=wanted, fewest=1)
     if raw.values.shape[1:] != shape:

@@ -48,7 +48,7 @@ def explained_variance(images: Images, others: Images) -> float:
 
 
 def mse(images: Images, others: Images) -> float:
-    """Mean squared error per pixel over all images.
+    """Mean squared error per pixel over all images; places that are NaN do not count.
 
     Args:
         images: shape ``(N, C, H, W)``.
@@ -58,6 +58,9 @@ def mse(images: Images, others: Images) -> float:
         >>> mse(np.zeros((2, 1, 2, 2)), np.full((2, 1, 2, 2), 0.5))
         0.25
     """
+    if np.isnan(images[:]).any():
+        squares = ((images.astype(np.float64) - others) ** 2)[~np.isnan(images)]
+        return float(squares.mean()) if squares.size else float("nan")
     return float(squared_errors(images, others).mean())
 
 
@@ -175,10 +178,24 @@ def frechet_distance(features: Images, others: Images) -> float | None:
 
 
 def pixel_variance(images: Images) -> float:
-    """Variance over images of each pixel, averaged over pixels."""
+    """Variance over images of each pixel, averaged over pixels; NaN do not count."""
+    if any(np.isnan(images[block]).any() for block in _blocks(images)):
+        each = variances(images)
+        return float(each.mean()) if each.size else 0.0
     mean = sum(images[block].sum(0, dtype=np.float64) for block in _blocks(images)) / len(images)
     squares = (((images[block] - mean) ** 2).sum() for block in _blocks(images))
     return float(sum(squares) / images.size)
+
+
+def variances(images: Images) -> Images:
+    """Variance over images of each pixel that is not always NaN, as it is without the others."""
+    each = images.astype(np.float64)
+    there = ~np.isnan(each)
+    counts = there.sum(0)
+    each = np.where(there, each, 0.0)
+    mean = each.sum(0) / np.maximum(counts, 1)
+    squares = np.where(there, (each - mean) ** 2, 0.0)
+    return np.asarray((squares.sum(0) / np.maximum(counts, 1))[counts > 0])
 
 
 def variance_share(restored: Images, images: Images) -> float:
@@ -189,5 +206,8 @@ def variance_share(restored: Images, images: Images) -> float:
         >>> variance_share(ramp / 2, ramp)
         0.25
     """
+    gaps = np.isnan(images)
+    if gaps.any():
+        restored = np.where(gaps, np.nan, restored)
     own = pixel_variance(images)
     return pixel_variance(restored) / own if own > 0 else 1.0

@@ -3,6 +3,7 @@
 Shape legend: B images in a batch, an image (C, H, W) or a vector (D,), J latent dimensions.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
+from sparsevae.errors import ConfigurationError
 from sparsevae.models.distributions import Posterior
 from sparsevae.models.likelihoods import Likelihood, Named, family
+from sparsevae.models.likelihoods.mixed import block_lengths
 from sparsevae.models.penalties import LOWEST_RATE, ActivityPenalty
 from sparsevae.models.priors import Prior
 from sparsevae.models.schedules import Constant, Progress, Schedule
@@ -25,6 +28,8 @@ from sparsevae.networks.trunks import (
     check_shape,
     count_parameters,
 )
+
+LAYOUT: dict[str, Any] = {"levels": (), "booleans": 0}  # of tables, and what other data have
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Common(TypedDict, total=False):
     trunk: Trunk
     likelihood: Named
     input_noise: float
+    input_gaps: float
 
 
 class Model(nn.Module, ABC):
@@ -80,15 +86,18 @@ class Model(nn.Module, ABC):
         trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
         input_noise: the largest standard deviation of :meth:`corrupted`.
+        input_gaps: the largest share of a table's columns that are hidden there.
 
     Attributes:
         has_gates: whether a latent dimension is on or off for an image.
         warm_up: λ of the slabs over progress; 1 for a model without slabs.
 
     Raises:
-        ConfigurationError: ``shape`` is not one of the two forms, or an unknown likelihood.
+        ConfigurationError: ``shape`` is not one of the two forms, an unknown likelihood, or gaps
+            for one that takes none.
     """
 
+    blocks: Tensor
     has_gates: bool = False
     warm_up: Schedule = Constant(1.0)
 
@@ -105,16 +114,27 @@ class Model(nn.Module, ABC):
         trunk: Trunk = "convolution",
         likelihood: Named = "bernoulli",
         input_noise: float = 0.0,
+        input_gaps: float = 0.0,
     ) -> None:
         super().__init__()
         check_shape(shape)
         self.shape, self.latents = tuple(shape), latents
         self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
-        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents)
         self.family, self.family_settings = family(likelihood)
+        reading = self.family.reading
+        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents, reading)
         numbers = self.family.outputs, trunk, self.family.trained
         self.decoder = Decoder(shape, latents, widths, *numbers)
+        self.input_gaps = input_gaps
+        if not 0 <= input_gaps <= 1 or (input_gaps and self.family.reading != "gaps"):
+            raise ConfigurationError(
+                f"input_gaps is a share of a table's columns, and only the likelihood 'mixed' "
+                f"takes gaps; got {input_gaps}."
+            )
+        layout = (self.family_settings.get(name, none) for name, none in LAYOUT.items())
+        blocks = block_lengths(shape[0], *layout)
+        self.register_buffer("blocks", torch.tensor(blocks), persistent=False)
 
     @abstractmethod
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Posterior:
@@ -153,16 +173,22 @@ class Model(nn.Module, ABC):
     def corrupted(self, x: Tensor) -> Tensor:
         """What the encoder sees in training: x + σε, each image's σ ~ U(0, ``input_noise``).
 
-        The posterior averaged over the noise still is one, so that the loss stays a bound
-        (Im et al. 2017, "Denoising criterion for variational auto-encoding framework").
+        Of a table that may have gaps, further columns of a row are hidden, a share of them that is
+        drawn from U(0, ``input_gaps``); the likelihood scores them all the same. The posterior
+        averaged over noise and gaps still is one, so that the loss stays a bound (Im et al. 2017,
+        "Denoising criterion for variational auto-encoding framework").
 
         Args:
             x: scaled rows, shape ``(B, *shape)``.
         """
-        if self.input_noise == 0.0:
-            return x
-        sigma = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
-        return x + self.input_noise * sigma * torch.randn_like(x)
+        if self.input_noise > 0.0:
+            sigma = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
+            x = x + self.input_noise * sigma * torch.randn_like(x)
+        if self.input_gaps > 0.0:
+            share = self.input_gaps * torch.rand(len(x), 1, device=x.device)
+            hidden = torch.rand(len(x), len(self.blocks), device=x.device) < share
+            x = x.masked_fill(hidden.repeat_interleave(self.blocks, 1), math.nan)
+        return x
 
     @property
     def has_bound(self) -> bool:

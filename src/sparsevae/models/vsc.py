@@ -93,7 +93,7 @@ class VSC(Model):
         )
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
-        linear = common.get("trunk") == "linear"
+        linear = common.get("trunk") == "linear" and self.family.reading == "plain"
         enough = few.enough(share * latents) if candidates is None else candidates
         self.candidates = enough if linear and enough < latents else None
         if linear and examples is not None:

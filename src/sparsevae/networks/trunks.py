@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.networks import Trained, Trunk, kernels
+from sparsevae.networks import Reading, Trained, Trunk, kernels
 from sparsevae.networks.dictionary import Dictionary, SharedHeads
 
 Shape = tuple[int, ...]
@@ -194,6 +194,8 @@ class Encoder(nn.Module):
         widths: of the trunk's layers; a "linear" one has none.
         trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         latents: J, which divides the outputs; a "linear" trunk has one feature a dimension.
+        reading: "plain" takes rows as they are; "gaps" takes 0 where they are NaN, and beside
+            every element whether it is, at first with weight 0; "logs" takes log(1 + x).
     """
 
     def __init__(
@@ -203,9 +205,13 @@ class Encoder(nn.Module):
         widths: Sequence[int] = WIDTHS,
         trunk: Trunk = "convolution",
         latents: int | None = None,
+        reading: Reading = "plain",
     ) -> None:
         super().__init__()
         self.head: Linear | SharedHeads
+        self.reading = reading
+        if reading == "gaps":
+            shape = (2 * shape[0], *shape[1:])
         if trunk == "linear":
             features = outputs if latents is None else latents
             self.trunk: nn.Sequential = nn.Sequential(nn.Flatten())
@@ -217,11 +223,23 @@ class Encoder(nn.Module):
             flat = [nn.Flatten()] if len(shape) > 1 else []
             self.trunk = nn.Sequential(*flat, *_hidden([math.prod(shape), *widths]))
         self.head = Linear(widths[-1], outputs)
+        if reading == "gaps":  # one that never was a gap in training says nothing afterwards
+            first = next(self.trunk.parameters())
+            first.data[:, first.shape[1] // 2 :] = 0
 
     def forward(self, images: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
-        features: Tensor = self.head(self.trunk(images))
+        features: Tensor = self.head(self.trunk(self._read(images)))
         return features
+
+    def _read(self, rows: Tensor) -> Tensor:
+        """Rows as the trunk takes them."""
+        if self.reading == "logs":
+            return torch.log1p(rows)
+        if self.reading == "gaps":
+            gaps = rows.isnan()
+            return torch.cat([rows.masked_fill(gaps, 0.0), gaps.to(rows.dtype)], 1)
+        return rows
 
     @torch.no_grad()
     def standardise(self, examples: Tensor) -> None:
@@ -299,7 +317,7 @@ class Decoder(nn.Module):
         """The output with the trained number that no code decides, where there is one."""
         if self.trained == "none":
             return output
-        return torch.cat([output, self.free.expand(len(output), *self.element)], 1)
+        return torch.cat([output, self.free.expand(output.shape[0], *self.element)], 1)
 
 
 def check_shape(shape: Shape) -> None:

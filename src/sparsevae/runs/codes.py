@@ -8,12 +8,14 @@ import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from sparsevae.data import readers
+from sparsevae.data.readers.columns import is_frame
 from sparsevae.data.readers.memory import allowance
+from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError, OutputError
 from sparsevae.evaluation.pictures import shades
 from sparsevae.runs.given import nameless
@@ -55,6 +57,7 @@ def _npz(path: Path, rows: Array, names: Sequence[str]) -> None:
 
 CODE_WRITERS: dict[str, Writer] = {".npy": _npy, ".csv": _csv, ".npz": _npz}
 TABLE_WRITERS: dict[str, Writer] = {".npy": _npy, ".csv": _csv}
+FRAME_ENDINGS = (".csv", ".parquet")
 
 
 def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> None:
@@ -66,8 +69,11 @@ def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> No
     make_folder(path.parent)
 
 
-def check_rows_place(path: Path, shape: tuple[int, ...]) -> None:
-    """Raise :class:`OutputError` unless rows of that shape can be written there."""
+def check_rows_place(path: Path, shape: tuple[int, ...], table: Schema | None = None) -> None:
+    """Raise :class:`OutputError` unless rows of that shape or table can be written there."""
+    if table is not None and table.named:
+        check_place(path, FRAME_ENDINGS)
+        return
     check_place(path, TABLE_WRITERS if len(shape) == 1 else (".npy", ".png"))
 
 
@@ -82,23 +88,48 @@ def write_codes(path: Path, codes: Array) -> None:
         CODE_WRITERS[path.suffix.lower()](temporary, codes, code_names(codes.shape[1]))
 
 
-def write_rows(path: Path, rows: Array, data: DataConfig) -> None:
+def write_frame(path: Path, frame: Any) -> None:
+    """Write a data frame, .csv or .parquet, without its index.
+
+    Raises:
+        OutputError: another ending, a place that cannot be written to, or pyarrow is not there.
+    """
+    check_place(path, FRAME_ENDINGS)
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(temporary, index=False)
+            return
+        try:
+            frame.to_parquet(temporary, index=False)
+        except ImportError:
+            raise OutputError(
+                f"{path} needs the package pyarrow: pip install pyarrow, or write a .csv."
+            ) from None
+
+
+def write_rows(path: Path, rows: Any, data: DataConfig) -> None:
     """Write rows in the data's own units: .npy; a table as .csv too, images as .png too.
 
     Args:
         path: where to; its ending decides.
-        rows: shape ``(N, D)`` or ``(N, C, H, W)``; of images a .png shows the first 400.
+        rows: shape ``(N, D)`` or ``(N, C, H, W)``; of images a .png shows the first 400. A data
+            frame goes to .csv or .parquet.
         data: of the run: names of columns, and what is black and what white.
 
     Raises:
         OutputError: another ending, or a place that cannot be written to.
     """
+    if is_frame(rows):
+        write_frame(path, rows)
+        return
     check_rows_place(path, rows.shape[1:])
     with replacing(path) as temporary:
         if path.suffix.lower() == ".png":
             _png(temporary, rows, data)
         else:
             names = data.columns or nameless(rows.shape[1])
+            if data.table is not None:
+                names = data.table.names
             TABLE_WRITERS[path.suffix.lower()](temporary, rows, names)
 
 

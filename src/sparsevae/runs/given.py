@@ -3,18 +3,28 @@
 Shape legend: N rows of shape (D,), (H, W), (C, H, W) or (H, W, C).
 """
 
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from sparsevae.data import Raw
+from sparsevae.data.readers.columns import is_frame, is_plain
 from sparsevae.data.readers.labels import labels_of
+from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.mixed import parsed_frame
 from sparsevae.data.readers.raw import Channels, Parsed, checked
+from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
+from sparsevae.data.schema import Schema, missing
 from sparsevae.errors import DatasetError
-from sparsevae.storage.arrays import Array
+from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.sparse import SparseRows, is_sparse
 
 SOURCE = "given rows"
+DAY, SECOND = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"
 
 
 def nameless(count: int) -> tuple[str, ...]:
@@ -22,11 +32,12 @@ def nameless(count: int) -> tuple[str, ...]:
     return tuple(f"x{place}" for place in range(count))
 
 
-def named_array(rows: Any) -> tuple[Array, tuple[str, ...]]:
+def named_array(rows: Any) -> tuple[Any, tuple[str, ...]]:
     """Rows as an array of numbers that is not copied where that can be, and names of columns.
 
     Args:
-        rows: an array, a data frame, a tensor or what a reader of files gives.
+        rows: an array, a data frame, a tensor, a sparse matrix, an AnnData object or what a
+            reader of files gives. What is sparse becomes dense block by block.
 
     Returns:
         Shape ``(N, ...)``, and the names where the columns have some.
@@ -39,6 +50,11 @@ def named_array(rows: Any) -> tuple[Array, tuple[str, ...]]:
         return rows.values, rows.columns if named else ()
     if isinstance(rows, Tensor):
         rows = rows.detach().cpu().numpy()
+    if is_annotated(rows):
+        parsed = from_annotated(rows, None)
+        return parsed.values, parsed.columns
+    if is_matrix(rows):
+        return sparse_rows(rows, "The sparse matrix"), ()
     given = getattr(rows, "columns", ())
     columns = tuple(given) if all(isinstance(name, str) for name in given) else ()
     values = rows if hasattr(rows, "dtype") and hasattr(rows, "shape") else np.asarray(rows)
@@ -54,28 +70,153 @@ def raw_rows(
     rows: Any,
     labels: Any = None,
     *,
-    columns: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     channels: Channels | None = None,
     fewest: int = 2,
 ) -> Raw:
     """Rows to fit to, looked through and with a checksum, as if they had been read from a file.
 
+    A warning names the columns of a data frame that cannot be used.
+
     Args:
-        rows: an array, a data frame or a tensor.
-        labels: one label a row, whole numbers or text; None without.
-        columns: names, in place of those of a data frame.
+        rows: an array, a data frame, a tensor, a sparse matrix or an AnnData object.
+        labels: one label a row, whole numbers or text, or the name of a data frame's column; None
+            without.
+        names: of columns, in place of those of a data frame.
+        columns: names or patterns of a data frame's columns that are taken; None takes all.
+        drop: names or patterns of those that are not.
         channels: where images have their channels, where that is not plain.
         fewest: rows that are needed.
 
     Raises:
-        DatasetError: too few rows, no numbers, a number that is not finite, or labels of another
-            length.
+        DatasetError: too few rows, nothing to learn from, a number that is not finite, or labels
+            of another length.
     """
     if isinstance(rows, Raw):
         return rows
-    values, names = named_array(rows)
-    if len(values) == 0:
+    chosen = columns is not None or bool(drop) or isinstance(labels, str)
+    if is_annotated(rows):
+        parsed = from_annotated(rows, labels if isinstance(labels, str) else None)
+        return checked(parsed, SOURCE, None, fewest)
+    if (rows.shape[0] if is_matrix(rows) else len(rows)) == 0:
         raise DatasetError("There are no images or rows to learn from; give at least two.")
+    if is_frame(rows) and (chosen or not is_plain(rows)):
+        options: dict[str, Any] = {"columns": columns, "drop": drop}
+        return _from_frame(rows, labels, fewest, **options)
+    if chosen:
+        raise DatasetError(
+            "Columns are taken, dropped or used as labels by name, and these rows have no names; "
+            "give a data frame."
+        )
+    values, own = named_array(rows)
+    if has_gaps(values):
+        return _from_frame(as_frame(values, names or own), labels, fewest, named=False)
     classes: tuple[str, ...]
     marks, classes = (None, ()) if labels is None else labels_of(np.asarray(labels), "labels")
-    return checked(Parsed(values, marks, classes, columns or names), SOURCE, channels, fewest)
+    return checked(Parsed(values, marks, classes, names or own), SOURCE, channels, fewest)
+
+
+def table_values(rows: Any, schema: Schema, name: str) -> Array:
+    """Rows of a table as the elements of a schema, float64, NaN at gaps, shape ``(N, E)``.
+
+    Args:
+        rows: a data frame, what a reader gives, or an array with the schema's columns.
+        schema: of the table that a model was trained on.
+        name: of the model, for errors.
+
+    Raises:
+        DatasetError: a column is missing, or holds something of another kind.
+    """
+    if isinstance(rows, Raw) and rows.schema == schema:
+        return rows.values
+    if isinstance(rows, Raw):
+        own = rows.schema
+        rows = as_frame(rows.values, rows.columns) if own is None else own.decode(rows.values)
+    if not is_frame(rows):
+        values, names = named_array(rows)
+        if values.ndim != 2 or values.shape[1] != len(schema.columns):
+            raise DatasetError(
+                f"{name} was trained on rows of {len(schema.columns)} columns; these are of shape "
+                f"{values.shape}."
+            )
+        rows = as_frame(values, names or schema.names)
+    return schema.encode(rows)
+
+
+def filled(rows: Any, schema: Schema, values: Array) -> Any:
+    """Rows with their gaps taken from elements of a schema, all else as it is.
+
+    Args:
+        rows: a data frame or an array, as :func:`table_values` takes it.
+        schema: of the table that a model was trained on.
+        values: elements without gaps, shape ``(N, E)``.
+    """
+    frame = schema.decode(values)
+    if not is_frame(rows):
+        own, _ = named_array(rows)
+        return np.where(np.isnan(own), frame.to_numpy(np.float64), own)
+    whole = rows.copy()
+    for name in schema.names:
+        gaps = missing(rows[name])
+        if gaps.any():
+            new = frame[name]
+            if new.dtype.kind == "M" and rows[name].dtype.kind != "M":  # dates as text
+                new = new.dt.strftime(DAY if new.dt.normalize().eq(new).all() else SECOND)
+            own = rows[name].astype(object)
+            whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
+    return whole
+
+
+def in_order(values: Any, names: tuple[str, ...], wanted: tuple[str, ...], model: str) -> Any:
+    """Rows with the columns that a model wants, in its order, where both have names.
+
+    Raises:
+        DatasetError: a column is missing.
+    """
+    if not (wanted and names) or wanted == names:
+        return values
+    missed = [name for name in wanted if name not in names]
+    if missed:
+        raise DatasetError(f"{model} was trained on a column {missed[0]!r} that these rows lack.")
+    order = [names.index(name) for name in wanted]
+    if isinstance(values, SparseRows):
+        return SparseRows(values.matrix[:, order])
+    return values[:, order]
+
+
+def form(shape: Sequence[int]) -> str:
+    """What rows of a shape are, in words."""
+    if len(shape) == 1:
+        return f"rows of {shape[0]} columns"
+    if len(shape) == 3:
+        return f"images of shape {tuple(shape)} (channels, rows, columns)"
+    return f"arrays of shape {tuple(shape)}"
+
+
+def has_gaps(values: Array) -> bool:
+    """Whether a matrix has places without a number."""
+    floats = values.ndim == 2 and values.dtype.kind == "f" and not is_sparse(values)
+    return floats and any(bool(np.isnan(block).any()) for block in blocks(values))
+
+
+def as_frame(values: Array, names: Sequence[str] = ()) -> Any:
+    """A matrix as a data frame, its columns called x0, x1, … where they have no names."""
+    import pandas
+
+    return pandas.DataFrame(np.asarray(values), columns=list(names or nameless(values.shape[1])))
+
+
+def _from_frame(
+    frame: Any, labels: Any, fewest: int, *, named: bool = True, **options: Any
+) -> Raw:
+    """Rows of a data frame of any columns."""
+    label = labels if isinstance(labels, str) else None
+    parsed = parsed_frame(frame, SOURCE, allowance(None), label=label, named=named, **options)
+    if labels is not None and label is None:
+        marks, classes = labels_of(np.asarray(labels), "labels")
+        parsed = replace(parsed, labels=marks, classes=classes)
+    for note in parsed.notes:
+        warnings.warn(note, stacklevel=4)
+    return checked(parsed, SOURCE, None, fewest)

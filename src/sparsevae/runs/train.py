@@ -185,6 +185,8 @@ def fit(
     *,
     latents: int = 16,
     labels: Any = None,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
@@ -205,10 +207,14 @@ def fit(
 
     Args:
         rows: raw rows, an array, a data frame or a tensor of shape ``(N, D)``, ``(N, H, W)``,
-            ``(N, C, H, W)`` or ``(N, H, W, C)``.
+            ``(N, C, H, W)`` or ``(N, H, W, C)``. A data frame may hold text, dates, booleans and
+            gaps; what cannot be used is named in one warning.
         model: a row of the table of models.
         latents: J.
-        labels: one a row; never trained on, they only describe codes in a run folder.
+        labels: one a row, or the name of a data frame's column; never trained on, they only
+            describe codes in a run folder.
+        columns: names or patterns (``"x*"``) of a data frame's columns; None takes all.
+        drop: names or patterns of columns that are left out.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
@@ -237,7 +243,7 @@ def fit(
     """
     where = loop.device(device)
     prepared = prepare(
-        raw_rows(rows, labels, channels=channels),
+        raw_rows(rows, labels, columns=columns, drop=drop, channels=channels),
         test_fraction=test_fraction,
         model=model,
         latents=latents,

@@ -3,7 +3,7 @@
 Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +13,19 @@ import numpy as np
 import torch
 
 from sparsevae.data import Split
+from sparsevae.data.readers.columns import is_frame
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES, image_bounds
+from sparsevae.evaluation.imputation import DRAWS, expected
 from sparsevae.evaluation.passes import batched, fixed_noise, measure
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import named_array
+from sparsevae.runs.given import filled, form, in_order, named_array, table_values
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
@@ -108,20 +110,17 @@ class TrainedModel:
         """What sentences call it: its folder, or the model."""
         return "The model" if self.path is None else str(self.path)
 
-    def values(self, rows: Any) -> Array:
+    def values(self, rows: Any) -> Any:
         """Raw rows as an array of shape ``(N, *shape)``, not copied where that can be.
 
         Raises:
             DatasetError: another shape, a column that is missing, or no numbers.
         """
-        values, columns = named_array(rows)
-        if self.data.columns and columns and self.data.columns != columns:
-            missing = [name for name in self.data.columns if name not in columns]
-            if missing:
-                raise DatasetError(
-                    f"{self.name} was trained on a column {missing[0]!r} that these rows lack."
-                )
-            values = values[:, [columns.index(name) for name in self.data.columns]]
+        if self.data.table is not None:
+            return table_values(rows, self.data.table, self.name)
+        if is_frame(rows) and set(self.data.columns) <= set(rows.columns):
+            rows = rows[list(self.data.columns) or list(rows.columns)]
+        values = in_order(*named_array(rows), self.data.columns, self.name)
         shape = self.model.shape
         if values.shape[1:] != shape and len(shape) == 3:
             if values.shape[1:] == shape[1:] and shape[0] == 1:
@@ -130,7 +129,7 @@ class TrainedModel:
                 values = np.moveaxis(values, 3, 1)
         if values.shape[1:] != shape:
             raise DatasetError(
-                f"{self.name} was trained on {_form(shape)}; these are {_form(values.shape[1:])}."
+                f"{self.name} was trained on {form(shape)}; these are {form(values.shape[1:])}."
             )
         return values
 
@@ -141,7 +140,7 @@ class TrainedModel:
             DatasetError: a number is not finite.
         """
         x = self.data.scaling.apply(block, clip=clip)
-        if not np.isfinite(x).all():
+        if not np.isfinite(x).all() and self.data.table is None:
             raise DatasetError("Rows hold a number that is missing or infinite; leave it out.")
         return x
 
@@ -164,13 +163,17 @@ class TrainedModel:
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.model.latents), np.float32)
 
-    def decode(self, codes: Any, *, own_type: bool = True) -> Array:
+    def decode(self, codes: Any, *, own_type: bool = True) -> Any:
         """The mean row of every code in the data's units, shape ``(N, *shape)``.
+
+        A model of a table with text, dates or gaps gives a data frame: of a category the likeliest
+        level.
 
         Args:
             codes: shape ``(N, J)``; an array, a tensor, a data frame or a sparse matrix.
             own_type: in the data's type, where whole numbers are rounded and cut off at the
-                ends of the type; otherwise float32.
+                ends of the type; otherwise float32, of such a table the elements of its schema,
+                probabilities for levels.
 
         Raises:
             DatasetError: codes of another length.
@@ -188,16 +191,39 @@ class TrainedModel:
             for at in range(0, len(dense), step)
         ]
         if not parts:
-            return self._raw(np.empty((0, *self.model.shape), np.float32), own_type)
-        return np.concatenate(parts)
+            parts = [self._raw(np.empty((0, *self.model.shape), np.float32), own_type)]
+        return self._own(np.concatenate(parts), own_type)
 
-    def reconstruct(self, rows: Any, *, own_type: bool = True) -> Array:
+    def reconstruct(self, rows: Any, *, own_type: bool = True) -> Any:
         """What is left of every row after its code, in the data's units, ``(N, *shape)``."""
         return self.decode(self.encode(rows), own_type=own_type)
 
+    def impute(self, rows: Any, *, draws: int = DRAWS, seed: int = 0) -> Any:
+        """Rows with their gaps filled by what the model expects there, all else as it is.
+
+        See :mod:`sparsevae.evaluation.imputation`; of a category it is the likeliest level, whole
+        numbers are rounded. Columns that the model does not know stay as they are.
+
+        Args:
+            rows: a data frame with the columns of the training, or an array.
+            draws: codes drawn a row.
+            seed: of the draws.
+
+        Raises:
+            DatasetError: the model was trained on rows without gaps.
+        """
+        if self.data.table is None:
+            raise DatasetError(
+                f"{self.name} was trained on numbers without gaps and fills none; train it on "
+                "rows with gaps."
+            )
+        x = self.scaled(self.values(rows))
+        there = np.where(np.isnan(x), expected(self.model, x, draws=draws, seed=seed), x)
+        return filled(rows, self.data.table, self._raw(there, own_type=True))
+
     def sample(
         self, count: int, seed: int = 0, *, noise: bool = True, own_type: bool = True
-    ) -> Array:
+    ) -> Any:
         """New rows: codes from the prior, then rows from p(x|z), shape ``(count, *shape)``.
 
         Args:
@@ -214,7 +240,7 @@ class TrainedModel:
         with fixed_noise(seed), torch.no_grad():
             observed = self.model.likelihood(self.model.draw_codes(count))
             x = observed.sample() if noise else observed.mean
-        return self._raw(x.cpu().numpy(), own_type)
+        return self._own(self._raw(x.cpu().numpy(), own_type), own_type)
 
     def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
         """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
@@ -262,12 +288,14 @@ class TrainedModel:
     def _densities(self, rows: Any, nats: Callable[[Floats, Floats, int], Array]) -> Floats:
         """Nats of scaled rows, a block at a time, as densities of raw rows."""
         family, parts = self.model.family, [np.empty(0, np.float32)]
+        volume: Any = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
         for place, block in enumerate(blocks(self.values(rows))):
             target = self.scaled(block, clip=family.domain == "unit")
             check_domain(self.likelihood, values_of(target))
-            parts.append(nats(self.scaled(block), target, place))
-        volume = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
-        return np.asarray(np.concatenate(parts) - volume, np.float32)
+            if family.reading == "gaps":
+                volume = self.data.scaling.log_volumes(target)
+            parts.append(nats(self.scaled(block), target, place) - volume)
+        return np.asarray(np.concatenate(parts), np.float32)
 
     def evaluate(
         self,
@@ -327,8 +355,18 @@ class TrainedModel:
 
         return write_programs(self, folder, format)
 
+    def _own(self, values: Array, own_type: bool) -> Any:
+        """Decoded values in the form of the data: columns of a table are what they were."""
+        table = self.data.table
+        if table is None or not own_type:
+            return values
+        frame = table.decode(values)
+        return frame if table.named else frame.to_numpy(np.float64)
+
     def _raw(self, x: Floats, own_type: bool) -> Array:
         """What the network gives, in the data's units and perhaps type."""
+        if self.data.table is not None:
+            return self.data.scaling.undo(x, np.float64 if own_type else np.float32)
         values, dtype = self.data.scaling.undo(x), np.dtype(self.data.dtype)
         if not own_type:
             return values
@@ -360,11 +398,3 @@ def load(folder: Path | str, device: str = "cpu") -> TrainedModel:
         (2, 1, 28, 28)
     """
     return TrainedModel.load(folder, device)
-
-
-def _form(shape: Sequence[int]) -> str:
-    if len(shape) == 1:
-        return f"rows of {shape[0]} columns"
-    if len(shape) == 3:
-        return f"images of shape {tuple(shape)} (channels, rows, columns)"
-    return f"arrays of shape {tuple(shape)}"

@@ -13,6 +13,7 @@ from sparsevae.models.schedules import Schedule, from_json
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import Row
+from sparsevae.storage.sparse import is_sparse
 from sparsevae.training import loop, step, streams
 from sparsevae.training.config import RunConfig
 
@@ -43,12 +44,13 @@ def rows_of(split: Split) -> step.Rows:
     """What the loop draws batches from: grey levels as they are, other data scaled.
 
     Scaled rows above :data:`sparsevae.training.streams.RESIDENT` bytes are left where they are,
-    in files perhaps, and read and scaled window by window; the numbers are the same.
+    in files perhaps, and read and scaled window by window, and so are those of a sparse matrix;
+    the numbers are the same.
     """
     images = split.images
     if split.scaling is None:
         return torch.from_numpy(images[:])
-    if 4 * images.size > streams.RESIDENT:
+    if 4 * images.size > streams.RESIDENT or is_sparse(images):
         return streams.StreamedRows(images, split.scaling)
     return torch.from_numpy(split.scaled())
 

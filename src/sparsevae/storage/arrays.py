@@ -54,7 +54,7 @@ class Selection:
         indices: which of them, in this order, shape ``(M,)``.
     """
 
-    values: Array
+    values: Rows
     indices: npt.NDArray[np.int64]
 
     @property
@@ -92,6 +92,10 @@ def blocks(x: Rows) -> Iterator[Array]:
 
 
 def mean_row(x: Rows) -> Array:
-    """The mean of all rows, float64, shape ``(*shape)``."""
-    sums = [block.sum(0, dtype=np.float64) for block in blocks(x)]
-    return np.asarray(np.sum(sums, axis=0) / len(x))
+    """The mean of all rows, of what is not NaN, float64, shape ``(*shape)``."""
+    sums = np.sum([block.sum(0, dtype=np.float64) for block in blocks(x)], axis=0)
+    if not np.isnan(sums).any():
+        return np.asarray(sums / len(x))
+    sums = np.sum([np.nansum(block, 0, dtype=np.float64) for block in blocks(x)], axis=0)
+    counts = np.sum([(~np.isnan(block)).sum(0) for block in blocks(x)], axis=0)
+    return np.asarray(sums / np.maximum(counts, 1))

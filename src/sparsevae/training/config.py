@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from sparsevae.data.scaling import Scaling
+from sparsevae.data.schema import Schema
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import Trunk
 
@@ -106,6 +107,8 @@ class DataConfig(Checked):
         classes: names of the labels; empty without labels.
         test_fraction: share of the rows that was held out.
         reason: why this likelihood, in one sentence.
+        table: what the columns of a table are, where they are more than numbers; ``columns`` are
+            its elements then.
         size: rows and columns that images of any size were brought to; None where they were not.
     """
 
@@ -118,6 +121,7 @@ class DataConfig(Checked):
     classes: tuple[str, ...] = ()
     test_fraction: Share | None = None
     reason: str = ""
+    table: Schema | None = None
     size: Count | None = None
 
 

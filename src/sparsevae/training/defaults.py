@@ -48,7 +48,7 @@ def settle(
     model: str = "vsc",
     latents: int = 16,
     likelihood: Named = "auto",
-    scaling: Kind | Literal["auto"] = "auto",
+    scaling: Kind | Literal["auto"] | Scaling = "auto",
     widths: Sequence[int] | None = None,
     trunk: Trunk | None = None,
     epochs: int | None = None,
@@ -57,6 +57,7 @@ def settle(
     recipe: str | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    steps: int = STEPS,
 ) -> Settled:
     """Fill in what is left open; rows that are held out have no say.
 
@@ -66,7 +67,8 @@ def settle(
         model: a row of the table of models.
         latents: J.
         likelihood: of the table of likelihoods; "auto" looks at the values.
-        scaling: "auto" brings the rows to where the likelihood is defined.
+        scaling: "auto" brings the rows to where the likelihood is defined; one that is fitted
+            already is taken as it is.
         widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
         trunk: "convolution", "mlp" or "linear"; None takes "linear" for vectors of 128 real
             columns or more and half as many latents or more, see
@@ -79,6 +81,7 @@ def settle(
         recipe: None takes "default" for images in [0, 1], else "any-values".
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         arguments: further arguments of the model's class.
+        steps: about how many are taken where ``epochs`` is None.
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
@@ -86,13 +89,17 @@ def settle(
     reason, chosen = "It was named.", likelihood == "auto"
     if chosen:
         likelihood, reason = likelihoods.choose(rows)
+    likelihood = likelihoods.with_total(likelihood, rows)
     domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
     if trunk is None:
         trunk = "convolution" if widths else dictionaries.trunk_for(rows, latents, domain)
     linear = trunk == "linear"
     if linear and chosen and domain == "real":
         likelihood = dictionaries.LIKELIHOOD
-    kind = scalings.choose(domain, scalings.values_of(rows)) if scaling == "auto" else scaling
+    if scaling == "auto":
+        scaling = scalings.choose(domain, scalings.values_of(rows))
+    if not isinstance(scaling, Scaling):
+        scaling = scalings.fit_scaling(scaling, rows)
     usual = dictionaries.RECIPE if linear else _recipe(images, domain)
     if linear and recipe in (None, usual):
         accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
@@ -117,12 +124,12 @@ def settle(
     batch = study.batch_size or _batch_size(len(rows), images, linear)
     changes: dict[str, Any] = {"batch_size": batch}
     if epochs is None:
-        enough = dictionaries.enough_epochs if linear else enough_epochs
-        changes["epochs"] = enough(len(rows), batch)
+        own = enough_epochs(len(rows), batch, steps)
+        changes["epochs"] = dictionaries.enough_epochs(len(rows), batch) if linear else own
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
-    return Settled(config, likelihood, reason, scalings.fit_scaling(kind, rows))
+    return Settled(config, likelihood, reason, scaling)
 
 
 def _recipe(images: bool, domain: Domain) -> str:
@@ -136,7 +143,8 @@ def _batch_size(rows: int, images: bool, linear: bool) -> int:
     return own if images else max(BATCH, own)
 
 
-def enough_epochs(rows: int, batch_size: int) -> int:
-    """About :data:`STEPS` steps; more on large data, where an epoch alone takes many."""
+def enough_epochs(rows: int, batch_size: int, steps: int = STEPS) -> int:
+    """About so many steps; more on large data, where an epoch alone takes many."""
     steps_an_epoch = -(-rows // batch_size)
-    return min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // steps_an_epoch)))
+    most = MOST_EPOCHS * steps // STEPS
+    return min(most, max(LEAST_EPOCHS, -(-steps // steps_an_epoch)))

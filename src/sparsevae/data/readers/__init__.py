@@ -14,16 +14,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sparsevae.data.readers.arrays import read_array, read_npz
 from sparsevae.data.readers.hub import PREFIX, read_hub
 from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.mixed import read_mixed
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
 from sparsevae.data.readers.shards import has_shards, matrix_in, read_shards
+from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
 from sparsevae.data.readers.tables import read_parquet, read_text
-from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.data.schema import Schema
+from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 
 __all__ = ["Raw", "read"]
 
@@ -31,17 +35,28 @@ IDX_NAME = re.compile(r".*[.-](idx\d?|ubyte)(-ubyte)?(\.gz)?", re.IGNORECASE)
 OPTIONS = {
     "array": ("npz",),
     "columns": ("table", "hub"),
-    "labels": ("array", "npz", "table", "hub"),
+    "drop": ("table",),
+    "schema": ("table",),
+    "labels": ("array", "npz", "table", "hub", "annotated"),
     "channels": ("array", "npz"),
     "size": ("folder",),
 }
 """Which kinds of data each option is for; `memory` is for all."""
-KINDS = {".npy": "array", ".npz": "npz", ".csv": "table", ".tsv": "table", ".parquet": "table"}
+KINDS = {
+    ".npy": "array",
+    ".npz": "npz",
+    ".csv": "table",
+    ".tsv": "table",
+    ".parquet": "table",
+    ".h5ad": "annotated",
+}
 WHAT = {
     "array": "an array",
     "table": "a table",
     "folder": "a folder of images",
     "shards": "a folder of arrays",
+    "sparse": "a sparse matrix",
+    "annotated": "an AnnData file",
 }
 LARGE = 2**30
 """Bytes of a .npy file of a matrix from which on rows are read one by one, not mapped: what is
@@ -58,6 +73,9 @@ def read(
     size: int | None = None,
     memory: int | None = None,
     fewest: int = FEWEST_ROWS,
+    drop: Sequence[str] | None = None,
+    schema: Schema | None = None,
+    numbers: bool = False,
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
@@ -66,20 +84,25 @@ def read(
     must fit into `memory`.
 
     Args:
-        path: .npy, .npz, .csv, .tsv, .parquet, an IDX file (perhaps .gz), a folder of images, or
-            one of .npy and .safetensors files of rows, or `hf:NAME` for a data set of the Hugging
-            Face Hub.
-        columns: Names of a table's values, in the order wanted; by default all but the labels.
-        labels: Name of a table's column, or of an array in .npz, with labels; with .npy and IDX
-            the path of a second such file.
+        path: .npy, .npz (of arrays, or a sparse matrix of scipy), .csv, .tsv, .parquet, .h5ad, an
+            IDX file (perhaps .gz), a folder of images, or one of .npy and .safetensors
+            files of rows, or `hf:NAME` for a data set of the Hugging Face Hub.
+        columns: Names of a table's values, in the order wanted, or patterns such as "x*"; by
+            default all but the labels.
+        labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels;
+            with .npy and IDX the path of a second such file.
         array: Name of the values in .npz.
         channels: Whether images have their channels "first" or "last", where that is not plain.
         size: Rows and columns that every image of a folder is brought to.
         memory: Bytes that values may take in memory; by default a quarter of what is free.
         fewest: Rows that are needed: two to learn from, one where nothing is learned.
+        drop: Names or patterns of a table's columns that are left out.
+        schema: What a table's columns are; found from their values when None.
+        numbers: Whether a table must hold finite numbers alone.
 
     Returns:
-        Rows of finite real numbers, see :class:`sparsevae.data.Raw`.
+        Rows of finite real numbers, see :class:`sparsevae.data.Raw`; of a table with text, dates
+        or gaps the elements of its schema.
 
     Raises:
         DatasetError: If the data cannot be read, or are not what can be trained on.
@@ -87,16 +110,26 @@ def read(
     """
     where, kind = str(path), _kind(str(path))
     columns = [columns] if isinstance(columns, str) else columns
-    given = {"columns": columns, "labels": labels, "array": array, "channels": channels}
-    options = {**given, "size": size}
-    for name in sorted(name for name, value in options.items() if value is not None):
+    drop = [drop] if isinstance(drop, str) else drop
+    given: dict[str, Any] = {"columns": columns, "labels": labels, "array": array}
+    given |= {"channels": channels, "drop": drop, "schema": schema, "size": size}
+    for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
                 f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
             )
     room = allowance(memory)
     try:
-        parsed = _parsed(where, kind, columns, labels, array, size, room)
+        if schema is None:
+            try:
+                parsed = _parsed(where, kind, columns, labels, array, size, room, drop or ())
+                return replace(checked(parsed, where, channels, fewest), size=size)
+            except NoNumbersError:
+                if kind != "table" or numbers:
+                    raise
+        place = Path(where).expanduser()
+        parsed = read_mixed(place, columns, labels, room, drop or (), schema)
+        return checked(parsed, where, channels, fewest)
     except OSError as error:
         reason = error.strerror or str(error).split("\n")[0][:200]
         raise DatasetError(f"cannot read {where}: {reason}.") from error
@@ -104,7 +137,6 @@ def read(
         raise DatasetError(
             f"{where} does not fit into memory; give a smaller `memory`."
         ) from error
-    return replace(checked(parsed, where, channels, fewest), size=size)
 
 
 def _kind(where: str) -> str:
@@ -121,7 +153,7 @@ def _kind(where: str) -> str:
             f"{where} has an ending that is not known; data end in {', '.join(KINDS)}, .idx or "
             "-ubyte (perhaps .gz), or are a folder of images."
         )
-    return known
+    return "sparse" if known == "npz" and is_scipys(place) else known
 
 
 def _parsed(
@@ -132,6 +164,7 @@ def _parsed(
     array: str | None,
     size: int | None,
     memory: int,
+    drop: Sequence[str],
 ) -> Parsed:
     path = Path(where).expanduser()
     match kind:
@@ -141,11 +174,15 @@ def _parsed(
             return read_folder(path, memory, size)
         case "shards":
             return read_shards(path)
+        case "sparse":
+            return read_scipy(path, memory)
+        case "annotated":
+            return read_h5ad(path, labels, memory)
         case "npz":
             return read_npz(path, array, labels, memory)
         case "table":
             read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
-            return read_table(path, columns, labels, memory)
+            return read_table(path, columns, labels, memory, drop)
     values = read_array(path, memory)
     if path.suffix.lower() == ".npy" and values.nbytes > LARGE and values.ndim == len("ND"):
         values = matrix_in(path)

@@ -6,14 +6,16 @@ Shape legend: N rows; a row is D columns of a table, or C channels of H x W pixe
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data.dataset import Labels
-from sparsevae.errors import DatasetError
+from sparsevae.data.schema import Schema
+from sparsevae.errors import DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array, blocks
+from sparsevae.storage.sparse import SparseRows
 
 Channels = Literal["first", "last"]
 
@@ -36,14 +38,17 @@ class Parsed:
         columns: Names of a table's columns; empty where the file has none.
         notes: Sentences about choices that the file left open.
         channels: Which axis of images holds the channels, where the reader knows.
+        schema: What the columns of a table are, where they are more than numbers; values are
+            its elements, NaN at gaps.
     """
 
-    values: Array
+    values: Any
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     channels: Channels | None = None
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,8 @@ class Raw:
     """Data as they were found, fit to train on: rows of finite real numbers.
 
     Attributes:
-        values: (N, D) or (N, C, H, W), in the dtype of the file; perhaps a read-only memory map.
+        values: (N, D) or (N, C, H, W), in the dtype of the file; perhaps a read-only memory map,
+            or rows of a sparse matrix.
         labels: (N,) int64, the position of each row's class; None for unlabelled data.
         classes: The name of each class; sorted as numbers if all are, else as text.
         columns: The name of each column of a table; empty for images.
@@ -59,6 +65,8 @@ class Raw:
         source: What was read.
         notes: Sentences about what was chosen where the file left it open, and about columns
             that carry nothing.
+        schema: What the columns of a table are, where they are more than numbers; `values` and
+            `columns` are its elements, NaN at gaps.
         size: Rows and columns that images were brought to; None where they are as they were.
     """
 
@@ -69,6 +77,7 @@ class Raw:
     sha256: str
     source: str
     notes: tuple[str, ...] = ()
+    schema: Schema | None = None
     size: int | None = None
 
 
@@ -101,7 +110,11 @@ def checked(
         )
     names = parsed.columns or tuple(f"x{place}" for place in range(values.shape[1]))
     columns = names if values.ndim == 2 else ()
-    sha256, constant = _look_through(values, parsed.labels, columns, source)
+    gaps = parsed.schema is not None
+    if isinstance(values, SparseRows):
+        sha256, constant = _look_through_stored(values, parsed.labels, source)
+    else:
+        sha256, constant = _look_through(values, parsed.labels, columns, source, gaps)
     return Raw(
         values=values,
         labels=parsed.labels,
@@ -110,6 +123,7 @@ def checked(
         sha256=sha256,
         source=source,
         notes=(*parsed.notes, *notes, *_about(constant, columns, parsed)),
+        schema=parsed.schema,
     )
 
 
@@ -165,10 +179,12 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name[:40]) for name in names[:LISTED]) + more
 
 
-def _numbers(values: Array, source: str) -> Array:
+def _numbers(values: Any, source: str) -> Any:
     """The same values in a dtype that models take; truth values become 0 and 1."""
+    if isinstance(values, SparseRows):
+        return values
     if values.dtype.kind == "b":
-        return values.view(np.uint8)
+        return np.asarray(values).view(np.uint8)
     if values.dtype.kind not in "iuf":
         raise DatasetError(
             f"{source} holds values of type {str(values.dtype)[:40]}; only whole numbers, real "
@@ -178,7 +194,7 @@ def _numbers(values: Array, source: str) -> Array:
 
 
 def _look_through(
-    values: Array, labels: Labels | None, columns: tuple[str, ...], source: str
+    values: Array, labels: Labels | None, columns: tuple[str, ...], source: str, gaps: bool
 ) -> tuple[str, npt.NDArray[np.bool_]]:
     """The checksum, and which columns (of images: whether all pixels) are constant."""
     digest, first = hashlib.sha256(), np.array(values[:1])
@@ -186,7 +202,7 @@ def _look_through(
         first = first[(0,) * first.ndim]
     constant, start = np.ones(len(columns) or 1, dtype=bool), 0
     for block in blocks(values):
-        if block.dtype.kind == "f":
+        if block.dtype.kind == "f" and not gaps:
             _check_finite(block, start, columns, source)
         differs = (block != first).any(axis=0)
         constant &= ~(differs if columns else differs.any())
@@ -195,6 +211,23 @@ def _look_through(
     if labels is not None:
         digest.update(labels.astype("<i8").data)
     return digest.hexdigest(), constant
+
+
+def _look_through_stored(
+    values: SparseRows, labels: Labels | None, source: str
+) -> tuple[str, npt.NDArray[np.bool_]]:
+    """The checksum of a sparse matrix, by what it stores, and which columns are constant."""
+    matrix, digest = values.matrix, hashlib.sha256(repr(values.shape).encode())
+    if matrix.dtype.kind == "f" and not (np.abs(matrix.data) <= LARGEST).all():
+        raise DatasetError(
+            f"{source} stores a number that is missing or not finite; leave its row or column out."
+        )
+    for part in (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)):
+        digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+    if labels is not None:
+        digest.update(labels.astype("<i8").data)
+    ends = (np.asarray(end(axis=0).todense()).ravel() for end in (matrix.min, matrix.max))
+    return digest.hexdigest(), np.equal(*ends)
 
 
 def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: str) -> None:
@@ -210,7 +243,7 @@ def _check_finite(block: Array, start: int, columns: tuple[str, ...], source: st
         also = f", and so are places in {listed(others)}" if others else ""
     else:
         place = f"image {start + row + 1}, channel, row and column {[p + 1 for p in rest]}"
-    raise DatasetError(
+    raise NoNumbersError(
         f"{source}: {place} (counted from 1) is {block[(row, *rest)]}{also}; only numbers up to "
         "3.4e38 can be trained on, so fill such places, or leave the row or column out."
     )

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from sparsevae.data.readers.columns import matching
 from sparsevae.data.readers.labels import classed, is_number
 from sparsevae.data.readers.memory import BLOCK, gathered
 from sparsevae.data.readers.raw import LISTED, Parsed, listed
-from sparsevae.errors import DatasetError
+from sparsevae.errors import DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array
 
 MOST_COLUMNS = 100_000
@@ -48,9 +49,13 @@ class Choice:
 
 
 def choose(
-    names: Sequence[str], columns: Sequence[str] | None, label: str | None, where: str
+    names: Sequence[str],
+    columns: Sequence[str] | None,
+    label: str | None,
+    where: str,
+    drop: Sequence[str] = (),
 ) -> Choice:
-    """Settles which columns are read.
+    """Settles which columns are read; each may be named by a pattern, see :func:`matching`.
 
     Args:
         names: Of all columns in the file.
@@ -58,6 +63,7 @@ def choose(
             for the labels.
         label: Of the labels.
         where: What an error calls the file.
+        drop: Of columns that are not read.
 
     Raises:
         DatasetError: If a name is absent, stands twice, is asked for twice, or there are none or
@@ -65,15 +71,29 @@ def choose(
     """
     if len(names) > MOST_COLUMNS:
         raise DatasetError(f"{where} has {len(names)} columns; at most {MOST_COLUMNS} are read.")
-    counts = Counter(names)
-    named = tuple(name for name in names if name not in ("", label))
-    wanted = named if columns is None else tuple(columns)
+    counts, gone = Counter(names), {"", *matching(names, drop, where)}
+    if label is not None:
+        fitting = matching(names, [label], where)
+        if len(fitting) > 1:
+            raise DatasetError(
+                f"{where}: {label!r} stands for the columns {listed(fitting)}; name one of them "
+                "for the labels."
+            )
+        (label,) = fitting
+    if columns is None:
+        wanted = tuple(name for name in names if name not in (*gone, label))
+    elif len(set(columns)) < len(columns):
+        wanted = tuple(columns)
+    else:
+        wanted = tuple(name for name in matching(names, columns, where) if name not in gone)
     for name in (*wanted, *([] if label is None else [label])):
         if counts[name] != 1:
             problem = "several columns" if counts[name] else "no column"
             raise DatasetError(
                 f"{where} has {problem} {name!r}; its columns are {listed(tuple(counts))}."
             )
+    if columns is not None and label in wanted and label not in columns:
+        wanted = tuple(name for name in wanted if name != label)  # a pattern meant it too
     if not wanted or len(set(wanted)) < len(wanted) or label in wanted:
         raise DatasetError(
             f"{where}: {listed(wanted) or 'no columns'} cannot be the values with {label!r} as "
@@ -109,7 +129,7 @@ def collected(
             columns = [_numbers(frame[name], start) for name in choice.columns]
             if bad := [column for column in columns if isinstance(column, str)]:
                 more = f"; and {len(bad) - LISTED} columns more" if len(bad) > LISTED else ""
-                raise DatasetError(
+                raise NoNumbersError(
                     f"{where}: {'; '.join(bad[:LISTED])}{more} (rows are counted from 1, below "
                     "names), which is not a number; fill it with one, or leave the column out, "
                     "or name it as the labels."
@@ -148,7 +168,13 @@ def _numbers(column: Any, start: int) -> Array | str:
 # ------------------------------------------------------------------ text
 
 
-def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memory: int) -> Parsed:
+def read_text(
+    path: Path,
+    columns: Sequence[str] | None,
+    label: str | None,
+    memory: int,
+    drop: Sequence[str] = (),
+) -> Parsed:
     """Values (N, D) float64 and labels of a table in text.
 
     Fields of .tsv are apart by tabs, of .csv by commas, or by semicolons where the first line has
@@ -160,6 +186,7 @@ def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memo
         columns: Names of the values; by default all but the labels.
         label: Name of the labels.
         memory: Bytes that values may take.
+        drop: Names of columns that are not read.
 
     Raises:
         DatasetError: If a row has too many fields, a field is no number, there are more values
@@ -168,28 +195,37 @@ def read_text(path: Path, columns: Sequence[str] | None, label: str | None, memo
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # pandas warns of rows longer than the first one
-            names, header, options = _first_lines(path)
-            choice = choose(names, columns, label, str(path))
-            if header is None:
-                choice = replace(choice, notes=(NAMELESS, *choice.notes))
-            elif _counts_up(names):
-                choice = replace(choice, notes=(COUNTING, *choice.notes))
+            names, header, options = first_lines(path)
+            choice = choose(names, columns, label, str(path), drop)
+            choice = replace(choice, notes=(*about_names(names, header), *choice.notes))
             options, rows = {**options, "header": header}, _at_once(len(names), memory)
             with closing(_frames(path, names, choice, rows, options)) as frames:
                 return collected(frames, choice, memory, str(path), np.float64)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not text in UTF-8; save it as CSV in UTF-8.") from error
     except (ValueError, Warning) as error:
-        if many := TOO_MANY_FIELDS.search(str(error)):
-            raise DatasetError(
-                f"{path}: line {many[2]} has {many[3]} fields and the first one {many[1]}; give "
-                "every row the same columns."
-            ) from error
-        reason = str(error).strip().split("\n")[0][:200]
-        raise DatasetError(f"{path} is not a table in text ({reason}); replace it.") from error
+        raise no_text(path, error) from error
 
 
-def _first_lines(path: Path) -> tuple[tuple[str, ...], int | None, dict[str, Any]]:
+def no_text(path: Path, error: Exception) -> DatasetError:
+    """What a table in text has that pandas cannot read, in one sentence."""
+    if many := TOO_MANY_FIELDS.search(str(error)):
+        return DatasetError(
+            f"{path}: line {many[2]} has {many[3]} fields and the first one {many[1]}; give "
+            "every row the same columns."
+        )
+    reason = str(error).strip().split("\n")[0][:200]
+    return DatasetError(f"{path} is not a table in text ({reason}); replace it.")
+
+
+def about_names(names: Sequence[str], header: int | None) -> tuple[str, ...]:
+    """What is to be said of the names of a table in text."""
+    if header is None:
+        return (NAMELESS,)
+    return (COUNTING,) if _counts_up(names) else ()
+
+
+def first_lines(path: Path) -> tuple[tuple[str, ...], int | None, dict[str, Any]]:
     """The names of the columns, whether they are the first line, and how pandas reads the rest."""
     import pandas
 
@@ -260,7 +296,11 @@ def _frames(
 
 
 def read_parquet(
-    path: Path, columns: Sequence[str] | None, label: str | None, memory: int
+    path: Path,
+    columns: Sequence[str] | None,
+    label: str | None,
+    memory: int,
+    drop: Sequence[str] = (),
 ) -> Parsed:
     """Values (N, D) in the smallest type that holds all columns, and labels.
 
@@ -269,6 +309,7 @@ def read_parquet(
         columns: Names of the values; by default all but the labels.
         label: Name of the labels: whole numbers, text or categories.
         memory: Bytes that values may take.
+        drop: Names of columns that are not read.
 
     Raises:
         DatasetError: If pyarrow is not installed, the file is damaged, there are more values than
@@ -282,7 +323,7 @@ def read_parquet(
         ) from None
     try:
         with parquet.ParquetFile(path) as file:
-            choice = choose(file.schema_arrow.names, columns, label, str(path))
+            choice = choose(file.schema_arrow.names, columns, label, str(path), drop)
             rows = _at_once(len(choice.names), memory)
             batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
             frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)

@@ -2,6 +2,7 @@
 
 from sparsevae.models.likelihoods.base import Likelihood
 from sparsevae.models.likelihoods.choice import check_domain, choose
+from sparsevae.models.likelihoods.counts import LibraryPoisson, NegativeBinomial
 from sparsevae.models.likelihoods.measured import (
     DiagonalGaussian,
     FixedGaussian,
@@ -9,7 +10,9 @@ from sparsevae.models.likelihoods.measured import (
     Poisson,
     SharedGaussian,
 )
+from sparsevae.models.likelihoods.mixed import Mixed
 from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, register
+from sparsevae.models.likelihoods.totals import with_total
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 
 __all__ = [
@@ -19,12 +22,16 @@ __all__ = [
     "FixedGaussian",
     "GreyBernoulli",
     "LearnedGaussian",
+    "LibraryPoisson",
     "Likelihood",
+    "Mixed",
     "Named",
+    "NegativeBinomial",
     "Poisson",
     "SharedGaussian",
     "check_domain",
     "choose",
     "family",
     "register",
+    "with_total",
 ]

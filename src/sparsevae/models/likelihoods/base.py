@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from sparsevae.data.scaling import Domain
-from sparsevae.networks import Trained
+from sparsevae.networks import Reading, Trained
 
 
 class Likelihood(Distribution):
@@ -24,6 +24,8 @@ class Likelihood(Distribution):
         domain: where the data must lie: "unit" for [0, 1], "real" or "counts".
         normalised: whether it is a probability, so that bits per dimension are defined.
         continuous: whether it is a density, which changes with the unit of the data.
+        reading: how an encoder reads rows that it scores.
+        alike: whether all elements are of one kind, so that bits per dimension are defined.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
@@ -32,6 +34,8 @@ class Likelihood(Distribution):
     domain: ClassVar[Domain]
     normalised: ClassVar[bool] = True
     continuous: ClassVar[bool] = True
+    reading: ClassVar[Reading] = "plain"
+    alike: ClassVar[bool] = True
 
     def __init__(self, shape: torch.Size) -> None:
         super().__init__(shape[:1], shape[1:], validate_args=False)

@@ -3,12 +3,14 @@
 from sparsevae.data.scaling import Values, values_of
 from sparsevae.errors import DatasetError
 from sparsevae.models.likelihoods.table import Named, family
+from sparsevae.models.likelihoods.totals import choose_counts
 from sparsevae.storage.arrays import Rows
+from sparsevae.storage.sparse import is_sparse
 
 LARGEST_COUNT = 1000  # larger whole numbers are measurements rather than counts
 
 
-def choose(x: Rows) -> tuple[str, str]:
+def choose(x: Rows) -> tuple[Named, str]:
     """The family that fits the values of raw data, and the reason in one sentence.
 
     Args:
@@ -21,6 +23,8 @@ def choose(x: Rows) -> tuple[str, str]:
     """
     values = values_of(x)
     span = f"from {values.low:g} to {values.high:g}"
+    if is_sparse(x) and values.whole and values.low >= 0:
+        return choose_counts(x)
     if values.two:
         return "bernoulli", f"There are two values, {values.low:g} and {values.high:g}."
     if values.grey:

@@ -3,10 +3,11 @@
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.models.likelihoods.counts import LibraryPoisson, NegativeBinomial
 from sparsevae.models.likelihoods.measured import (
     DiagonalGaussian,
     FixedGaussian,
@@ -14,6 +15,7 @@ from sparsevae.models.likelihoods.measured import (
     Poisson,
     SharedGaussian,
 )
+from sparsevae.models.likelihoods.mixed import Mixed
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 from sparsevae.models.tables import Table
 
@@ -29,13 +31,16 @@ LIKELIHOODS: Table[type[Likelihood]] = Table(
         "diagonal-gaussian": DiagonalGaussian,
         "fixed-gaussian": FixedGaussian,
         "poisson": Poisson,
+        "mixed": Mixed,
+        "library-poisson": LibraryPoisson,
+        "negative-binomial": NegativeBinomial,
     },
     "sparsevae.models.likelihoods.register",
 )
 register = LIKELIHOODS.register
 
 
-def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, float]]:
+def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, Any]]:
     """A family of the table and the settings of its class.
 
     Args:
@@ -54,11 +59,31 @@ def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, float]]:
     if kind not in LIKELIHOODS:
         raise ConfigurationError(f"A likelihood is one of {', '.join(LIKELIHOODS)}, not {kind!r}.")
     chosen = LIKELIHOODS[kind]
+    types = get_type_hints(chosen.__init__)
     known = list(inspect.signature(chosen).parameters)[1:]
+    settings = {}
     for name, value in given.items():
-        if name not in known or not isinstance(value, float | int) or not 0 < value < math.inf:
+        setting = _setting(value, types.get(name, float)) if name in known else None
+        if setting is None:
             raise ConfigurationError(
                 f"The likelihood {kind!r} takes {' and '.join(known) or 'no setting'}, positive "
                 f"numbers; got {name} = {value!r}."
             )
-    return chosen, {name: float(value) for name, value in given.items()}
+        settings[name] = setting
+    return chosen, settings
+
+
+def _setting(value: Any, kind: Any) -> Any:
+    """A setting as its class takes it: a positive number, a count or several; None for others."""
+    if kind == tuple[int, ...]:
+        if not isinstance(value, list | tuple):
+            return None
+        return tuple(value) if all(_count(part) and part > 0 for part in value) else None
+    if kind is int:
+        return value if _count(value) else None
+    numeric = isinstance(value, float | int) and 0 < value < math.inf
+    return float(value) if numeric else None
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import RunFolderError
+from sparsevae.evaluation.passes import batched
 from sparsevae.networks import kernels
 from sparsevae.runs.export.modules import (
     CodesToRows,
@@ -82,7 +83,7 @@ def programs(trained: "TrainedModel") -> list[Program]:
         parameter.data = parameter.data.contiguous()  # only plain memory order can be packed
     with kernels.use("plain"):
         rows = _rows_like_the_data(trained)
-        codes = trained.encode(rows)
+        codes = batched(trained.model.encode, trained.scaled(rows), trained.model)
         encoder, decoder = RowsToCodes(trained.model, scaling), CodesToRows(trained.model, scaling)
         posterior = RowsToGatesAndSlabs(trained.model, scaling)
         images = example_rows(rows, dtype)
@@ -105,7 +106,7 @@ def programs(trained: "TrainedModel") -> list[Program]:
         ]
 
 
-def _rows_like_the_data(trained: "TrainedModel") -> Array:
+def _rows_like_the_data(trained: "TrainedModel") -> Any:
     """Rows in the data's type: noise over their range, half of it added to a decoded code."""
     data, shape = trained.data, (EXAMPLES, *trained.model.shape)
     rng = np.random.default_rng(SEED)
