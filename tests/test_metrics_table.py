@@ -72,6 +72,7 @@ def test_named_keys_have_rows():
         keys.NOISE,
         keys.SALT_PEPPER,
         keys.OCCLUSION,
+        keys.DENOISED,
     }
     assert named <= {row.key for row in table.METRICS}
 

@@ -225,6 +225,30 @@ def reconstruct(
 
 
 @app.command()
+def denoise(
+    run: Run,
+    path: Data,
+    out: RowsFile,
+    sigma: Annotated[
+        float | None, typer.Option(help="Of the noise, in the data's units; else estimated.")
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option(help="Clean rows, for a model that keeps no residuals.")
+    ] = None,
+    floats: Floats = False,
+    array: Member = None,
+    channels: Channels = None,
+    device: Device = "auto",
+) -> None:
+    """Write every row without its noise."""
+    trained = load(run, device, out)
+    rows = read_for(trained, path, array=array, channels=channels)
+    if clean is not None:
+        trained = trained.with_clean(read_for(trained, clean, channels=channels))
+    keep_rows(out, trained.denoise(rows, sigma, own_type=not floats), trained)
+
+
+@app.command()
 def sample(
     run: Run,
     out: RowsFile,

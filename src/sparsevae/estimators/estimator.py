@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.estimators.gaps import Imputing
+from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
 from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
@@ -31,7 +32,9 @@ STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
 
 
-class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(
+    Imputing, Denoising, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -241,10 +244,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns:
         -------
         score : float
-            Nats a row, averaged over rows and a few draws of the code with a fixed seed: see
-            :meth:`sparsevae.TrainedModel.elbo`. Densities are those of the data in their own
-            units, so scalings can be compared; likelihoods cannot, where one is a density and
-            another a score of grey levels.
+            Nats a row: see :meth:`sparsevae.TrainedModel.elbo`.
         """
         check_is_fitted(self)
         return float(self.trained_.elbo(read(self, X, reset=False)).mean(dtype=np.float64))

@@ -1,5 +1,6 @@
 """What any model must beat, from the data alone, kept as ``baselines.json`` beside a study.
 
+version                                        of what is measured; others are measured again
 dataset, note, classes, data_sha256, images    what was measured
 collapse_floor, perfect_score, mean_image_mse  scores without a code, nats and per pixel
 denoising, denoising_examples                  MSE of trivial denoisers, of all or pictured images
@@ -25,6 +26,7 @@ from sparsevae.storage.arrays import Floats, Row
 from sparsevae.storage.files import read_json, write_json
 
 RAW = "raw pixels"
+VERSION = 2  # of what is measured
 FORMER = "usefulness"  # what earlier versions called the probes
 
 
@@ -40,7 +42,7 @@ def write_baselines(
         say: is given a line before anything is measured, for it takes a while.
     """
     kept = dict(read_json(path)) if path.is_file() else {}
-    if kept.get("data_sha256") != dataset.sha256 or not _complete(kept):
+    if kept.get("data_sha256") != dataset.sha256 or kept.get("version") != VERSION:
         kept = {}
     rows = kept.pop(FORMER, kept.get("probes", {}))
     missing = [name for name in code_names(dataset, sizes) if name not in rows]
@@ -52,14 +54,10 @@ def write_baselines(
     write_json(path, {**kept, "probes": rows})
 
 
-def _complete(content: dict[str, Any]) -> bool:
-    """Whether every column of the denoisers is there; earlier versions measured fewer."""
-    return f"occlusion {LEVELS[-1]}" in content["denoising"]["doing nothing"]
-
-
 def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     """The data, and what is reached on them without a model."""
     train, test = dataset.train.scaled(), dataset.test.scaled()
+    labels = dataset.train.labels
     examples = test[pictures.example_indices(dataset.test.labels, len(test))]
     seed = pictures.NOISE_SEED
     columns = {
@@ -68,6 +66,7 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     }
     pictured = bounds.gaussian_columns(examples, pictures.SIGMAS, seed)
     return {
+        "version": VERSION,
         "dataset": dataset.name,
         "note": dataset.note,
         "classes": list(dataset.classes),
@@ -76,8 +75,8 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
         "collapse_floor": bounds.collapse_floor(train, test),
         "perfect_score": bounds.perfect_score(test),
         "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
-        "denoising": bounds.denoising_rows(train, test, columns),
-        "denoising_examples": bounds.denoising_rows(train, examples, pictured),
+        "denoising": bounds.denoising_rows(train, test, columns, labels),
+        "denoising_examples": bounds.denoising_rows(train, examples, pictured, labels),
     }
 
 

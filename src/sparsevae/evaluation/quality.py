@@ -14,7 +14,7 @@ from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.evaluation.pictures import NOISE_SEED
 from sparsevae.metrics import images, keys
-from sparsevae.metrics.table import LEVELS
+from sparsevae.metrics.table import DENOISED, LEVELS
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLE_SEED = 0
@@ -75,6 +75,24 @@ def quality_columns(one: Pass) -> Row:
         row.update(closeness(x, batched(model.reconstruct, noisy, model), f"_{name}"))
         tick((place + 1) / DAMAGED)
     return {**row, **distances(one)}
+
+
+def denoised_columns(one: Pass) -> Row:
+    """Errors of rows without their noise, by the model's own denoiser, which is given σ."""
+    row: Row = {}
+    if one.denoiser is None:
+        return row
+    noise = corruptions.gaussian(np.zeros_like(one.x), 1.0, NOISE_SEED)
+    for sigma in DENOISED:
+        noisy = one.x + np.float32(sigma) * noise
+        key = f"{keys.MSE}_{keys.DENOISED}_{sigma}"
+        restored = one.denoiser.restored(one.model, noisy, sigma, clipped=False)
+        row[key] = images.mse(one.x, restored)
+        if one.model.family.domain == "unit":
+            cut = noisy.clip(0, 1)
+            restored = one.denoiser.restored(one.model, cut, sigma, clipped=True)
+            row[f"{key}_clipped"] = images.mse(one.x, restored)
+    return row
 
 
 def distances(one: Pass) -> Row:

@@ -54,6 +54,7 @@ COLLAPSED_DECODER = "collapsed_decoder"
 
 GATED_MEAN = "_gamma_mu"  # ends the keys of columns of γμ, which stand beside the code's
 NOISE, SALT_PEPPER, OCCLUSION = "noise", "salt_pepper", "occlusion"
+DENOISED = "denoised"  # by the model's own denoiser, beside the decoded code's "noise"
 
 
 def corrupted(key: str, kind: str, level: float, *, clipped: bool = False) -> str:

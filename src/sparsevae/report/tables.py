@@ -24,7 +24,7 @@ BASELINE_COLUMNS = {
 }
 GROUPS = {  # of the table of metrics, by what a page calls them
     "Likelihood": ("bound",),
-    "Images": ("quality",),
+    "Images": ("quality", "denoising"),
     "Sparsity": ("sparsity",),
     "Use of the codes": ("probes",),
     "Geometry": ("geometry",),

@@ -5,6 +5,7 @@
     weights.safetensors      the trained model
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
+    denoiser.safetensors     what residuals of noisy rows are like, for models that denoise
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
@@ -28,6 +29,7 @@ from torch import Tensor
 from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.evaluation.denoising import Denoiser
 from sparsevae.models import Model
 from sparsevae.networks import kernels
 from sparsevae.runs.weights import WEIGHTS, load_model
@@ -47,8 +49,18 @@ C = TypeVar("C", bound=Checked)
 
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
+DENOISER = "denoiser.safetensors"
 DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
-KEPT = ("config.json", HISTORY, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS, METRICS)
+KEPT = (
+    "config.json",
+    HISTORY,
+    DIAGNOSTICS,
+    FORMER_DIAGNOSTICS,
+    PICTURES,
+    DENOISER,
+    WEIGHTS,
+    METRICS,
+)
 """Files of a finished run, in the order in which they are copied: metrics last."""
 FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 
@@ -171,6 +183,21 @@ class RunFolder:
             diagnosis["statistics"] = {FORMER.get(name, name): value for name, value in numbers}
         return diagnosis
 
+    @cached_property
+    def denoiser(self) -> Denoiser | None:
+        """What was learned of the residuals of noisy rows; None where that was not kept.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        path = self.path / DENOISER
+        if not path.is_file():
+            return None
+        try:
+            return Denoiser.of(read_tensors(path)[0], self.shape)
+        except (LookupError, ValueError):
+            raise RunFolderError(f"{path} is damaged; remove it to do without.") from None
+
     def start(
         self,
         config: RunConfig,
@@ -275,6 +302,10 @@ class RunFolder:
         """Keep the numbers behind the pictures, arrays of any shapes, in place of those there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         self._keep(PICTURES, write_tensors, tensors, {})
+
+    def keep_denoiser(self, denoiser: Denoiser) -> None:
+        """Keep what was learned of residuals, in place of what is there."""
+        self._keep(DENOISER, write_tensors, denoiser.tensors(), {})
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
         """Keep what the diagnostics say, in place of what is there."""

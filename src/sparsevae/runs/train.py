@@ -13,6 +13,7 @@ from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.denoising import can_denoise
 from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
@@ -104,6 +105,8 @@ def keep_numbers(
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
     evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
+    if evaluation.denoiser is not None:
+        folder.keep_denoiser(evaluation.denoiser)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
@@ -268,5 +271,8 @@ def fit(
 
 def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     """A model in memory with the units of the data that it is trained on."""
-    config, checksum = prepared.config, prepared.dataset.sha256
-    return TrainedModel(training.model.eval(), config, prepared.data, training.history, checksum)
+    train, checksum = prepared.dataset.train, prepared.dataset.sha256
+    trained = TrainedModel(
+        training.model.eval(), prepared.config, prepared.data, training.history, checksum
+    )
+    return trained.with_clean(train.images) if can_denoise(training.model) else trained
