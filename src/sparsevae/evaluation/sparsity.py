@@ -22,10 +22,12 @@ def sparsity_columns(one: Pass) -> Row:
             sparsity.active_units(one.measured.mean) if one.model.has_bound else None
         ),
         keys.ACTIVE_PER_IMAGE: sparsity.active_per_image(gamma),
+        keys.TARGET_ACTIVE: None if one.model.penalty is None else one.model.penalty.held_target,
         keys.SUM_GAMMA: float(gamma.sum(1).mean()),
         keys.ON_IN_ONE_PERCENT: sparsity.on_in_one_percent(gamma),
         keys.ALWAYS_ON: sparsity.always_on(gamma),
         keys.DEAD: sparsity.dead(gamma, used),
+        keys.DEAD_SHARE: sparsity.dead_share(gamma),
         keys.EXACT_ZEROS: sparsity.exact_zeros(code),
         keys.SUPPORT_ENTROPY: sparseness.support_entropy(gamma),
         keys.GATE_ENTROPY: sparseness.gate_entropy(gamma),

@@ -165,7 +165,7 @@ def build(
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: "convolution" (of images; vectors get an "mlp"), "mlp" or "linear".
         arguments: arguments of the model's class; they go before those of the row.
         examples: images in [0, 1] that a prior with pseudo-inputs may start from.
 

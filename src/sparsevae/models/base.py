@@ -43,6 +43,7 @@ class Terms:
         penalty: what is optimised beside the bound, 0-d.
         kl_weight: the weight of ``kl`` in the objective (β).
         active: mean over images of every γ_j, shape ``(J,)``; None for a model without spikes.
+        opened: mean over images of how many gates are open (γ > ½), 0-d; None without spikes.
     """
 
     reconstruction: Tensor
@@ -50,6 +51,7 @@ class Terms:
     penalty: Tensor
     kl_weight: Progress = 1.0
     active: Tensor | None = None
+    opened: Tensor | None = None
 
     @property
     def objective(self) -> Tensor:
@@ -89,7 +91,7 @@ class Model(nn.Module, ABC):
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: w over progress t.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
         input_noise: the largest standard deviation of :meth:`corrupted`.
         prefixes: shares of J, each in (0, 1): the first dimensions have to explain the image
@@ -135,7 +137,8 @@ class Model(nn.Module, ABC):
         self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
         self.family, self.family_settings = family(likelihood)
-        self.encoder = Encoder(shape, outputs * latents, widths, trunk, self.family.reading)
+        reading = self.family.reading
+        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents, reading)
         numbers = self.family.outputs, trunk, self.family.trained
         self.decoder = Decoder(shape, latents, widths, *numbers)
         self.prefixes = sorted({max(1, round(share * latents)) for share in prefixes} - {latents})
@@ -183,6 +186,7 @@ class Model(nn.Module, ABC):
             self.sparsity_penalty(gamma, expected, progress) + self.nested(z, x),
             self.kl_weight(progress),
             gamma.detach().mean(0) if self.has_gates else None,
+            open_gates(gamma) if self.has_gates else None,
         )
 
     def nested(self, z: Tensor, x: Tensor) -> Tensor:
@@ -260,11 +264,17 @@ class Model(nn.Module, ABC):
         if terms.active is not None:
             self.prior.update(terms.active.sum())
             if self.penalty is not None:
-                self.penalty.update(terms.active.sum(), progress)
+                self.penalty.update(terms.active.sum(), progress, terms.opened)
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""
-        return self.family(self.decoder(codes).float(), **self.family_settings)
+        return self.likelihood_of(self.decoder(codes))
+
+    def likelihood_of(self, raw: Tensor) -> Likelihood:
+        """p(x|z) of a decoder's raw output, shape ``(B, k·C, H, W)`` or ``(B, k·D)``."""
+        made: Any = self.family
+        given: Likelihood = made(raw.float(), **self.family_settings)
+        return given
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -300,3 +310,8 @@ class Model(nn.Module, ABC):
         """Trainable numbers in the shared trunk, the encoder's head and the prior."""
         head, prior = count_parameters(self.encoder.head), count_parameters(self.prior)
         return {"trunk": count_parameters(self) - head - prior, "head": head, "prior": prior}
+
+
+def open_gates(gamma: Tensor) -> Tensor:
+    """Mean over images of how many gates are open (γ > ½), 0-d, of γ with an axis of images."""
+    return (gamma.detach() > 0.5).sum(1).to(gamma.dtype).mean()

@@ -59,7 +59,8 @@ class SparseAutoEncoder(Model):
             shape, latents, outputs=1, prior=Laplace(target_active), kl_weight=cost, **common
         )
         self.target_active = target_active
-        register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
+        if common.get("trunk") != "linear":  # whose dictionary is of length 1 by itself
+            register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
         if examples is not None:
             self.encoder.standardise(examples)
 

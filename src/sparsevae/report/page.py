@@ -30,7 +30,7 @@ def write_report(folder: Path) -> Path:
         OutputError: the folder cannot be written to.
     """
     contents = contents_of(Study.read(folder), make_folder(folder / "figures"))
-    return _write_page(folder / "report.html", "report.html", it=contents)
+    return write_page(folder / "report.html", "report.html", it=contents)
 
 
 def write_comparison(folders: Sequence[Path], out: Path) -> Path:
@@ -59,7 +59,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
         contents = contents_of(study, figures)
         parts.append({"name": name, "prefix": f"study-{place + 1}-", "contents": contents})
     same = len({study.runs[0].data_sha256 for study in studies.values()}) == 1
-    return _write_page(
+    return write_page(
         out / "report.html",
         "comparison.html",
         studies=parts,
@@ -179,7 +179,7 @@ def claims_of_all(studies: Mapping[str, Study]) -> list[tuple[str, str, list[str
     ]
 
 
-def _write_page(path: Path, template: str, **contents: Any) -> Path:
+def write_page(path: Path, template: str, **contents: Any) -> Path:
     """Fill a template; the style and the definitions are given to all."""
     environment = Environment(
         autoescape=True,

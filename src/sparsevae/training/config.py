@@ -74,7 +74,7 @@ class RunConfig(Checked):
         precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         widths: widths of the trunk.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: "convolution" (of images; vectors get an "mlp"), "mlp" or "linear".
         arguments: arguments of the model's class.
         restarts: how often a run that has learned nothing after a third of its passes begins
             anew with other settings, see :mod:`sparsevae.training.restarts`.
@@ -150,7 +150,7 @@ class StudyConfig(Checked):
         limit: only the first so many images of training and of test data.
         split: what the runs are scored on, test or validation.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk, convolution or mlp; that of vectors is an mlp.
+        trunk: convolution (of images; vectors get an mlp), mlp or linear.
         arguments: further arguments, by model name.
         vary: values of further settings, by name; the grid has every combination. See
             :mod:`sparsevae.training.grids`.

@@ -61,6 +61,15 @@ MEASURED: JSON = {
     "penalty_weight": {"kind": "ramp", "start": 0.3, "end": 0.8, "first": 4.0, "last": 1.0},
     "dual_rate": 0.1,
 }
+# The number of open gates alone is held, at one price for all: that all be open equally often
+# would split features where there are more dimensions than those.
+DICTIONARY: JSON = {
+    "prior": "learned-slab",
+    "penalty": "posterior",
+    "penalty_weight": 0.0,
+    "held": "gates",
+    "estimator": "reinmax",
+}
 
 RECIPES: Table[Recipe] = Table(
     "recipe",
@@ -81,6 +90,12 @@ RECIPES: Table[Recipe] = Table(
             "Adam, one cycle up to 3e-3, which rows of many numbers need; else as any-values.",
             {"kind": "one-cycle", "peak": 3e-3},
             {"vsc": MEASURED, "vsc-wu": MEASURED},
+            keeps_alpha=False,
+        ),
+        "dictionary": Recipe(
+            "Adam, constant, then falling; VSC with trained slabs, its number of open gates held.",
+            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 6e-3, "last": 1.2e-4},
+            {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),
         "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),

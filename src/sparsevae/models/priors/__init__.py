@@ -108,6 +108,7 @@ PRIORS: Table[Callable[[PriorSettings], Prior]] = Table(
     {
         "fixed": lambda s: FixedSpikeAndSlab(s.latents, s.alpha, s.alpha_factor),
         "learned": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up),
+        "learned-slab": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up, spikes=False),
         "mixture": lambda s: PseudoInputMixture(s.pseudo_inputs),
         "classifier": lambda s: PseudoInputMixture(s.pseudo_inputs, "classifier"),
     },

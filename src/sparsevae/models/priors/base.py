@@ -41,12 +41,14 @@ class Prior(nn.Module, ABC):
     Attributes:
         name: what tables call it.
         bounds: whether reconstruction + kl is a bound on −log p(x).
+        independent: whether it is one spike and slab a dimension, :meth:`distribution`.
         has_density: whether :meth:`mixture` gives p(z), so that codes can be drawn from it.
         least_spike: the smallest spike probability that it can expect.
     """
 
     name: str
     bounds: bool = True
+    independent: bool = False
     has_density: bool = False
     least_spike: float = 0.0
 
@@ -60,6 +62,18 @@ class Prior(nn.Module, ABC):
             encoder: gives the posterior of other inputs, with the warm-up of ``progress``.
             progress: how far training has come, in [0, 1].
         """
+
+    def distribution(self, progress: Progress) -> Any:
+        """p(z) of an independent prior, a spike and slab of batch shape ``(J,)``.
+
+        Raises:
+            ConfigurationError: its dimensions are not independent.
+        """
+        raise ConfigurationError(f"The dimensions of the prior {self.name!r} are not independent.")
+
+    def start(self, loc: Tensor, scale: Tensor) -> None:
+        """Where the slabs start, each ``(J,)``; a prior without trained slabs is left as it is."""
+        return
 
     def mixture(self, encoder: Encode) -> Mixture:
         """p(z) after training (progress 1), as a mixture of spike-and-slabs.
