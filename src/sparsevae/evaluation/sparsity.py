@@ -22,7 +22,6 @@ def sparsity_columns(one: Pass) -> Row:
             sparsity.active_units(one.measured.mean) if one.model.has_bound else None
         ),
         keys.ACTIVE_PER_IMAGE: sparsity.active_per_image(gamma),
-        keys.TARGET_ACTIVE: None if one.model.penalty is None else one.model.penalty.held_target,
         keys.SUM_GAMMA: float(gamma.sum(1).mean()),
         keys.ON_IN_ONE_PERCENT: sparsity.on_in_one_percent(gamma),
         keys.ALWAYS_ON: sparsity.always_on(gamma),

@@ -141,13 +141,6 @@ class ActivityPenalty(nn.Module):
         target = self._scaled_target(self.target_active, alpha)
         return penalty + self.price * (spikes.sum(1).mean() - target)
 
-    @property
-    def held_target(self) -> float | None:
-        """How many dimensions are held on after training; None without a multiplier."""
-        if self.on == "none" or self.target_active is None:
-            return None
-        return float(self._scaled_target(self.target_active, self.alpha_at(1.0)))
-
     def alpha_at(self, progress: Progress) -> Tensor:
         """α·factor, at most ½ where the factor is above 1, 0-d."""
         return scaled_share(self.alpha, self.alpha_factor(progress))
