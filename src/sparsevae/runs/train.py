@@ -28,7 +28,7 @@ from sparsevae.runs.trained import TrainedModel
 from sparsevae.runs.weights import build_model
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
-from sparsevae.storage.files import locked
+from sparsevae.storage.leases import leased
 from sparsevae.storage.sparse import is_sparse
 from sparsevae.training import loop, step
 from sparsevae.training.config import DataConfig, RunConfig
@@ -173,6 +173,7 @@ def train_run(
     device: str = "auto",
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda line: None,
+    command: str = "",
 ) -> None:
     """Train, measure and keep one run, from its last checkpoint where there is one.
 
@@ -185,13 +186,15 @@ def train_run(
         progress: called with a number of images as they are done; measuring counts as
             :func:`measuring_worth` images, see :func:`work_of`.
         warn: called with a line when an epoch shows collapse.
+        command: see :func:`sparsevae.storage.leases.leased`.
 
     Raises:
         RunFolderError: the folder belongs to another configuration, or is damaged.
         OutputError: another process trains in it, or it is not writable.
     """
     where = loop.device(device)
-    with locked(folder.path):
+    with leased(folder.path, command, warn) as lease:
+        folder, progress = RunFolder(folder.path, lease), lease.renewing(progress)
         folder.start(config, dataset.sha256, dataset.shape, data)
         images = rows_of(dataset.train)
         training = Training.begin(config, images, where)
