@@ -190,7 +190,7 @@ def _outcome(ray: Any, reference: Any, task: Task) -> BaseException | None:
             )
         return cause if isinstance(cause, BaseException) else raised
     except ray.exceptions.RayError as lost:
-        return lost_too_often(task, type(lost).__name__)
+        return lost_too_often(task, ATTEMPTS + 1, type(lost).__name__)
     return error
 
 

@@ -79,7 +79,7 @@ def run(
     place = folder.absolute() / FOLDER
     place.mkdir(parents=True, exist_ok=True)
     batch = _Batch(_executor(place, address, tasks, jobs), place, Tally(on_images, on_warning))
-    waiting, failures = deque((task, 0) for task in tasks), list[BaseException]()
+    waiting, failures = deque((task, 0) for task in tasks), list[SparseVAEError]()
     at_once = jobs or (1 if address in HERE else AT_ONCE)
     try:
         while waiting or batch.at_work:
@@ -89,11 +89,11 @@ def run(
                 error = sent.outcome()
                 if error is None:
                     yield sent.task
-                elif isinstance(error, SparseVAEError) or sent.kills == ATTEMPTS:
+                elif sent.lost and sent.kills < ATTEMPTS:
+                    waiting.appendleft((sent.task, sent.kills + 1))
+                else:
                     on_warning(sent.task.name, f"It failed: {error}")
                     failures.append(error)
-                else:
-                    waiting.appendleft((sent.task, sent.kills + 1))
         shutil.rmtree(place, ignore_errors=True)  # else its logs say what happened
     finally:
         batch.stop()
@@ -142,18 +142,20 @@ class _Sent:
     job: Any
     messages: Path
     place: int = 0
+    lost: bool = False
 
-    def outcome(self) -> BaseException | None:
+    def outcome(self) -> SparseVAEError | None:
         """What the task has failed of, if it has."""
         with suppress(OSError):
             self.messages.unlink(missing_ok=True)
         try:
-            error: BaseException | None = self.job.result()
+            error: SparseVAEError | None = self.job.result()
         except _submitit().core.utils.FailedJobError as raised:  # not a mistake that we know
             return SparseVAEError(f"{self.task.name} failed: {str(raised).strip()}")
         except _submitit().core.utils.UncompletedJobError as lost:
+            self.lost = True
             why = str(lost).strip().partition("\n")[0]
-            return lost_too_often(self.task, why) if self.kills == ATTEMPTS else lost
+            return lost_too_often(self.task, self.kills + 1, why)
         return error
 
     def read(self) -> Iterator[tuple[str, Message]]:

@@ -21,6 +21,7 @@ from sparsevae.studies.engines import Task
 ATTEMPTS = 3  # times that a task is begun again whose worker was lost
 AT_ONCE = 1000  # tasks that a cluster is given at a time, so that a large grid takes no memory
 SOURCES = (".py", ".cpp", ".hpp", ".toml")
+LOST = "Its worker was lost; it goes on from its last checkpoint in another one."
 Message = int | str
 
 
@@ -120,9 +121,7 @@ class Tally:
             self._former.add(before)
             self._attempts[name] = attempt
             self.on_images(name, -self._images.pop(name, 0))
-            self.on_warning(
-                name, "Its worker was lost; it goes on from its last checkpoint in another one."
-            )
+            self.on_warning(name, LOST)
         if isinstance(message, str):
             self.on_warning(name, message)
         else:
@@ -140,10 +139,10 @@ def attempt_name() -> str:
     return uuid.uuid4().hex
 
 
-def lost_too_often(task: Task, why: str) -> RunFolderError:
+def lost_too_often(task: Task, times: int, why: str) -> RunFolderError:
     """What is raised when a task's worker is lost again and again."""
     return RunFolderError(
-        f"The worker of {task.name} was lost {ATTEMPTS + 1} times ({why}), perhaps for want of "
+        f"The worker of {task.name} was lost {times} times ({why}), perhaps for want of "
         "memory; start the same command again on larger machines and it goes on from the last "
         "checkpoint."
     )
