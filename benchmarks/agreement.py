@@ -19,7 +19,7 @@ from sparsevae.evaluation import evaluate_dataset
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
 from sparsevae.networks.kernels.choice import Choice
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.loop import train
 from sparsevae.training.recipes import runs

@@ -21,7 +21,7 @@ from sparsevae import data
 from sparsevae.errors import DownloadError
 from sparsevae.models.schedules import from_json
 from sparsevae.networks import kernels
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.training.config import RunConfig, StudyConfig
 from sparsevae.training.loop import train
 from sparsevae.training.recipes import runs

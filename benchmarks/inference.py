@@ -19,7 +19,7 @@ from torch import Tensor
 from sparsevae.evaluation.passes import BATCH
 from sparsevae.models import Model
 from sparsevae.networks import kernels
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.training.step import unit_interval
 
 IMAGES, LATENTS = 60_000, 64

@@ -7,7 +7,7 @@ from sparsevae import data
 from sparsevae.models import MODELS
 from sparsevae.models.schedules import Constant
 from sparsevae.networks import kernels
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.training.config import RunConfig
 from sparsevae.training.step import TERMS, EagerStep, make_optimiser, unit_interval
 

@@ -17,7 +17,7 @@ from sparsevae.models.schedules import from_json
 from sparsevae.report import diagnostics as panels_of
 from sparsevae.report.study import Run
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.storage.files import write_json
 from sparsevae.studies import study
 from sparsevae.training import loop, step, watch

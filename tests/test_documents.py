@@ -98,7 +98,8 @@ def command(arguments, cwd):
         patch.setattr(sys, "argv", ["sparsevae", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
-    assert not ended.value.code, arguments
+    alarmed = arguments[0] == "fit" and ended.value.code == 3  # after one pass
+    assert alarmed or not ended.value.code, arguments
 
 
 def names_of(paths):

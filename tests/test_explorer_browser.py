@@ -8,11 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from sparsevae.evaluation import denoising
+from sparsevae.evaluation.denoising import Denoiser, Residuals
 from sparsevae.explorer.static import write_static
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import train_run
@@ -297,6 +301,56 @@ def walk_paths(page):
     assert all(re.fullmatch(r"[\d.]+(e-\d+)?", cost) for cost in costs), costs
 
 
+def test_the_page_denoises_as_the_library_does(open_page, addresses):
+    """The estimate of the single file, on its own numbers, against that of Python."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator)
+
+    D, Q, K = 9, 3, 5
+    levels = {
+        f"{sigma}": Residuals(
+            torch.stack([draw(K), *(0.2 + draw(3, K).abs()), 0.3 * torch.tanh(draw(K))]),
+            draw(2, D, Q).half().float(),
+            0.5 + draw(2, D).square(),
+            torch.tensor(1.0),
+        )
+        for sigma in (0.1, 0.3, 0.5)
+    }
+    levels["0.1"] = replace(levels["0.1"], loadings=levels["0.3"].loadings)
+    known = Denoiser(torch.linspace(-1, 1, K - 1), torch.tensor(0.0), levels)
+    y, f, sigmas = draw(1, D), draw(1, D), 0.2 + 0.05 * draw(1, D)
+    level = float(sigmas.square().mean().sqrt())
+    near = replace(
+        known._at(level, clipped=False),
+        **{name: getattr(levels["0.3"], name) for name in ("loadings", "specific")},
+    )
+    curves = near.curves[:, torch.bucketize(f, known.edges)]
+    expected = denoising._estimate(y, f, near, curves, sigmas / level)
+    arrays = {
+        **known.small(Q),
+        "shift": np.full(D, 2.0, np.float32),
+        "scale": np.full(D, 3.0, np.float32),
+    }
+    found = open_page(addresses["server"]).evaluate(
+        """async ([levels, arrays, y, f, sigmas]) => {
+            const { denoised } = await import("/denoiser.js");
+            return [...denoised({ facts: { levels, unit: false }, arrays }, y, f, sigmas)];
+        }""",
+        [
+            known.sigmas,
+            {
+                name: {"data": array.flatten().tolist(), "shape": array.shape}
+                for name, array in arrays.items()
+            },
+            *((2 + 3 * part).flatten().tolist() for part in (y, f)),
+            (3 * sigmas).flatten().tolist(),
+        ],
+    )
+    np.testing.assert_allclose(found, 2 + 3 * expected[0].numpy(), rtol=5e-3, atol=5e-3)
+
+
 def walk_noise(page):
     """The slider changes every picture; the baseline stands in the ranking."""
     show(page, "noise")
@@ -308,6 +362,7 @@ def walk_noise(page):
     )
     label = page.locator(".ranking").get_attribute("aria-label")
     assert all(name in label for name in ("PCA", "VAE", "VSC", "Noisy image"))
+    assert all(f"{name}, denoised" in label for name in ("VAE", "VSC"))
     assert "sigma=0.8" in page.url
 
 

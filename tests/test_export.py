@@ -21,8 +21,8 @@ from sparsevae.models import MODELS
 from sparsevae.runs import export
 from sparsevae.runs.export import hub, programs
 from sparsevae.runs.folder import FORMAT, RunFolder
-from sparsevae.runs.train import new_model
 from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.training import new_model
 from sparsevae.training.config import DataConfig, RunConfig
 
 SCALINGS = {

@@ -23,7 +23,7 @@ SOURCE = Path(sparsevae.__file__).parent
 COMMON = {
     *("dataset", "split", "model", "prior", "alpha", "latents", "seed", "recipe", "epochs"),
     *("kernel", "seconds", "parameters", "reconstruction", "kl", "loss", "dead", "sap"),
-    *("sum_gamma", "always_on", "selectivity", "silhouette", "pixel_variance"),
+    *("target_active", "sum_gamma", "always_on", "selectivity", "silhouette", "pixel_variance"),
 }
 
 
@@ -72,6 +72,7 @@ def test_named_keys_have_rows():
         keys.NOISE,
         keys.SALT_PEPPER,
         keys.OCCLUSION,
+        keys.DENOISED,
     }
     assert named <= {row.key for row in table.METRICS}
 

@@ -17,13 +17,12 @@ from sparsevae import cli
 from sparsevae.data import Dataset, Raw, read
 from sparsevae.data.scaling import GREY
 from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
-from sparsevae.runs import train as train_module
 from sparsevae.runs.codes import read_codes, write_codes
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import MOST_TEST_ROWS, held_out, prepare
 from sparsevae.runs.train import train_run
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.training import loop
+from sparsevae.training import loop, streams
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal((5.0, -300.0, 0.0, 1e5), (2.0, 40.0, 0.1, 2e4), (60, 4))
@@ -31,6 +30,9 @@ NAMES = ("width", "depth", "share", "price")
 COLOUR = RNG.integers(0, 256, (40, 3, 9, 10), dtype=np.uint8)
 COUNTS = RNG.poisson(3.0, (50, 6))
 HEIGHTS = RNG.normal(0.0, 7.0, (30, 1, 9, 9)).astype(np.float32)
+
+
+TRAINED = (0, 3)  # a run of one or two passes may well end in an alarm
 
 
 def command(*arguments):
@@ -67,7 +69,7 @@ def place(tmp_path_factory):
 def table_run(place):
     out = place / "table-run"
     options = ("--labels", "kind", "--latents", 3, "--epochs", 2, "--out", out)
-    assert command("fit", place / "table.csv", *options) == 0
+    assert command("fit", place / "table.csv", *options) in TRAINED
     return RunFolder(out)
 
 
@@ -75,7 +77,7 @@ def table_run(place):
 def colour_run(place):
     out = place / "colour-run"
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", out)
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) in TRAINED
     return RunFolder(out)
 
 
@@ -87,7 +89,7 @@ def test_a_fit_leaves_a_whole_run_with_the_units_of_its_data(table_run):
     data, config = table_run.data, table_run.config
     assert (data.columns, data.classes, data.dtype) == (NAMES, ("a", "b"), "float64")
     assert config.dataset == "table"
-    assert config.arguments["likelihood"] == "gaussian"
+    assert config.arguments["likelihood"] == "diagonal-gaussian"
     train, _ = held_out(read(data.source, labels="kind"), 0.1)
     np.testing.assert_allclose(data.scaling.shift, TABLE[train].mean(0), rtol=1e-9)
     np.testing.assert_allclose(data.scaling.scale, TABLE[train].std(0), rtol=1e-9)
@@ -105,7 +107,7 @@ def test_a_fit_of_images_leaves_pictures_of_images(colour_run):
 
 def test_the_command_says_what_it_chose_and_why(place, capsys, monkeypatch):
     out = place / "said"
-    assert command("fit", place / "counts.npy", "--epochs", 1, "--out", out) == 0
+    assert command("fit", place / "counts.npy", "--epochs", 1, "--out", out) in TRAINED
     said = capsys.readouterr().out
     assert "45 rows of 6 columns to train on, 5 held out." in said
     assert "Likelihood: poisson. All values are whole numbers from 0 to" in said
@@ -118,13 +120,18 @@ def raw_of(values, **changes):
     return replace(found, **changes)
 
 
+GREY_LEVELS = ("bernoulli", "grey", "default")
+DRAWN = (COLOUR > 99).astype(np.uint8)
 CHOICES = {
-    "grey levels": (COLOUR, "bernoulli", "grey", "default"),
-    "black and white": ((COLOUR > 99).astype(np.uint8), "bernoulli", "none", "default"),
+    "grey levels": (COLOUR, "shared-gaussian", "standard", "photographs"),
+    "black and white": (DRAWN, "bernoulli", "none", "default"),
+    "drawings": (255 * DRAWN + RNG.integers(0, 9, DRAWN.shape) * (1 - DRAWN), *GREY_LEVELS),
     "counts": (COUNTS, "poisson", "none", "any-values"),
-    "measurements": (TABLE, "gaussian", "standard", "any-values"),
-    "heights": (HEIGHTS, "gaussian", "standard", "any-values"),
-    "shares": (RNG.random((20, 5)), "bernoulli", "none", "any-values"),
+    "measurements": (TABLE, "diagonal-gaussian", "standard", "any-values"),
+    "heights": (HEIGHTS, "shared-gaussian", "standard", "photographs"),
+    "shares": (RNG.random((20, 5)), "diagonal-gaussian", "standard", "any-values"),
+    "nearly sure": (RNG.beta(0.05, 0.05, (20, 5)), "bernoulli", "none", "any-values"),
+    "marks": (RNG.integers(0, 6, (30, 5)), "diagonal-gaussian", "standard", "any-values"),
 }
 
 
@@ -210,7 +217,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     np.save(tmp_path / "rows.npy", values)
     settings = {"latents": 2, "epochs": 3, "batch_size": 16, "widths": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
-    monkeypatch.setattr(train_module, "RESIDENT", 0)
+    monkeypatch.setattr(streams, "RESIDENT", 0)
     mapped = prepare(replace(read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
     with pytest.raises(InterruptionError):
         train(mapped, tmp_path / "parts", stop_after=len(values))
@@ -231,7 +238,7 @@ def test_another_scaling_or_split_does_not_go_on_in_the_same_folder(tmp_path):
 def test_a_finished_run_is_left_as_it_is(colour_run, place, capsys):
     before = {path: path.stat().st_mtime_ns for path in colour_run.path.glob("*.*")}
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", colour_run.path)
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) in TRAINED
     assert "finished already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in colour_run.path.glob("*.*")} == before
 
@@ -242,13 +249,14 @@ from pathlib import Path
 import numpy as np, torch
 from sparsevae.data import read
 from sparsevae.runs import train
+from sparsevae.training import streams
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.storage import arrays
 
 torch.set_num_threads(1)
 arrays.BLOCK_VALUES = 2**16
-train.RESIDENT = 2**20
+streams.RESIDENT = streams.WINDOW = 2**20
 train.MEASURED = 500
 
 def anonymous():
@@ -395,7 +403,7 @@ def test_new_rows_are_drawn_in_the_datas_units_by_a_seed(table_run, tmp_path):
 def test_drawn_counts_are_counts(place, tmp_path):
     run = place / "said"
     if not run.exists():
-        assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) == 0
+        assert command("fit", place / "counts.npy", "--epochs", 1, "--out", run) in TRAINED
     opened = TrainedModel.load(run)
     drawn = opened.sample(200)
     assert drawn.dtype == COUNTS.dtype
@@ -568,7 +576,7 @@ def test_what_a_sparse_matrix_unpacks_to_is_known_before_memory_is_taken(tmp_pat
 
 def test_alarms_are_the_last_words_of_a_fit(place, capsys):
     options = ("--latents", 3, "--epochs", 1, "--widths", "4,8", "--out", place / "alarmed")
-    assert command("fit", place / "colour.npy", *options) == 0
+    assert command("fit", place / "colour.npy", *options) == 3
     said = capsys.readouterr().out.splitlines()
     run = RunFolder(place / "alarmed")
     alarms = [s for s in run.diagnosis["findings"] if s["severity"] == "alarm"]

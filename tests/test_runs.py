@@ -14,7 +14,8 @@ import torch
 from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.runs import weights
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.train import new_model, train_run
+from sparsevae.runs.train import train_run
+from sparsevae.runs.training import new_model
 from sparsevae.storage import files
 from sparsevae.training.config import RunConfig
 

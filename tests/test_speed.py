@@ -9,7 +9,7 @@ import torch
 from sparsevae import data
 from sparsevae.models.schedules import Constant
 from sparsevae.networks import kernels
-from sparsevae.runs.train import new_model
+from sparsevae.runs.training import new_model
 from sparsevae.training.config import RunConfig
 from sparsevae.training.loop import train
 from sparsevae.training.step import make_optimiser

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sparsevae.report import figures, plots
     from sparsevae.runs.export.hub import from_pretrained, push_to_hub, save_pretrained
     from sparsevae.runs.folder import RunFolder
+    from sparsevae.runs.loading import load
     from sparsevae.runs.train import fit
-    from sparsevae.runs.trained import TrainedModel, load
+    from sparsevae.runs.trained import TrainedModel
     from sparsevae.studies.study import study
 
 __all__ = [
@@ -69,7 +70,8 @@ _HOMES = {
     "runs.export.hub": ("from_pretrained", "push_to_hub", "save_pretrained"),
     "runs.folder": ("RunFolder",),
     "runs.train": ("fit",),
-    "runs.trained": ("TrainedModel", "load"),
+    "runs.loading": ("load",),
+    "runs.trained": ("TrainedModel",),
     "studies.study": ("study",),
 }
 

@@ -1,6 +1,6 @@
 """The command line; heavy libraries are imported by the commands that need them."""
 
-from sparsevae.cli import explore, export, look_up, own_data, reproduce, studies
+from sparsevae.cli import cards, explore, export, look_up, own_data, reproduce, studies
 from sparsevae.cli.application import app, main
 
 PANELS = {
@@ -8,6 +8,7 @@ PANELS = {
     reproduce: "Studies",
     explore: "Studies",
     own_data: "Your own data",
+    cards: "Your own data",
     export: "Share",
     look_up: "Look up",
 }

@@ -33,6 +33,7 @@ Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
 TABLES = (".csv", ".tsv", ".parquet")
+ALARM = 3  # exit status of a run that ends in an alarm
 RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
 
 
@@ -72,6 +73,9 @@ def fit(
     likelihood: Annotated[str, typer.Option(help="Of the data; auto looks at them.")] = "auto",
     scaling: Annotated[str, typer.Option(help="none, grey, minmax, standard or auto.")] = "auto",
     widths: Annotated[str | None, typer.Option(help="Of the network: 16,32,256.")] = None,
+    trunk: Annotated[
+        str | None, typer.Option(help="convolution, mlp or linear; chosen by the data.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
@@ -86,9 +90,14 @@ def fit(
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
-    """Train a model on data of one's own; started again after a stop, it goes on."""
+    """Train a model on data of one's own; started again after a stop, it goes on.
+
+    The last lines say how good it is beside PCA and what the diagnosis found. The exit status is
+    0, 3 where the run ends in an alarm, or 2 for a mistake in what was asked.
+    """
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import prepare
+    from sparsevae.runs.summary import last_words, summary
     from sparsevae.training import loop
 
     loop.device(device)
@@ -108,6 +117,7 @@ def fit(
         likelihood=likelihood,
         scaling=scaling,
         widths=numbers(widths, "--widths"),
+        trunk=trunk,
         epochs=epochs,
         batch_size=batch_size,
         recipe=recipe,
@@ -122,9 +132,11 @@ def fit(
     for figure in pictures:
         typer.echo(f"Picture: {figure}")
     typer.echo(f"Run: {out}")
-    for sign in run.diagnosis.get("findings", ()):
-        if sign["severity"] == "alarm":
-            typer.echo(f"Alarm: {sign['sentence']}")
+    words, alarm = last_words(run)
+    for line in (*summary(run), *words):
+        typer.echo(line)
+    if alarm:
+        raise typer.Exit(ALARM)
 
 
 def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
@@ -218,6 +230,30 @@ def reconstruct(
     trained = load(run, device, out)
     rows = read_for(trained, path, array=array, channels=channels)
     keep_rows(out, trained.reconstruct(rows, own_type=not floats), trained)
+
+
+@app.command()
+def denoise(
+    run: Run,
+    path: Data,
+    out: RowsFile,
+    sigma: Annotated[
+        float | None, typer.Option(help="Of the noise, in the data's units; else estimated.")
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option(help="Clean rows, for a model that keeps no residuals.")
+    ] = None,
+    floats: Floats = False,
+    array: Member = None,
+    channels: Channels = None,
+    device: Device = "auto",
+) -> None:
+    """Write every row without its noise."""
+    trained = load(run, device, out)
+    rows = read_for(trained, path, array=array, channels=channels)
+    if clean is not None:
+        trained = trained.with_clean(read_for(trained, clean, channels=channels))
+    keep_rows(out, trained.denoise(rows, sigma, own_type=not floats), trained)
 
 
 @app.command()

@@ -38,7 +38,7 @@ class VariationalSparseCoder(SparseVAE):
     >>> X = load_wine().data
     >>> coder = VariationalSparseCoder(n_components=4, max_iter=2, random_state=0).fit(X)
     >>> coder.transform(X).shape, coder.likelihood_
-    ((178, 4), 'gaussian')
+    ((178, 4), 'diagonal-gaussian')
     """
 
     __init__ = _initialiser(target_active=8.0, warm_up=False)

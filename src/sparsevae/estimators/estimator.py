@@ -4,10 +4,10 @@ Shape legend: N rows of shape (D,), (H, W) or (C, H, W), J latent dimensions.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
@@ -16,38 +16,26 @@ from sklearn.utils.validation import check_is_fitted
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.estimators.gaps import Imputing
+from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
+from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import Training, rows_of, trained_model
+from sparsevae.runs.train import trained_model
 from sparsevae.runs.trained import TrainedModel
+from sparsevae.runs.training import Training, rows_of
 from sparsevae.storage.arrays import Array, Floats, Row
 from sparsevae.training import loop, step
-from sparsevae.training.config import Checked, Count, Positive, Widths
 
 STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
 
 
-class Settings(Checked):
-    """The parameters that are plain values."""
-
-    model: str
-    n_components: Count
-    target_active: Positive | None
-    scaling: Literal["auto", "none", "grey", "minmax", "standard"]
-    widths: Widths | None
-    max_iter: Count | None
-    batch_size: Count | None
-    learning_rate: Positive | dict[str, JsonValue] | None
-    device: str
-    sparse_output: bool
-    verbose: bool
-
-
-class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SparseVAE(
+    Imputing, Denoising, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a
@@ -71,18 +59,20 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         What is done to the data before the model and undone behind it; "auto" brings them to
         where the likelihood is defined. Columns that are constant are left at scale 1.
     widths : sequence of int, default=None
-        Widths of the encoder's layers; the decoder mirrors them. None takes (64,) for vectors
-        and (16, 32, 256) for images.
+        Widths of the encoder's layers; the decoder mirrors them. None takes 64 below 1,000 rows,
+        256 above, and convolutions of (16, 32, 256) for drawings in black and white.
+    trunk : {"convolution", "mlp", "linear"}, default=None
+        Layers between rows and codes; None chooses by the data, of wide vectors with as wide
+        codes "linear", a dictionary.
     max_iter : int, default=None
-        Passes over the rows. None takes about 1,000 steps: 25 to 500 passes.
+        Passes over the rows. None takes about 1,500 steps or more, 10 to 500 passes.
     batch_size : int, default=None
-        Rows a step. None takes 64 or more for vectors, 16 to 256 for images.
+        Rows a step. None takes 64 or more, for drawings 16 to 256.
     learning_rate : float or dict, default=None
         Of Adam, constant or a schedule such as ``{"kind": "one-cycle", "peak": 0.003}``. None
         takes the recipe's one cycle in `fit`, and 0.001 in `partial_fit`.
     model_arguments : dict, default=None
-        Further arguments of the model's class, such as ``{"beta": 4.0}``; they go before those
-        of the recipe "default" for images with values in [0, 1], else "any-values".
+        Further arguments of the model's class, such as ``{"beta": 4.0}``, before the recipe's.
     sparse_output : bool, default=False
         Whether `transform` returns a scipy.sparse array.
     device : str, default="cpu"
@@ -116,7 +106,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     >>> X = load_wine().data
     >>> coder = SparseVAE(n_components=4, max_iter=2, random_state=0).fit(X)
     >>> coder.transform(X).shape, coder.likelihood_
-    ((178, 4), 'gaussian')
+    ((178, 4), 'diagonal-gaussian')
     """
 
     def __init__(
@@ -128,6 +118,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         likelihood: str | Mapping[str, Any] = "auto",
         scaling: str = "auto",
         widths: Sequence[int] | None = None,
+        trunk: str | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | Mapping[str, Any] | None = None,
@@ -143,6 +134,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.likelihood = likelihood
         self.scaling = scaling
         self.widths = widths
+        self.trunk = trunk
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -252,10 +244,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns:
         -------
         score : float
-            Nats a row, averaged over rows and a few draws of the code with a fixed seed: see
-            :meth:`sparsevae.TrainedModel.elbo`. Densities are those of the data in their own
-            units, so scalings can be compared; likelihoods cannot, where one is a density and
-            another a score of grey levels.
+            Nats a row: see :meth:`sparsevae.TrainedModel.elbo`.
         """
         check_is_fitted(self)
         return float(self.trained_.elbo(read(self, X, reset=False)).mean(dtype=np.float64))
@@ -367,6 +356,7 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             likelihood=self.likelihood,
             scaling=given.scaling,
             widths=given.widths,
+            trunk=given.trunk,
             epochs=given.max_iter,
             batch_size=given.batch_size,
             learning_rate=given.learning_rate,
@@ -378,15 +368,14 @@ class SparseVAE(Imputing, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.trained_: TrainedModel = trained_model(self._training, prepared)
 
     def _train(self, rows: Array, until: int, rate: Constant | None) -> None:
-        """Train up to that number of passes in all."""
+        images = rows_of(self.trained_.split(rows))
 
         def after_epoch() -> None:
             if self.verbose:
-                nats = self.history_[-1]["objective"]
-                print(f"epoch {self.n_iter_}/{until}: {nats:.4g} nats a row")
+                print(f"epoch {self.n_iter_}/{until}: {self.history_[-1]['objective']:.4g} nats")
 
-        images = rows_of(self.trained_.split(rows))
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
+        self.trained_ = replace(self.trained_, model=self._training.model.eval())
 
     def _own_layout(self, rows: Any) -> Any:
         """Rows in the layout of the data: images of one channel perhaps without its axis."""

@@ -1,5 +1,6 @@
 """What any model must beat, from the data alone, kept as ``baselines.json`` beside a study.
 
+version                                        of what is measured; others are measured again
 dataset, note, classes, data_sha256, images    what was measured
 collapse_floor, perfect_score, mean_image_mse  scores without a code, nats and per pixel
 denoising, denoising_examples                  MSE of trivial denoisers, of all or pictured images
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsevae.data import Dataset
+from sparsevae.data import Dataset, Split
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.limits import counted
 from sparsevae.evaluation.probes import class_columns, with_classes
@@ -25,6 +26,9 @@ from sparsevae.storage.arrays import Floats, Row
 from sparsevae.storage.files import read_json, write_json
 
 RAW = "raw pixels"
+VERSION = 2  # of what is measured
+FITTED, MOST_NUMBERS = 10_000, 2**25  # rows and numbers that principal components are fitted to
+WIDEST = 1000  # columns of a covariance; more take the randomised solver
 FORMER = "usefulness"  # what earlier versions called the probes
 
 
@@ -40,7 +44,7 @@ def write_baselines(
         say: is given a line before anything is measured, for it takes a while.
     """
     kept = dict(read_json(path)) if path.is_file() else {}
-    if kept.get("data_sha256") != dataset.sha256 or not _complete(kept):
+    if kept.get("data_sha256") != dataset.sha256 or kept.get("version") != VERSION:
         kept = {}
     rows = kept.pop(FORMER, kept.get("probes", {}))
     missing = [name for name in code_names(dataset, sizes) if name not in rows]
@@ -52,14 +56,10 @@ def write_baselines(
     write_json(path, {**kept, "probes": rows})
 
 
-def _complete(content: dict[str, Any]) -> bool:
-    """Whether every column of the denoisers is there; earlier versions measured fewer."""
-    return f"occlusion {LEVELS[-1]}" in content["denoising"]["doing nothing"]
-
-
 def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     """The data, and what is reached on them without a model."""
     train, test = dataset.train.scaled(), dataset.test.scaled()
+    labels = dataset.train.labels
     examples = test[pictures.example_indices(dataset.test.labels, len(test))]
     seed = pictures.NOISE_SEED
     columns = {
@@ -68,6 +68,7 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     }
     pictured = bounds.gaussian_columns(examples, pictures.SIGMAS, seed)
     return {
+        "version": VERSION,
         "dataset": dataset.name,
         "note": dataset.note,
         "classes": list(dataset.classes),
@@ -76,8 +77,8 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
         "collapse_floor": bounds.collapse_floor(train, test),
         "perfect_score": bounds.perfect_score(test),
         "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
-        "denoising": bounds.denoising_rows(train, test, columns),
-        "denoising_examples": bounds.denoising_rows(train, examples, pictured),
+        "denoising": bounds.denoising_rows(train, test, columns, labels),
+        "denoising_examples": bounds.denoising_rows(train, examples, pictured, labels),
     }
 
 
@@ -116,6 +117,44 @@ def measured_codes(dataset: Dataset, names: Iterable[str]) -> dict[str, Row]:
         labelled = with_classes(dataset.train, known, encode, codes)
         rows[name] = {**uneven_columns(codes), **class_columns(labelled)}
     return rows
+
+
+def own_baselines(dataset: Dataset, components: int) -> dict[str, Any]:
+    """Errors on held-out rows of principal components and of the mean row, scaled units.
+
+    Args:
+        dataset: of the user's own; components are those of up to :data:`FITTED` of its training
+            rows.
+        components: the largest number of components.
+
+    Returns:
+        ``mean_row``: mean squared error an element of the mean training row; ``pca``: a list of
+        the errors of 0, 1, 2, … components, as many as there are.
+    """
+    from sklearn.decomposition import PCA
+
+    rows, test = _flat(_some(dataset.train)), _flat(_some(dataset.test))
+    there = ~np.isnan(test)
+    if np.isnan(rows).any() or not there.all():  # gaps of a table: the mean of what is there
+        usual = np.nan_to_num(np.nanmean(rows, 0))
+        rows, test = (np.where(np.isnan(x), usual, x) for x in (rows, test))
+    most = min(components, min(rows.shape) - 1)
+    exact = rows.shape[1] <= WIDEST
+    solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized"}
+    fit = PCA(max(1, most), random_state=0, **solver).fit(rows)
+    left, codes = test - fit.mean_, fit.transform(test)
+    errors = [np.square(left, dtype=np.float64)[there].mean()]
+    for place in range(most):
+        left = left - codes[:, place, None] * fit.components_[place]
+        errors.append(np.square(left, dtype=np.float64)[there].mean())
+    return {"mean_row": float(errors[0]), "pca": [float(error) for error in errors]}
+
+
+def _some(split: Split) -> Floats:
+    """Up to :data:`FITTED` rows and :data:`MOST_NUMBERS` numbers of a split, evenly spaced."""
+    most = max(2, min(FITTED, MOST_NUMBERS // int(np.prod(split.images.shape[1:]))))
+    chosen = np.arange(0, len(split), max(1, -(-len(split) // most)))
+    return split.take(chosen).scaled()
 
 
 def _flat(x: Floats) -> Floats:

@@ -11,12 +11,13 @@ from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.bound import bound_columns
+from sparsevae.evaluation.denoising import Denoiser
 from sparsevae.evaluation.diagnostics import Diagnosis, examine
 from sparsevae.evaluation.meter import Meter, Report, costs
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.paths import geometry_columns
 from sparsevae.evaluation.probes import probe_columns
-from sparsevae.evaluation.quality import quality_columns
+from sparsevae.evaluation.quality import denoised_columns, quality_columns
 from sparsevae.evaluation.scope import left_out, scope_columns
 from sparsevae.evaluation.sparsity import sparsity_columns
 from sparsevae.metrics import keys
@@ -45,6 +46,7 @@ GROUPS: dict[str, Callable[[Pass], Row]] = {
     "scope": scope_columns,
     "bound": bound_columns,
     "quality": quality_columns,
+    "denoising": denoised_columns,
     "sparsity": sparsity_columns,
     "probes": probe_columns,
     "geometry": geometry_columns,
@@ -75,12 +77,14 @@ class Evaluation:
         arrays: what pictures draw, see :mod:`sparsevae.evaluation.pictures`; with the group
             "factors" also ``factor_correlation``.
         diagnosis: of the group "diagnostics", otherwise None.
+        denoiser: of the group "denoising", where there are training rows of measurements.
         notes: what was left out because there is too much of it, or too little, a sentence each.
     """
 
     metrics: Row
     arrays: dict[str, Array] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    denoiser: Denoiser | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -186,7 +190,8 @@ def evaluate_pass(one: Pass, groups: Iterable[str] = ALL_GROUPS) -> Evaluation:
             diagnosis = examine(one)
     notes = left_out(one, row)
     meter.finish()
-    return Evaluation(row, arrays, diagnosis, notes)
+    denoiser = one.denoiser if "denoising" in chosen else None
+    return Evaluation(row, arrays, diagnosis, denoiser, notes)
 
 
 def _columns(one: Pass, group: str) -> Row:

@@ -22,6 +22,7 @@ CLUSTERED = 4e-6  # a row times a cluster in k-means
 ALWAYS = 0.1  # of every part: imports, arrays
 DAMAGED = 20  # times that rows of images are restored
 NOISY = 10  # times that rows of a table are
+RESTORED = 24  # times half of a row: residuals are learned from, and rows are restored
 DRAWS, BOUNDED = 500, 1000
 SIZES = (200, 1000, 5000)
 
@@ -73,6 +74,7 @@ def costs(extent: Extent) -> dict[str, float]:
         "decoded": n * half,
         "bound": DRAWS * scored * half * (2 if extent.images else 1),
         "quality": (DAMAGED if extent.images else NOISY) * n * (2 * half + similar),
+        "denoising": RESTORED * half * (min(extent.training, 4000) + n),
         "ablation": 0.5 * ablated * extent.latents * half,
         "classifier": 3 * half * min(10 * extent.training, 120_000) if taught else 0.0,
         "probes": 2 * (FITTED * learned * extent.latents + NEIGHBOUR * near)

@@ -17,6 +17,7 @@ from sparsevae.data.dataset import Factors, Labels
 from sparsevae.data.scaling import GREY, Scaling
 from sparsevae.evaluation import pictures
 from sparsevae.evaluation.classifier import Classifier, classifier
+from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.evaluation.factors import factor_columns
 from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sample
 from sparsevae.evaluation.meter import Extent, Meter
@@ -189,6 +190,14 @@ class Pass:
         if self.train is None or self.model.family.normalised:
             return math.nan
         return bounds.collapse_floor(mean_image(self.train), self.x)
+
+    @cached_property
+    def denoiser(self) -> Denoiser | None:
+        """What is learned of the residuals of noisy training rows; None without those."""
+        if self.train is None or not can_denoise(self.model):
+            return None
+        some = Split(self.train.images[: rows_needed(self.model)], None, self.train.scaling)
+        return Denoiser.learned(self.model, some.scaled())
 
     @cached_property
     def ablation_cost(self) -> Floats:

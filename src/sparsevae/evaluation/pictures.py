@@ -65,7 +65,13 @@ def shades(scaling: Scaling | None, low: float, high: float) -> Shade:
         return grey
     if scaling.kind == "none" and 0 <= low <= high <= 1:
         return grey
-    return lambda values: grey((scaling.undo(values) - low) / ((high - low) or 1.0))
+
+    def shade(values: Floats) -> npt.NDArray[np.uint8]:
+        """Of shape ``(…, C, H, W)``, whatever stands before."""
+        rows = scaling.undo(values.reshape(-1, *values.shape[-3:]))
+        return grey((rows - low) / ((high - low) or 1.0)).reshape(values.shape)
+
+    return shade
 
 
 def most_used(cost: Floats) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.evaluation.pictures import NOISE_SEED
 from sparsevae.metrics import images, keys
-from sparsevae.metrics.table import LEVELS
+from sparsevae.metrics.table import DENOISED, LEVELS
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLE_SEED = 0
@@ -53,7 +53,11 @@ def quality_columns(one: Pass) -> Row:
     labelled training images there is no classifier and there are no Fréchet distances.
     """
     model, x, decoded, tick = one.model, one.x, one.decoded, one.meter.tick
-    row: Row = {keys.PIXEL_VARIANCE: one.pixel_variance}
+    explained = images.explained_variance(x, decoded)
+    row: Row = {
+        keys.PIXEL_VARIANCE: one.pixel_variance,
+        keys.EXPLAINED_VARIANCE: explained if np.isfinite(explained) else None,
+    }
     if x.ndim != 4 or model.family.domain != "unit":
         row[keys.MSE] = images.mse(x, decoded)
         if np.isnan(x).all():
@@ -73,6 +77,24 @@ def quality_columns(one: Pass) -> Row:
     return {**row, **distances(one)}
 
 
+def denoised_columns(one: Pass) -> Row:
+    """Errors of rows without their noise, by the model's own denoiser, which is given σ."""
+    row: Row = {}
+    if one.denoiser is None:
+        return row
+    noise = corruptions.gaussian(np.zeros_like(one.x), 1.0, NOISE_SEED)
+    for sigma in DENOISED:
+        noisy = one.x + np.float32(sigma) * noise
+        key = f"{keys.MSE}_{keys.DENOISED}_{sigma}"
+        restored = one.denoiser.restored(one.model, noisy, sigma, clipped=False)
+        row[key] = images.mse(one.x, restored)
+        if one.model.family.domain == "unit":
+            cut = noisy.clip(0, 1)
+            restored = one.denoiser.restored(one.model, cut, sigma, clipped=True)
+            row[f"{key}_clipped"] = images.mse(one.x, restored)
+    return row
+
+
 def distances(one: Pass) -> Row:
     """Fréchet distances in the classifier's features, of decoded images and of samples.
 
@@ -84,7 +106,7 @@ def distances(one: Pass) -> Row:
     model, x, classifier = one.model, one.x, one.classifier
     features = classifier.features_of(x)
     row[keys.FRECHET] = images.frechet_distance(features, classifier.features_of(one.decoded))
-    if model.prior.has_density:
+    if model.prior.has_density or model.prior.factors() is not None:
         with fixed_noise(SAMPLE_SEED):
             codes = model.draw_codes(len(x)).cpu().numpy()
         drawn = classifier.features_of(batched(model.decode, codes, model))

@@ -33,12 +33,15 @@ from sparsevae.networks import kernels
 from sparsevae.runs import bundled
 from sparsevae.runs.export.modules import gates_and_slabs
 from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.noise import has_denoiser
 from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array, Floats
+from sparsevae.training.grids import differences, in_words
 
 MOST_ROWS = 1000  # test rows that a served page holds
 EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
 MOST_STAND_INS = 500
+LOADINGS_IN_PAGE = 64  # of residuals, where the page denoises without a server
 
 
 @dataclass(eq=False)
@@ -48,10 +51,12 @@ class Explored:
     Args:
         run: a finished run folder with weights.
         key: what the page calls it.
+        varied: in what it differs from other runs of its model and size.
     """
 
     run: RunFolder
     key: str
+    varied: str = ""
     trained: TrainedModel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +84,17 @@ class Explored:
             rows: Floats = self.trained.decode(codes, own_type=False)
         return rows
 
+    def denoise(self, row: Array, sigmas: Array) -> Floats:
+        """A noisy row without its noise, float32, shape ``(1, *shape)``.
+
+        Args:
+            row: in the data's units, shape ``(1, *shape)``.
+            sigmas: the noise's standard deviation in every element, shape ``(1, *shape)``.
+        """
+        with kernels.use("plain"):
+            clean: Floats = self.trained.denoise(row, np.abs(sigmas[0]), own_type=False)
+        return clean
+
     def costs(self, codes: Floats) -> Floats:
         """Nats from the first code to each: KL(p(x|z₀) ‖ p(x|z)), shape ``(N,)``.
 
@@ -93,19 +109,33 @@ class Explored:
         config, row = self.config, MODELS.get(self.config.model)
         return {
             "key": self.key,
-            "title": row.title if row else config.model,
+            "title": " · ".join(filter(None, (row.title if row else config.model, self.varied))),
             "latents": self.latents,
             "seed": config.seed,
             "epochs": config.epochs,
             "gated": self.model.has_gates,
             "samples": self.model.prior.has_density,
-            "denoises": hasattr(self.trained, "denoise"),
+            "denoises": has_denoiser(self.trained),
             "likelihood": str(self.trained.likelihood),
         }
 
     def message(self, rows: Rows) -> bytes:
         """Everything about the model that the page keeps, see :mod:`.packing`."""
         return packed(self.facts(), self.arrays(rows))
+
+    def denoiser_message(self) -> bytes:
+        """What ``page/denoiser.js`` needs, with few loadings of one level, see :mod:`.packing`."""
+        small = self.trained.denoiser.small(LOADINGS_IN_PAGE)
+        shift, scale = self.data.scaling.columns(1 + len(self.shape))
+        elements = {
+            name: np.broadcast_to(part, (1, *self.shape)).reshape(-1).astype(np.float32)
+            for name, part in (("shift", shift), ("scale", scale))
+        }
+        facts = {
+            "levels": self.trained.denoiser.sigmas,
+            "unit": self.model.family.domain == "unit",
+        }
+        return packed(facts, {**small, **elements})
 
     def arrays(self, rows: Rows) -> dict[str, Array]:
         """Gates, slabs, ends of every axis, costs, class means and the prior."""
@@ -165,8 +195,9 @@ class Study:
         _check_alike(folders)
         self.name = folders[0].config.dataset
         self.runs: dict[str, Explored] = {}
-        for number, run in enumerate(folders):
-            self.runs[f"r{number}"] = Explored(run, f"r{number}")
+        varied = map(in_words, differences([run.config for run in folders]))
+        for number, (run, own) in enumerate(zip(folders, varied, strict=True)):
+            self.runs[f"r{number}"] = Explored(run, f"r{number}", own)
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)

@@ -6,6 +6,7 @@
     POST /api/runs/KEY/encode  raw rows, float32 → gates then slabs, (2, N, J)
     POST /api/runs/KEY/decode  codes, float32 → rows
     POST /api/runs/KEY/costs   codes, float32 → nats from the first to each
+    POST /api/runs/KEY/denoise a noisy row and its noise's σ by element, float32 → the row
     POST /api/upload/KIND      a file → rows
 
 Bodies and answers are float32, little-endian. Names are looked up in tables that are made at the
@@ -33,6 +34,7 @@ from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.explorer.backend import Explored, Study
 from sparsevae.explorer.guard import BINARY, Guard, RefusedError
 from sparsevae.explorer.uploads import KINDS, read_upload
+from sparsevae.runs.noise import has_denoiser
 from sparsevae.storage.arrays import Array
 
 HOST = "127.0.0.1"
@@ -172,10 +174,17 @@ def _called(study: Study, run: Explored, name: str, body: bytes) -> Array:
         return compute(run, values)
 
 
+def _denoised(run: Explored, rows: Array) -> Array:
+    if len(rows) != 2 or not has_denoiser(run.trained):
+        raise RefusedError(422, "A model that denoises takes a row and its noise's σ by element.")
+    return run.denoise(rows[:1], rows[1:])
+
+
 CALLS: dict[str, tuple[str, Callable[[Explored, Array], Array]]] = {
     "encode": ("rows", lambda run, rows: np.stack(run.posterior(rows))),
     "decode": ("codes", lambda run, codes: run.decode(codes)),
     "costs": ("codes", lambda run, codes: run.costs(codes)),
+    "denoise": ("rows", lambda run, rows: _denoised(run, rows)),
 }
 
 

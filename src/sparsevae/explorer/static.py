@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sparsevae.explorer.backend import Study
 from sparsevae.explorer.programs import browser_programs
+from sparsevae.runs.noise import has_denoiser
 from sparsevae.storage.files import make_folder, write_text
 
 MOST_ROWS = 500  # test rows inside the file
@@ -44,6 +45,8 @@ def write_static(paths: Sequence[Path], out: Path) -> Path:
         blocks[run.key] = gzip.compress(run.message(study.rows), 9, mtime=0)
         for name, content in browser_programs(run, study.rows.values).items():
             blocks[f"{run.key}-{name}"] = gzip.compress(content, 9, mtime=0)
+        if has_denoiser(run.trained):
+            blocks[f"{run.key}-denoiser"] = gzip.compress(run.denoiser_message(), 9, mtime=0)
     write_text(out, single_page(blocks))
     return out
 

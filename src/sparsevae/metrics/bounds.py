@@ -12,10 +12,14 @@ from scipy.ndimage import median_filter, uniform_filter
 from scipy.special import xlogy
 
 from sparsevae.data import corruptions
+from sparsevae.metrics import denoisers
 from sparsevae.metrics.images import mse
 
 Images = npt.NDArray[np.floating]
 COMPONENTS = (16, 50)
+WIENER, AFFINE, CLASSES = "Wiener of components", "affine regression", "class Gaussians"
+MOST_PIXELS, MOST_IMAGES, MOST_CLASSES = 1024, 20_000, 50  # of what knows second moments
+REGRESSION_SEED = 21  # of the noise that the regression learns from
 EXACT = 4096  # elements of a row; beyond, principal components are those of a random sketch
 
 
@@ -53,11 +57,13 @@ class Corrupted(NamedTuple):
         images: as a model is given them.
         variance: of what was added to a pixel, which the Wiener filter is given; 0 for nothing.
         clipped: whether restored images are cut to [0, 1] as well.
+        normal: whether what was added is normal noise of that variance.
     """
 
     images: Images
     variance: float
     clipped: bool = False
+    normal: bool = False
 
 
 def gaussian_columns(test: Images, sigmas: tuple[float, ...], seed: int) -> dict[str, Corrupted]:
@@ -73,9 +79,11 @@ def gaussian_columns(test: Images, sigmas: tuple[float, ...], seed: int) -> dict
     """
     columns = {"clean": Corrupted(test, 0.0)}
     for sigma in sigmas:
-        columns[f"{sigma}"] = Corrupted(corruptions.gaussian(test, sigma, seed), sigma**2)
+        columns[f"{sigma}"] = Corrupted(
+            corruptions.gaussian(test, sigma, seed), sigma**2, normal=True
+        )
         clipped = corruptions.gaussian(test, sigma, seed, clip=True)
-        columns[f"{sigma} clipped"] = Corrupted(clipped, sigma**2, clipped=True)
+        columns[f"{sigma} clipped"] = Corrupted(clipped, sigma**2, True, True)
     return columns
 
 
@@ -98,7 +106,10 @@ def damaged_columns(test: Images, levels: tuple[float, ...], seed: int) -> dict[
 
 
 def denoising_rows(
-    train: Images, test: Images, columns: Mapping[str, Corrupted]
+    train: Images,
+    test: Images,
+    columns: Mapping[str, Corrupted],
+    labels: npt.NDArray[np.integer] | None = None,
 ) -> dict[str, dict[str, float]]:
     """MSE per pixel to the clean image of the trivial denoisers.
 
@@ -106,6 +117,7 @@ def denoising_rows(
         train: what the mean image and the principal components are fitted on.
         test: clean images.
         columns: the same images to be restored, made with the seed that models are given.
+        labels: class of every training image, where there are classes.
 
     Returns:
         By row (such as ``"PCA-50"``), then by column.
@@ -118,18 +130,50 @@ def denoising_rows(
     for size in COMPONENTS:
         if size < min(flat.shape):
             fits[f"PCA-{size}"] = PCA(size, **solver(flat)).fit(flat)
+    known = _SecondMoments(flat, labels) if flat.shape[1] <= MOST_PIXELS else None
     table: dict[str, dict[str, float]] = {}
-    for column, (noisy, variance, clipped) in columns.items():
+    for column, (noisy, variance, clipped, normal) in columns.items():
         rows = {"doing nothing": noisy, "mean image": mean}
         for name, fit in fits.items():
             codes = fit.transform(noisy.reshape(len(noisy), -1))
             rows[name] = fit.inverse_transform(codes).reshape(noisy.shape)
         rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
         rows["Wiener filter 3x3"] = _wiener(noisy, variance)
+        if normal and variance > 0 and known is not None:
+            rows |= known.rows(noisy, variance, clipped)
         for name, restored in rows.items():
             cut = np.clip(restored, 0, 1) if clipped else restored
             table.setdefault(name, {})[column] = mse(test, cut)
     return table
+
+
+class _SecondMoments:
+    """Estimates from second moments of clean images and the noise.
+
+    Args:
+        train: flat images, shape ``(N, D)``; the first 20,000 are used.
+        labels: class of each, where there are classes.
+    """
+
+    def __init__(self, train: Images, labels: npt.NDArray[np.integer] | None) -> None:
+        self.train = train[:MOST_IMAGES]
+        self.all = denoisers.moments(self.train)
+        marks = None if labels is None else labels[:MOST_IMAGES]
+        names = () if marks is None else np.unique(marks)[:MOST_CLASSES]
+        self.classes = [denoisers.moments(self.train[marks == name]) for name in names]
+
+    def rows(self, noisy: Images, variance: float, clipped: bool) -> dict[str, Images]:
+        """Restored images by name; all but the first are cut to [0, 1]."""
+        y, sigma = noisy.reshape(len(noisy), -1), variance**0.5
+        seen = corruptions.gaussian(self.train, sigma, REGRESSION_SEED, clipped)
+        restored = {
+            WIENER: denoisers.wiener_of_components(self.all, y, variance),
+            AFFINE: denoisers.affine_regression(self.train, seen, y).clip(0, 1),
+        }
+        if self.classes:
+            estimate = denoisers.class_gaussians(self.classes, y, variance)
+            restored[CLASSES] = estimate.clip(0, 1)
+        return {name: images.reshape(noisy.shape) for name, images in restored.items()}
 
 
 def solver(rows: Images) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Keys of the metrics that code beside the evaluation names; what they mean: ``table.py``."""
 
 DATASET, SPLIT, MODEL, PRIOR, ALPHA = "dataset", "split", "model", "prior", "alpha"
+TARGET_ACTIVE = "target_active"
 LATENTS, SEED, RECIPE, EPOCHS = "latents", "seed", "recipe", "epochs"
 KERNEL, SECONDS = "kernel", "seconds"
 PARAMETERS = "parameters"
@@ -21,6 +22,7 @@ EFFECTIVE_SAMPLE_SIZE_P10 = "effective_sample_size_p10"
 IMPORTANCE_SAMPLES, IMPORTANCE_IMAGES = "importance_samples", "importance_images"
 
 MSE, PSNR, SSIM = "mse", "psnr", "ssim"
+EXPLAINED_VARIANCE = "explained_variance"
 SHARPNESS, PIXEL_VARIANCE = "sharpness", "pixel_variance"
 FRECHET, FRECHET_SAMPLES = "frechet_classifier", "frechet_classifier_samples"
 CLASSIFIER_ACCURACY = "classifier_accuracy"
@@ -28,6 +30,7 @@ CLASSIFIER_ACCURACY = "classifier_accuracy"
 USED_DIMENSIONS, ACTIVE_UNITS = "used_dimensions", "active_units"
 ACTIVE_PER_IMAGE, SUM_GAMMA = "active_per_image", "sum_gamma"
 ON_IN_ONE_PERCENT, ALWAYS_ON, DEAD = "on_in_1pct", "always_on", "dead"
+DEAD_SHARE = "dead_share"
 EXACT_ZEROS, HOYER = "exact_zeros", "hoyer"
 POPULATION_SPARSENESS, LIFETIME_SPARSENESS = "population_sparseness", "lifetime_sparseness"
 SUPPORT_ENTROPY, GATE_ENTROPY = "support_entropy", "gate_entropy"
@@ -52,6 +55,7 @@ COLLAPSED_DECODER = "collapsed_decoder"
 
 GATED_MEAN = "_gamma_mu"  # ends the keys of columns of γμ, which stand beside the code's
 NOISE, SALT_PEPPER, OCCLUSION = "noise", "salt_pepper", "occlusion"
+DENOISED = "denoised"  # by the model's own denoiser, beside the decoded code's "noise"
 
 
 def corrupted(key: str, kind: str, level: float, *, clipped: bool = False) -> str:

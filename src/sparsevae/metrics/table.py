@@ -22,8 +22,13 @@ Better = Literal["lower", "higher", ""]
 Display = Literal["headline", "report", "file"]
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5)  # σ, share of pixels, share of the shorter side
+DENOISED = (0.3, 0.5)  # σ, where the denoiser is measured
 PROBE_SIZES = (200, 1000, 5000)  # labelled images
-EXPANSIONS = {"{S}": LEVELS, "{n}": PROBE_SIZES}  # what stands for each of several numbers
+EXPANSIONS = {
+    "{S}": LEVELS,
+    "{D}": DENOISED,
+    "{n}": PROBE_SIZES,
+}  # what stands for each of several numbers
 BESIDE_THE_CODE = keys.probe(PROBE_SIZES[-1]) + keys.GATED_MEAN  # of γμ, what a report prints
 
 

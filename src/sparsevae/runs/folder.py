@@ -5,6 +5,8 @@
     weights.safetensors      the trained model
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
+    denoiser.safetensors     what residuals of noisy rows are like, for models that denoise
+    baselines.json           errors of PCA and of the mean row, of data of the user's own
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
@@ -28,6 +30,8 @@ from torch import Tensor
 from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.evaluation.denoising import Denoiser
+from sparsevae.metrics import keys
 from sparsevae.models import Model
 from sparsevae.networks import kernels
 from sparsevae.runs.weights import WEIGHTS, load_model
@@ -48,8 +52,20 @@ C = TypeVar("C", bound=Checked)
 
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
+DENOISER = "denoiser.safetensors"
 DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
-KEPT = ("config.json", HISTORY, DIAGNOSTICS, FORMER_DIAGNOSTICS, PICTURES, WEIGHTS, METRICS)
+BASELINES = "baselines.json"
+KEPT = (
+    "config.json",
+    HISTORY,
+    DIAGNOSTICS,
+    FORMER_DIAGNOSTICS,
+    PICTURES,
+    DENOISER,
+    BASELINES,
+    WEIGHTS,
+    METRICS,
+)
 """Files of a finished run, in the order in which they are copied: metrics last."""
 FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 
@@ -72,6 +88,7 @@ def identity(config: RunConfig, model: Model, history: list[Row]) -> Row:
         **{name: getattr(config, name) for name in columns},
         "prior": model.prior.name,
         "alpha": model.target_share,
+        keys.TARGET_ACTIVE: model.target_active,
         "parameters": sum(model.parameter_counts().values()),
         "kernel": kernels.kernel_name(where.type),
         "seconds": sum(row["seconds"] for row in history),
@@ -162,6 +179,12 @@ class RunFolder:
         return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
 
     @cached_property
+    def baselines(self) -> Row:
+        """What :func:`sparsevae.evaluation.baselines.own_baselines` gave; empty if not kept."""
+        path = self.path / BASELINES
+        return dict(read_json(path)) if path.is_file() else {}
+
+    @cached_property
     def diagnosis(self) -> Row:
         """``findings`` and ``statistics`` of the diagnostics; empty where none were kept."""
         path = self.path / DIAGNOSTICS
@@ -174,6 +197,21 @@ class RunFolder:
             numbers = diagnosis["statistics"].items()
             diagnosis["statistics"] = {FORMER.get(name, name): value for name, value in numbers}
         return diagnosis
+
+    @cached_property
+    def denoiser(self) -> Denoiser | None:
+        """What was learned of the residuals of noisy rows; None where that was not kept.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        path = self.path / DENOISER
+        if not path.is_file():
+            return None
+        try:
+            return Denoiser.of(read_tensors(path)[0], self.shape)
+        except (LookupError, ValueError):
+            raise RunFolderError(f"{path} is damaged; remove it to do without.") from None
 
     def start(
         self,
@@ -278,6 +316,14 @@ class RunFolder:
         """Keep the numbers behind the pictures, arrays of any shapes, in place of those there."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         self._keep(PICTURES, write_tensors, tensors, {})
+
+    def keep_denoiser(self, denoiser: Denoiser) -> None:
+        """Keep what was learned of residuals, in place of what is there."""
+        self._keep(DENOISER, write_tensors, denoiser.tensors(), {})
+
+    def keep_baselines(self, baselines: Row) -> None:
+        """Keep what is reached without a model, in place of what is there."""
+        self._keep(BASELINES, write_json, baselines)
 
     def keep_diagnosis(self, diagnosis: Row) -> None:
         """Keep what the diagnostics say, in place of what is there."""

@@ -1,167 +1,38 @@
 """Train one run: into its folder, from its last checkpoint if need be, or in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from sparsevae.data import Dataset, Split
+from sparsevae.data import Dataset
 from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
-from sparsevae.errors import RunFolderError
 from sparsevae.evaluation import evaluate_dataset
+from sparsevae.evaluation.baselines import own_baselines
 from sparsevae.evaluation.classifier import file_of
+from sparsevae.evaluation.denoising import can_denoise
 from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
-from sparsevae.models.schedules import Schedule, from_json
+from sparsevae.networks import Trunk
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.runs.weights import build_model
+from sparsevae.runs.training import Progress, Training, rows_of, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.leases import leased
-from sparsevae.storage.sparse import is_sparse
-from sparsevae.training import loop, step
+from sparsevae.training import loop, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
-EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
-RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
-Progress = Callable[[int], None]
-
-
-def silent(images: int) -> None:
-    """Progress that nobody looks at."""
-
-
-def new_model(config: RunConfig, images: step.Rows) -> Model:
-    """An untrained model, weights and pseudo-inputs drawn from the run's seed.
-
-    Args:
-        config: of the run.
-        images: N training images, shape ``(N, *shape)``.
-    """
-    with torch.random.fork_rng():
-        loop.seed_epoch(config.seed, -1)
-        chosen = torch.randperm(len(images))[:EXAMPLES]
-        examples = step.unit_interval(images.index_select(0, chosen))
-        return build_model(config, tuple(images.shape[1:]), examples)
-
-
-def rows_of(split: Split) -> step.Rows:
-    """What the loop draws batches from: grey levels as they are, other data scaled.
-
-    Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
-    scaled batch by batch, and so are those of a sparse matrix; the numbers are the same.
-    """
-    images = split.images
-    if split.scaling is None:
-        return torch.from_numpy(images[:])
-    if 4 * images.size > RESIDENT or is_sparse(images):
-        return step.MappedRows(images, split.scaling)
-    return torch.from_numpy(split.scaled())
-
-
-@dataclass
-class Training:
-    """A model between two epochs: with its optimiser and history it can go on.
-
-    Attributes:
-        config: of the run.
-        model: on its device.
-        optimiser: with its moments.
-        history: one row an epoch that is done.
-    """
-
-    config: RunConfig
-    model: Model
-    optimiser: torch.optim.Optimizer
-    history: list[Row] = field(default_factory=list)
-
-    @classmethod
-    def begin(cls, config: RunConfig, images: step.Rows, where: torch.device) -> "Training":
-        """A new model of a configuration, nothing trained."""
-        model = new_model(config, images).to(where)
-        return cls(config, model, step.make_optimiser(model))
-
-    def go_on(
-        self,
-        images: step.Rows,
-        *,
-        until: int | None = None,
-        learning_rate: Schedule | None = None,
-        progress: Progress = silent,
-        after_epoch: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Train to the end of the run; torch's own generators are left as they are.
-
-        Args:
-            images: N training images, shape ``(N, *shape)``.
-            until: passes in all; the run's own number when None.
-            learning_rate: in place of the run's.
-            progress: called with a number of images as they are done.
-            after_epoch: called when an epoch is in the history.
-        """
-        config, until = self.config, until or self.config.epochs
-        where = next(self.model.parameters()).device
-        with torch.random.fork_rng():
-            for row in loop.train(
-                self.model,
-                self.optimiser,
-                images.to(where) if isinstance(images, Tensor) else images,
-                epochs=max(config.epochs, until),
-                batch_size=config.batch_size,
-                learning_rate=learning_rate or from_json(config.learning_rate),
-                seed=config.seed,
-                precision=config.precision,
-                start=len(self.history),
-                on_batch=progress,
-            ):
-                self.history.append(row)
-                after_epoch()
-                if len(self.history) == until:
-                    break
-
-    def restore(self, folder: RunFolder) -> None:
-        """Take up the last checkpoint of a folder, where there is one.
-
-        Raises:
-            RunFolderError: it is damaged, or of another configuration.
-        """
-        tensors, history = folder.load_checkpoint()
-        if not history:
-            return
-        try:
-            self.model.load_state_dict(_part(tensors, "model/"))
-            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
-        except (RuntimeError, LookupError, ValueError):
-            raise RunFolderError(
-                f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
-                "and start again."
-            ) from None
-        self.history = history
-
-    def save(self, folder: RunFolder) -> None:
-        """Write a checkpoint."""
-        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments = loop.optimiser_tensors(self.optimiser)
-        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
-        folder.save_checkpoint({**weights, **tensors}, self.history)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
 
 
 def train_run(
@@ -198,18 +69,27 @@ def train_run(
         folder.start(config, dataset.sha256, dataset.shape, data)
         images = rows_of(dataset.train)
         training = Training.begin(config, images, where)
-        training.restore(folder)
-        model, history = training.model, training.history
-        progress(len(history) * len(images))
-        mean_score = mean_image_score(model, mean_image(dataset.train))
+        training.restore(folder, images)
+        history = training.history
+        progress(len(history) * len(images) + training.middle.taken * config.batch_size)
+        mean_score = mean_image_score(training.model, mean_image(dataset.train))
 
         def after_epoch() -> None:
             training.save(folder)
-            if line := warning(history, config.epochs, model, mean_score):
+            if line := warning(history, config.epochs, training.model, mean_score):
                 warn(line)
 
-        training.go_on(images, progress=progress, after_epoch=after_epoch)
+        training.go_on(
+            images,
+            progress=progress,
+            after_epoch=after_epoch,
+            between=lambda: training.save(folder),
+            say=warn,
+        )
+        model = training.model
         folder.save_weights(model, history)
+        if data is not None:
+            folder.keep_baselines(own_baselines(in_memory(dataset), config.latents))
         known = identity(config, model, history)
         measuring = Counting(progress, measuring_worth(config, dataset))
         keep_numbers(folder, model.eval(), dataset, known, measuring)
@@ -233,6 +113,8 @@ def keep_numbers(
     """
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
     evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
+    if evaluation.denoiser is not None:
+        folder.keep_denoiser(evaluation.denoiser)
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
@@ -274,7 +156,7 @@ def in_memory(dataset: Dataset) -> Dataset:
     They are a fixed sample, for the mean row and for probes to learn from.
     """
     train = dataset.train
-    if 4 * train.images.size <= RESIDENT:
+    if 4 * train.images.size <= streams.RESIDENT:
         return dataset
     chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
     return replace(dataset, train=train.take(chosen))
@@ -319,6 +201,7 @@ def fit(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
@@ -345,8 +228,10 @@ def fit(
         drop: names or patterns of columns that are left out.
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "none", "grey", "minmax", "standard", or "auto" after the likelihood.
-        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
-        epochs: passes over the training rows; None takes about 1,000 steps.
+        widths: of the trunk's layers; None follows
+            :func:`sparsevae.training.defaults.protocol`, as the two next settings do.
+        epochs: passes over the training rows; None takes about 1,500 steps.
+        trunk: "convolution", "mlp" or "linear"; None chooses by the data.
         batch_size: rows a step.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         recipe: of :data:`sparsevae.training.recipes.RECIPES`; None chooses by the data.
@@ -377,6 +262,7 @@ def fit(
         likelihood=likelihood,
         scaling=scaling,
         widths=widths,
+        trunk=trunk,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -394,5 +280,8 @@ def fit(
 
 def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     """A model in memory with the units of the data that it is trained on."""
-    config, checksum = prepared.config, prepared.dataset.sha256
-    return TrainedModel(training.model.eval(), config, prepared.data, training.history, checksum)
+    train, checksum = prepared.dataset.train, prepared.dataset.sha256
+    trained = TrainedModel(
+        training.model.eval(), prepared.config, prepared.data, training.history, checksum
+    )
+    return trained.with_clean(train.images) if can_denoise(training.model) else trained

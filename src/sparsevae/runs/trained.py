@@ -5,7 +5,8 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.scaling import values_of
 from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
-from sparsevae.evaluation.bound import SAMPLES, image_bounds
+from sparsevae.evaluation.bound import SAMPLES
+from sparsevae.evaluation.denoising import Denoiser, rows_needed
 from sparsevae.evaluation.imputation import DRAWS, expected
-from sparsevae.evaluation.passes import batched, fixed_noise, measure
+from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.runs import bundled
+from sparsevae.runs import bundled, densities, noise
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import filled, form, in_order, named_array, table_values
 from sparsevae.runs.weights import build_model
@@ -48,6 +50,7 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
+        clean: raw training rows that :meth:`denoise` learns from; they are never saved.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -72,6 +75,7 @@ class TrainedModel:
     history: list[Row] = field(default_factory=list)
     data_sha256: str = ""
     path: Path | None = None
+    clean: Array | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
@@ -94,7 +98,9 @@ class TrainedModel:
         """For pickles and copies: the weights, from which the network is made again."""
         weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
         where = str(next(self.model.parameters()).device)
-        return {**vars(self), "model": (self.model.shape, weights, where)}
+        if noise.has_denoiser(self):
+            _ = self.denoiser  # learned before the rows are left out
+        return {**vars(self), "model": (self.model.shape, weights, where), "clean": None}
 
     def __setstate__(self, state: Row) -> None:
         shape, weights, where = state["model"]
@@ -214,8 +220,7 @@ class TrainedModel:
         """
         if self.data.table is None:
             raise DatasetError(
-                f"{self.name} was trained on numbers without gaps and fills none; train it on "
-                "rows with gaps."
+                f"{self.name} was trained on numbers without gaps; train it on rows with gaps."
             )
         x = self.scaled(self.values(rows))
         there = np.where(np.isnan(x), expected(self.model, x, draws=draws, seed=seed), x)
@@ -242,12 +247,44 @@ class TrainedModel:
             x = observed.sample() if noise else observed.mean
         return self._own(self._raw(x.cpu().numpy(), own_type), own_type)
 
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        """What is known of the residuals of noisy rows, from the run folder or from clean rows.
+
+        Raises:
+            ConfigurationError: neither is there, or rows are counts.
+        """
+        return noise.denoiser_of(self)
+
+    def with_clean(self, rows: Any) -> "TrainedModel":
+        """The same model, which learns from these rows what to leave out when it denoises.
+
+        Args:
+            rows: clean rows, see the class; the first 4,000 are kept, fewer of large ones.
+        """
+        return replace(self, clean=np.array(self.values(rows)[: rows_needed(self.model)]))
+
+    def denoise(self, rows: Any, sigma: Any = None, *, own_type: bool = True) -> Array:
+        """Noisy rows without their noise, in the data's range and units, ``(N, *shape)``.
+
+        Args:
+            rows: rows with independent normal noise on every element, see the class. Grey levels
+                of which none lies outside of their range are taken to have been cut off there.
+            sigma: of the noise in the data's units, one number, one a column or channel, or one
+                an element; None estimates one for all rows, in proportion to elements' scales.
+            own_type: see :meth:`decode`.
+
+        Raises:
+            ConfigurationError: ``sigma`` is no standard deviation, or the model cannot denoise.
+            DatasetError: rows of another kind.
+        """
+        return self._raw(noise.denoised(self, rows, sigma), own_type)
+
     def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
         """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
 
-        Densities are those of raw rows, so that scalings can be compared; a likelihood on [0, 1]
-        sees rows beyond the training range at its ends, as the encoder does. A model without a
-        prior has no bound: it gives log p(x | code).
+        A likelihood on [0, 1] sees rows beyond the training range at its ends, as the encoder
+        does. A model without a prior has no bound: it gives log p(x | code).
 
         Args:
             rows: see the class.
@@ -256,19 +293,12 @@ class TrainedModel:
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
-
-        def nats(x: Floats, target: Floats, block: int) -> Array:
-            seeds = range(block * draws, (block + 1) * draws)
-            measured = [measure(self.model, x, seed, target) for seed in seeds]
-            return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
-
-        return self._densities(rows, nats)
+        return densities.elbo(self, rows, draws)
 
     def log_likelihood(self, rows: Any, *, samples: int = SAMPLES) -> Floats:
         """The importance-weighted bound on log p(x) of every row (Burda et al. 2016).
 
-        It is no less than :meth:`elbo` on average and reaches log p(x) as samples grow; nats in
-        the data's own units, shape ``(N,)``.
+        No less than :meth:`elbo` on average; nats in the data's own units, shape ``(N,)``.
 
         Args:
             rows: see the class.
@@ -278,24 +308,7 @@ class TrainedModel:
             ConfigurationError: the model's prior has no density.
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
-
-        def nats(x: Floats, target: Floats, block: int) -> Array:
-            bounds = image_bounds(self.model, x, samples=samples, seed=block, target=target)
-            return bounds["bound"]
-
-        return self._densities(rows, nats)
-
-    def _densities(self, rows: Any, nats: Callable[[Floats, Floats, int], Array]) -> Floats:
-        """Nats of scaled rows, a block at a time, as densities of raw rows."""
-        family, parts = self.model.family, [np.empty(0, np.float32)]
-        volume: Any = self.data.scaling.log_volume(self.model.shape) if family.continuous else 0.0
-        for place, block in enumerate(blocks(self.values(rows))):
-            target = self.scaled(block, clip=family.domain == "unit")
-            check_domain(self.likelihood, values_of(target))
-            if family.reading == "gaps":
-                volume = self.data.scaling.log_volumes(target)
-            parts.append(nats(self.scaled(block), target, place) - volume)
-        return np.asarray(np.concatenate(parts), np.float32)
+        return densities.log_likelihood(self, rows, samples)
 
     def evaluate(
         self,
@@ -332,7 +345,7 @@ class TrainedModel:
     def save(self, folder: Path | str) -> Path:
         """Write a run folder that every command and :meth:`load` take.
 
-        What a run measured and pictured goes along where this model came from a folder.
+        What was measured and pictured goes along where this model came from a folder.
 
         Returns:
             The folder.
@@ -341,11 +354,16 @@ class TrainedModel:
             RunFolderError: the folder holds another run.
             OutputError: the folder cannot be written to.
         """
-        if self.path is not None:
-            return RunFolder(self.path).copy_to(folder).path
         target = RunFolder(folder)
+        if self.path is not None:
+            target = RunFolder(self.path).copy_to(folder)
+            if self.clean is not None:
+                target.keep_denoiser(self.denoiser)
+            return target.path
         target.start(self.config, self.data_sha256, self.model.shape, self.data)
         target.save_weights(self.model, self.history)
+        if noise.has_denoiser(self):
+            target.keep_denoiser(self.denoiser)
         target.finish(identity(self.config, self.model, self.history))
         return target.path
 
@@ -379,22 +397,3 @@ class TrainedModel:
     def likelihood(self) -> Any:
         """The family of p(x|z) by its name in the table, with its settings if it has some."""
         return self.config.arguments.get("likelihood", "bernoulli")
-
-
-def load(folder: Path | str, device: str = "cpu") -> TrainedModel:
-    """A trained model from its run folder, or one that comes with the package by its name.
-
-    Args:
-        folder: of a study's run, of :func:`sparsevae.fit`, saved, or pulled; or "mnist-vsc-64", a
-            VSC of 64 dimensions that was trained on MNIST.
-        device: see :func:`sparsevae.training.loop.device`.
-
-    Raises:
-        RunFolderError: there is no trained model here, or it is damaged.
-        DeviceError: the device is not on this machine.
-
-    Example:
-        >>> load("mnist-vsc-64").sample(2).shape
-        (2, 1, 28, 28)
-    """
-    return TrainedModel.load(folder, device)

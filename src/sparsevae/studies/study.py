@@ -29,7 +29,7 @@ from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
 from sparsevae.training.config import StudyConfig
-from sparsevae.training.recipes import runs as runs_of
+from sparsevae.training.grids import planned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,10 +190,10 @@ def _tasks_of(
 ) -> tuple[data.Dataset, list[RunTask]]:
     """The data of a study, and its runs as tasks of one command."""
     name, command = str(config.dataset), uuid.uuid4().hex
-    runs_of(config, name)  # a wrong setting is told before data are fetched
+    planned(config, name)  # a wrong setting is told before data are fetched
     dataset = data_of(name, config.split, config.limit)
-    grid = runs_of(config, name, len(dataset.train))
-    places = {out / "runs" / run.name: run for run in grid}
+    grid = planned(config, name, len(dataset.train))
+    places = {out / "runs" / run: settings for run, settings in grid.items()}
     return dataset, [
         RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()
     ]
@@ -206,7 +206,7 @@ def names_of(config: StudyConfig) -> list[str]:
         ConfigurationError: a setting is wrong.
     """
     config = settle_dataset(config, Listener())
-    return [run.name for run in runs_of(config, str(config.dataset))]
+    return [*planned(config, str(config.dataset))]
 
 
 def _chosen(tasks: list[RunTask], only: Sequence[str]) -> list[RunTask]:

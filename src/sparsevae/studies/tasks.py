@@ -55,7 +55,7 @@ class RunTask(Task):
         from sparsevae.runs.train import work_of
 
         size = work_of(config, dataset)
-        return cls(config.name, tuple(plugins), config, folder, device, size, command)
+        return cls(folder.name, tuple(plugins), config, folder, device, size, command)
 
     def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
         """Train and measure the run, from its last checkpoint where there is one."""

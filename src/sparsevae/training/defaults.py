@@ -3,23 +3,78 @@
 Shape legend: N training rows of shape (D,) or (C, H, W).
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
-from sparsevae.data.scaling import Kind, Scaling
-from sparsevae.models import likelihoods
+from sparsevae.data.scaling import Domain, Kind, Scaling
+from sparsevae.models import likelihoods, row
 from sparsevae.models.likelihoods import Named
+from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
-from sparsevae.training import recipes
+from sparsevae.training import dictionaries, recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
-STEPS = 1000  # of training, as far as LEAST_EPOCHS and MOST_EPOCHS allow
-LEAST_EPOCHS, MOST_EPOCHS = 25, 500
-HIDDEN = (64,)  # widths of the trunk for vectors
-BATCH = 64  # rows of a table a step, where there are not so many that larger steps do
+MOST_EPOCHS = 500  # passes over rows of a table
+MOST_OF_FEW = 100  # passes over photographs, which more would learn by heart
+BATCH = 64  # rows a step, where there are not so many that larger steps do
+RESTARTS = 2  # of a run that has learned nothing after a third of its passes
+LEAST_STEPS = 600  # of a run that may begin anew; a third of fewer need not teach anything
+FLAT = 4096  # elements of an image up to which a trunk of matrix products does best
+FEW = 1000  # rows, below which a narrow trunk does
+NARROW, WIDE = (64,), (256,)  # widths of a trunk of matrix products
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How rows of one form are trained on.
+
+    Attributes:
+        recipe: of :data:`sparsevae.training.recipes.RECIPES`.
+        trunk: layers of an image's trunk.
+        widths: of the trunk's layers.
+        batch: rows a step.
+        steps: of training, as far as the next two allow.
+        least: passes over the rows.
+        most: passes over the rows.
+    """
+
+    recipe: str
+    trunk: Trunk
+    widths: tuple[int, ...]
+    batch: int
+    steps: int = 1500
+    least: int = 10
+    most: int = MOST_EPOCHS
+
+    def epochs(self, rows: int, batch_size: int) -> int:
+        """Passes that make about :attr:`steps`; more where one pass alone takes many."""
+        steps_an_epoch = -(-rows // batch_size)
+        return min(self.most, max(self.least, -(-self.steps // steps_an_epoch)))
+
+
+def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
+    """How rows are trained on, from their number and form and where the likelihood is defined.
+
+    What a linear trunk has otherwise stands in :mod:`sparsevae.training.dictionaries`.
+
+    Args:
+        shape: ``(N, D)`` or ``(N, C, H, W)`` of the training rows.
+        domain: of the likelihood.
+    """
+    own = recipes.batch_size(shape[0])
+    images, elements = len(shape) > 2, math.prod(shape[1:])
+    if images and domain == "unit":  # as a study does it
+        return Protocol("default", "convolution", WIDTHS, own, steps=1000, least=25)
+    batch = max(BATCH, own)
+    if images and elements > FLAT:
+        return Protocol("photographs", "convolution", WIDTHS, batch)
+    if images:
+        return Protocol("photographs", "mlp", WIDE, batch, most=MOST_OF_FEW)
+    return Protocol("any-values", "mlp", NARROW if shape[0] < FEW else WIDE, batch, steps=2500)
 
 
 @dataclass(frozen=True)
@@ -48,13 +103,14 @@ def settle(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] | Scaling = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
     recipe: str | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
-    steps: int = STEPS,
+    steps: int | None = None,
 ) -> Settled:
     """Fill in what is left open; rows that are held out have no say.
 
@@ -66,53 +122,81 @@ def settle(
         likelihood: of the table of likelihoods; "auto" looks at the values.
         scaling: "auto" brings the rows to where the likelihood is defined; one that is fitted
             already is taken as it is.
-        widths: of the trunk's layers; None takes (64,) for vectors, (16, 32, 256) for images.
-        epochs: passes over the rows; None takes about 1,000 steps, 25 to 500 passes.
-        batch_size: rows a step; None takes a study's for images, 64 or more for vectors.
+        widths: of the trunk's layers; None leaves them, and the trunk, to :func:`protocol`, as
+            what follows; images take convolutions where widths are named.
+        trunk: "convolution", "mlp" or "linear"; None takes "linear" for vectors of 128 real
+            columns or more and half as many latents or more, see
+            :mod:`sparsevae.training.dictionaries`. With neither widths, likelihood nor recipe
+            named, a linear trunk gets a Gaussian with one trained width, and the recipe
+            "dictionary".
+        epochs: passes over the rows.
+        batch_size: rows a step.
         seed: of weights, order and noise.
-        recipe: None takes "default" for images in [0, 1], else "any-values".
+        recipe: of :data:`sparsevae.training.recipes.RECIPES`.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         arguments: further arguments of the model's class.
-        steps: about how many are taken where ``epochs`` is None.
+        steps: about how many are taken where ``epochs`` is None; None leaves that open too.
 
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
     """
-    reason = "It was named."
-    if likelihood == "auto":
+    reason, named_none = "It was named.", likelihood == "auto"
+    if named_none:
         likelihood, reason = likelihoods.choose(rows)
     likelihood = likelihoods.with_total(likelihood, rows)
-    domain, images = likelihoods.family(likelihood)[0].domain, rows.ndim > 2
+    domain = likelihoods.family(likelihood)[0].domain
+    usual = protocol(rows.shape, domain)
+    if trunk is None:
+        trunk = usual.trunk if widths is None else "convolution"
+        if widths is None and dictionaries.trunk_for(rows, latents, domain) == "linear":
+            trunk = "linear"
+    if trunk == "linear":
+        usual = _of_dictionary(usual, len(rows))
+        if named_none and domain == "real":
+            likelihood = dictionaries.LIKELIHOOD
     if scaling == "auto":
         scaling = scalings.choose(domain, scalings.values_of(rows))
     if not isinstance(scaling, Scaling):
         scaling = scalings.fit_scaling(scaling, rows)
+    if steps is not None:
+        usual = replace(usual, steps=steps)
+    batch = batch_size or usual.batch
+    passes = usual.epochs(len(rows), batch) if epochs is None else epochs
+    if trunk == "linear" and recipe in (None, usual.recipe):
+        accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
+        given = arguments or {}
+        arguments = dictionaries.arguments_for(accepted, columns, latents, given)
+        if learning_rate is None:
+            learning_rate = dictionaries.learning_rate(columns, latents)
     study = StudyConfig.checked(
         {
             "models": (model,),
             "latents": (latents,),
             "seeds": (seed,),
-            "batch_size": batch_size,
-            "epochs": LEAST_EPOCHS if epochs is None else epochs,
-            "recipe": recipe or ("default" if images and domain == "unit" else "any-values"),
-            "widths": (WIDTHS if images else HIDDEN) if widths is None else widths,
+            "batch_size": batch,
+            "epochs": passes,
+            "recipe": recipe or usual.recipe,
+            "widths": usual.widths if widths is None else widths,
+            "trunk": trunk,
             "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
         }
     )
     (config,) = recipes.runs(study, name)
-    own = recipes.batch_size(len(rows))
-    batch = study.batch_size or (own if images else max(BATCH, own))
-    changes: dict[str, Any] = {"batch_size": batch}
-    if epochs is None:
-        changes["epochs"] = enough_epochs(len(rows), batch, steps)
+    taken = passes * -(-len(rows) // batch)
+    changes: dict[str, Any] = {"restarts": RESTARTS if taken >= LEAST_STEPS else 0}
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scaling)
 
 
-def enough_epochs(rows: int, batch_size: int, steps: int = STEPS) -> int:
-    """About so many steps; more on large data, where an epoch alone takes many."""
-    steps_an_epoch = -(-rows // batch_size)
-    most = MOST_EPOCHS * steps // STEPS
-    return min(most, max(LEAST_EPOCHS, -(-steps // steps_an_epoch)))
+def _of_dictionary(usual: Protocol, rows: int) -> Protocol:
+    """What a linear trunk has otherwise."""
+    return replace(
+        usual,
+        recipe=dictionaries.RECIPE,
+        batch=dictionaries.batch_size(rows),
+        steps=dictionaries.STEPS,
+        least=1,
+        most=dictionaries.STEPS,
+    )

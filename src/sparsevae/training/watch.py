@@ -13,12 +13,16 @@ import torch
 from torch import Tensor
 
 from sparsevae.metrics import bounds
-from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE
+from sparsevae.metrics.collapse import COLLAPSE_SHARE, DENSE_ALPHA, DENSE_SHARE, EMPTY_CODE
 from sparsevae.metrics.sparsity import ALWAYS_ON, DEAD
-from sparsevae.models import Model
+from sparsevae.models import Model, likelihoods
+from sparsevae.models.likelihoods import Named
+from sparsevae.training import step
+from sparsevae.training.config import RunConfig
 
 Row = Mapping[str, Any]
 
+LOOKED_AT = 500  # training rows, evenly spaced, that say what the mean row scores
 FIRST = 2  # the mean over the first epoch says more about where training starts
 MEAN_IMAGE_UNTIL = 0.5  # of a run; until then a healthy one, if short, may print the mean image
 
@@ -31,6 +35,62 @@ def mean_image_score(model: Model, mean: npt.NDArray[np.floating]) -> float:
         mean: of the images, values in [0, 1], shape ``(1, *shape)``.
     """
     return bounds.grey_score(mean, mean) if not model.family.normalised else math.nan
+
+
+def constant_row_score(model: Model, likelihood: Named, rows: Tensor) -> float:
+    """Score of the best decoder that says the same of every row, nats a row.
+
+    Unlike :func:`mean_image_score` it is defined for every likelihood.
+
+    Args:
+        model: on any device.
+        likelihood: its own, by name.
+        rows: scaled, shape ``(N, *shape)``.
+    """
+    where = next(model.parameters()).device
+    with torch.no_grad():
+        output = model.decoder(torch.zeros(1, model.latents, device=where))
+    return likelihoods.constant_score(likelihood, output, rows.to(where))
+
+
+def plateau(model: Model, config: RunConfig, history: Sequence[Row], images: step.Rows) -> str:
+    """Why a model has learned nothing by the end of its last epoch; empty when it has.
+
+    Args:
+        model: what is trained.
+        config: of the run.
+        history: one row an epoch so far.
+        images: N training images, shape ``(N, *shape)``.
+    """
+    chosen = torch.arange(0, len(images), -(-len(images) // LOOKED_AT), device=images.device)
+    rows = step.unit_interval(images.index_select(0, chosen))
+    likelihood: Any = config.arguments.get("likelihood", "bernoulli")
+    return stuck(history[-1], model, constant_row_score(model, likelihood, rows))
+
+
+def stuck(row: Row, model: Model, constant: float) -> str:
+    """Why a model has learned nothing by the end of an epoch; empty when it has.
+
+    Args:
+        row: of the history.
+        model: what is trained.
+        constant: of :func:`constant_row_score` for the training rows.
+    """
+    if _prints_constant(row, model, constant):
+        return (
+            f"no row is told from the mean row (reconstruction {row['reconstruction']:.1f} nats, "
+            f"the mean row {constant:.1f})"
+        )
+    if row.get("shut") == model.latents:
+        return f"all {model.latents} gates are shut"
+    return ""
+
+
+def _prints_constant(row: Row, model: Model, constant: float) -> bool:
+    """By less than 5 % of a score of grey levels, or half a nat of a density."""
+    if model.family.normalised:
+        return bool(row["reconstruction"] > constant - EMPTY_CODE)
+    return bool(row["reconstruction"] > COLLAPSE_SHARE * constant)
 
 
 def activity(spikes: Tensor) -> dict[str, float]:

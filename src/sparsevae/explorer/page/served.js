@@ -35,5 +35,6 @@ start({
   encode: (key, rows) => numbers(`runs/${key}/encode`, rows),
   decode: (key, codes) => numbers(`runs/${key}/decode`, codes),
   costs: (key, codes) => numbers(`runs/${key}/costs`, codes),
+  denoise: (key, row, sigmas) => numbers(`runs/${key}/denoise`, Float32Array.of(...row, ...sigmas)),
   upload: (kind, content) => numbers(`upload/${kind}`, content),
 });

@@ -1,7 +1,9 @@
 // The page as one file: the same calls, answered here by the models' programs.
 
+import { denoised } from "./denoiser.js";
 import { complain } from "./dom.js";
 import { start } from "./main.js";
+import { unpack } from "./numbers.js";
 
 const sessions = new Map();
 let runtime = null;
@@ -85,6 +87,18 @@ async function encode(key, rows) {
   return sorted;
 }
 
+const decode = (key, codes) => run(key, "decoder", codes, codeShape(key), "rows");
+const denoisers = new Map();
+
+/** A noisy row without its noise, σ given for every element. */
+async function denoise(key, row, sigmas) {
+  if (!denoisers.has(key)) denoisers.set(key, block(`${key}-denoiser`).then(unpack));
+  const [J] = codeShape(key);
+  const both = await encode(key, row);
+  const code = Float32Array.from(both.subarray(J), (slab, j) => (both[j] > 0.5 ? slab : 0));
+  return denoised(await denoisers.get(key), row, await decode(key, code), sigmas);
+}
+
 /** Rows of a file that was dropped: an image, or numbers in text. */
 async function upload(kind, content) {
   if (kind === "image") return readImage(content);
@@ -136,7 +150,8 @@ start({
   study,
   run: (key) => block(key),
   encode,
-  decode: (key, codes) => run(key, "decoder", codes, codeShape(key), "rows"),
+  decode,
+  denoise,
   costs: (key, codes) => run(key, "decoder", codes, codeShape(key), "nats"),
   upload,
 });

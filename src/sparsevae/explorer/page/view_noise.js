@@ -100,9 +100,10 @@ function modelEntries(app, model) {
     return backend.decode(model.key, code);
   };
   const entries = [entry(app, model.title, "encoded and decoded", rebuild)];
-  if (model.denoises) {
-    const denoise = (row, sigma) => backend.denoise(model.key, row, sigma);
-    entries.push(entry(app, `${model.title}, denoised`, "by its own denoiser", denoise));
+  if (model.denoises && backend.denoise) {
+    const { spread } = app.study.baseline;
+    const denoise = (row, sigma) => backend.denoise(model.key, row, spread.map((one) => sigma * one));
+    entries.push(entry(app, `${model.title}, denoised`, "decoded, and what the code leaves over filtered", denoise));
   }
   return entries;
 }

@@ -2,6 +2,7 @@
 
 from sparsevae.models.likelihoods.base import Likelihood
 from sparsevae.models.likelihoods.choice import check_domain, choose
+from sparsevae.models.likelihoods.constant import constant_score
 from sparsevae.models.likelihoods.counts import LibraryPoisson, NegativeBinomial
 from sparsevae.models.likelihoods.measured import (
     DiagonalGaussian,
@@ -31,6 +32,7 @@ __all__ = [
     "SharedGaussian",
     "check_domain",
     "choose",
+    "constant_score",
     "family",
     "register",
     "with_total",

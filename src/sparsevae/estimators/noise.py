@@ -1,0 +1,43 @@
+"""Noisy rows in the estimator.
+
+Shape legend: N rows of shape (D,), (H, W) or (C, H, W).
+"""
+
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from sparsevae.estimators.reading import read
+from sparsevae.runs.trained import TrainedModel
+from sparsevae.storage.arrays import Floats
+
+
+class Denoising:
+    """What an estimator with a trained model does about noise."""
+
+    trained_: TrainedModel
+    shape_: tuple[int, ...]
+
+    def denoise(self, X: Any, sigma: Any = None) -> Floats:
+        """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), (N, H, W) or (N, C, H, W)
+            Rows like those of ``fit``, with independent normal noise on every element.
+        sigma : float or array-like of shape (D,) or (C,), default=None
+            Standard deviation of the noise in the data's units; None estimates it.
+
+        Returns:
+        -------
+        rows : float32 array of shape (N, D), (N, H, W) or (N, C, H, W)
+            In the units of the data.
+
+        Raises:
+        ------
+        ConfigurationError
+            The data are counts, or sigma is no standard deviation.
+        """
+        check_is_fitted(self)
+        rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False)
+        return rows.reshape(len(rows), *self.shape_)

@@ -1,0 +1,95 @@
+"""What a trained model needs to take noise out of raw rows, and how it is done in their units.
+
+Shape legend: N raw rows of shape (D,) or (C, H, W).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.arrays import Array, Floats, blocks
+
+if TYPE_CHECKING:
+    from sparsevae.runs.trained import TrainedModel
+
+
+def has_denoiser(trained: "TrainedModel") -> bool:
+    """Whether residuals of noisy rows are known, or clean rows are there to learn them from."""
+    if not can_denoise(trained.model):
+        return False
+    kept = trained.path is not None and RunFolder(trained.path).denoiser is not None
+    return kept or trained.clean is not None or "denoiser" in vars(trained)
+
+
+def denoiser_of(trained: "TrainedModel") -> Denoiser:
+    """What is known of the residuals of noisy rows, from clean rows or from the run folder.
+
+    Raises:
+        ConfigurationError: neither is there, or the rows are no measurements.
+    """
+    if not can_denoise(trained.model):
+        raise ConfigurationError(
+            f"Noise can be taken out of measurements and grey levels, and {trained.name} is of "
+            f"counts or categories (likelihood {trained.likelihood!r})."
+        )
+    if trained.clean is not None:
+        return Denoiser.learned(trained.model, trained.scaled(trained.clean))
+    kept = None if trained.path is None else RunFolder(trained.path).denoiser
+    if kept is None:
+        raise ConfigurationError(
+            f"{trained.name} keeps no residuals of noisy rows to denoise with; give clean rows "
+            "of its data: with_clean(rows), or --clean on the command line."
+        )
+    return kept
+
+
+def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] | None) -> Floats:
+    """Noisy raw rows without their noise, as the model takes rows, shape ``(N, *shape)``.
+
+    Args:
+        trained: the model.
+        rows: see :meth:`sparsevae.TrainedModel.denoise`.
+        sigma: of the noise in the data's units; None estimates it.
+
+    Raises:
+        ConfigurationError: the model cannot denoise, or ``sigma`` is no standard deviation.
+    """
+    denoiser, values = trained.denoiser, trained.values(rows)
+    unit = trained.model.family.domain == "unit"
+    clipped = unit and all(_inside(trained, block) for block in blocks(values))
+    scaled: Floats | float = 0.0
+    if sigma is not None:
+        scaled = _scaled_sigma(trained, sigma)
+    elif len(values):
+        some = trained.scaled(values[: rows_needed(trained.model)], clip=False)
+        scaled = denoiser.sigma(trained.model, some, clipped=clipped)
+    parts = [np.empty((0, *trained.model.shape), np.float32)]
+    for block in blocks(values):
+        y = trained.scaled(block, clip=False)
+        parts.append(denoiser.restored(trained.model, y, scaled, clipped=clipped))
+    return np.concatenate(parts)
+
+
+def _inside(trained: "TrainedModel", block: Array) -> bool:
+    """Whether every element lies where scaled rows are in [0, 1]."""
+    scaled = trained.data.scaling.apply(block, clip=False)
+    return bool(scaled.min() >= 0 and scaled.max() <= 1)
+
+
+def _scaled_sigma(trained: "TrainedModel", sigma: float | Sequence[float]) -> Floats:
+    """Standard deviations of scaled elements, shape ``(1, *shape)``."""
+    given, shape = np.asarray(sigma, np.float64), trained.model.shape
+    good = given.shape in ((), (1,), (shape[0],), shape) and bool((given >= 0).all())
+    if not good or not np.isfinite(given).all():
+        raise ConfigurationError(
+            f"sigma is the noise's standard deviation, one finite number from 0 on or one for "
+            f"each of {shape[0]} columns or channels; got {sigma}."
+        )
+    _, scale = trained.data.scaling.columns(1 + len(shape))
+    if given.shape != shape:
+        given = given.reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(given / scale, (1, *shape)).astype(np.float32)
