@@ -26,6 +26,7 @@ SMALL = {
     "batch_size": 50,
     "limit": 200,
 }
+OF_RAY = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}  # 15 is usual
 LEFT = {".lock", "checkpoint.safetensors", "config.json", "diagnostics.json", "history.json"} | {
     *("metrics.json", "pictures.safetensors", "weights.safetensors")
 }
@@ -54,7 +55,7 @@ def started(code, *arguments):
     paths = [os.path.dirname(os.path.dirname(study.__file__)) + "/..", *sys.path]
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "RAY_AUTH_MODE": "disabled"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **OF_RAY},
         capture_output=True,
         text=True,
         timeout=400,

@@ -203,7 +203,7 @@ def _joined(ray: Any, address: str | None, jobs: int | None) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
         options |= {"num_cpus": jobs or cores(), "object_store_memory": STORE}
-        options |= {"include_dashboard": False}
+        options |= {"include_dashboard": False, "_system_config": {"worker_niceness": 0}}
     try:
         ray.init(address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from sparsevae.studies.engines import Task
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.training import loop
 
 # Libraries beneath NumPy and scikit-learn read these when they are loaded; each would take all
 # cores, and processes would wait for each other's threads most of the time.
@@ -33,6 +32,8 @@ def prepare(parent: int) -> None:
     Args:
         parent: number of the process that this one works for.
     """
+    from sparsevae.training import loop
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.prepare_process()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
