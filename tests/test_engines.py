@@ -52,7 +52,7 @@ def numbers(folder):
 
 def started(code, *arguments):
     """A program in a process of its own."""
-    paths = [os.path.dirname(os.path.dirname(study.__file__)) + "/..", *sys.path]
+    paths = [str(arguments[0]), *filter(None, sys.path)]
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **OF_RAY},
@@ -115,21 +115,26 @@ def test_a_node_of_a_ray_cluster_dies_and_every_run_ends_as_at_home(tmp_path):
     assert numbers(tmp_path / "ray") == numbers(tmp_path / "local")
 
 
+FAILING = """
+from dataclasses import dataclass
+from pathlib import Path
+from sparsevae.errors import DatasetError
+from sparsevae.studies.engines import Task
+
+@dataclass(frozen=True)
+class Failing(Task):
+    path: Path
+
+    def do(self, on_images, on_warning):
+        with self.path.open("a") as file:
+            file.write("x")
+        raise DatasetError("no data.")
+"""
 WRONG = """
     import sys
-    from dataclasses import dataclass
     from pathlib import Path
-    from sparsevae.errors import DatasetError
-    from sparsevae.studies.engines import Task, engine, remote
-
-    @dataclass(frozen=True)
-    class Failing(Task):
-        path: Path
-
-        def do(self, on_images, on_warning):
-            with self.path.open("a") as file:
-                file.write("x")
-            raise DatasetError("no data.")
+    from failing_tasks import Failing
+    from sparsevae.studies.engines import engine, remote
 
     known, said = remote.known(), []
     todo = [Failing("a", (), Path(sys.argv[1]) / "lives")]
@@ -146,6 +151,7 @@ WRONG = """
 @pytest.mark.slow
 @pytest.mark.needs_ray
 def test_on_ray_a_mistake_is_not_tried_again_and_other_sources_are_refused(tmp_path):
+    (tmp_path / "failing_tasks.py").write_text(FAILING)
     ended = started(WRONG, tmp_path)
     assert (tmp_path / "lives").read_text() == "x", ended.stderr
     first, second = ended.stdout.splitlines()
