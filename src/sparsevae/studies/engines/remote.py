@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import cloudpickle
+
 import sparsevae
 from sparsevae.errors import ConfigurationError, RunFolderError, SparseVAEError
 from sparsevae.studies.engines import Task
@@ -54,7 +56,7 @@ class Parcel:
     @classmethod
     def of(cls, task: Task) -> "Parcel":
         """The task, packed."""
-        return cls(task.name, pickle.dumps(task), known())
+        return cls(task.name, cloudpickle.dumps(task), known())
 
     def do(self, send: Callable[[Message], None]) -> SparseVAEError | None:
         """Do the task in this process, which does nothing else.
