@@ -10,7 +10,7 @@
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
-Every file is written under another name and then renamed: none is ever half there.
+Every file is written under another name, then renamed: none is ever half there.
 """
 
 import json
@@ -283,8 +283,7 @@ class RunFolder:
         Raises:
             RunFolderError: the file is damaged.
         """
-        path = self.path / "checkpoint.safetensors"
-        if not path.is_file():
+        if not (path := self.path / "checkpoint.safetensors").is_file():
             return {}, []
         tensors, metadata = read_tensors(path)
         try:
