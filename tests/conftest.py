@@ -6,6 +6,7 @@ must be there when CI=true.
 """
 
 import errno
+import importlib.util
 import os
 import shutil
 import socket
@@ -70,6 +71,12 @@ NEEDS = {
         has_files(mnist.FASHION_MNIST),
         "SPARSEVAE_DATA names no folder with FashionMNIST/raw",
         in_ci=False,
+    ),
+    "needs_ray": Need(
+        importlib.util.find_spec("ray") is not None, "ray is not installed", in_ci=False
+    ),
+    "needs_submitit": Need(
+        importlib.util.find_spec("submitit") is not None, "submitit is not installed", in_ci=False
     ),
     "needs_compiler": Need(
         has_any(os.environ.get("CXX", "c++"), "g++", "clang++"),

@@ -28,6 +28,7 @@ from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.metrics.table import METRICS
 from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import study
+from sparsevae.studies import tasks as tasks_of_studies
 from sparsevae.studies.engines import local, worker
 from sparsevae.studies.reuse import run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
@@ -134,7 +135,7 @@ import json, os, time
 from dataclasses import dataclass
 from pathlib import Path
 from sparsevae.studies.engines import Task
-from sparsevae.studies.study import RunTask
+from sparsevae.studies.tasks import RunTask
 
 @dataclass(frozen=True)
 class Threads(Task):
@@ -241,7 +242,7 @@ def test_a_killed_worker_is_replaced_and_no_other_process_is_touched(tasks, tmp_
 
 
 def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(tasks, finished, tmp_path):
-    dataset = study.data_of("mnist-5k", "test", 200)
+    dataset = tasks_of_studies.data_of("mnist-5k", "test", 200)
     _, config = runs_of(StudyConfig.checked(SMALL), "mnist-5k", len(dataset.train))
     task = tasks.KilledRun.of(config, tmp_path / config.name, "cpu", dataset)
     said, images = [], []
@@ -434,7 +435,7 @@ def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
     began = time.process_time()
     dataset = replace(few, sha256="0" * 64)
     tasks = [
-        study.RunTask.of(run, tmp_path / "study" / "runs" / run.name, "cpu", dataset)
+        tasks_of_studies.RunTask.of(run, tmp_path / "study" / "runs" / run.name, "cpu", dataset)
         for run in grid
     ]
     pending = []
@@ -545,7 +546,9 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
 
 
 def test_validation_runs_never_see_the_test_set():
-    whole, held = (study.data_of("mnist-5k", split, 600) for split in ("test", "validation"))
+    whole, held = (
+        tasks_of_studies.data_of("mnist-5k", split, 600) for split in ("test", "validation")
+    )
     assert len(held.train) + len(held.test) == len(whole.train)
     seen = {image.tobytes() for image in whole.test.images}
     assert not any(image.tobytes() in seen for image in held.test.images)

@@ -1,6 +1,7 @@
 """The loop: every image once an epoch, true means, the same numbers after an interruption."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from sparsevae import models
-from sparsevae.errors import DeviceError
+from sparsevae.errors import ConfigurationError, DeviceError
 from sparsevae.models import Terms
 from sparsevae.models.distributions import Point
 from sparsevae.models.priors import NoPrior
@@ -224,3 +225,84 @@ def test_an_absent_device_is_one_sentence(name):
     with pytest.raises(DeviceError, match=r"is not on this machine; use .*\.$") as caught:
         loop.device(name)
     assert repr(name) in str(caught.value)
+
+
+# ------------------------------------------------------------------ numbers that are not finite
+
+
+class Fragile(Witness):
+    """A part of its loss is not a number in one step, until its rate was halved often enough."""
+
+    def __init__(self, part="kl", until=1, step=7):
+        super().__init__()
+        self.part, self.until, self.step = part, until, step
+
+    def loss(self, x, progress=1.0):
+        terms = super().loss(x, progress)
+        bad = round(progress * 14) == self.step and self.rate() > 1e-3 * 0.5**self.until * 1.01
+        wrong = {self.part: getattr(terms, self.part) * float("nan")} if bad else {}
+        return dataclasses.replace(terms, **wrong)
+
+    def rate(self):
+        return self.groups[0]["lr"]
+
+
+def fragile(rows, model=None, optimiser=None, **arguments):
+    model = model or Fragile(**arguments)
+    optimiser = optimiser or step.make_optimiser(model)
+    model.groups, said, images_done = optimiser.param_groups, [], []
+    factor = rows[-1].get("learning_rate_factor", 1.0) if rows else 1.0
+    more = train(
+        model,
+        images(),
+        optimiser,
+        epochs=3,
+        start=len(rows),
+        factor=factor,
+        say=said.append,
+        on_batch=images_done.append,
+    )
+    return model, more, said, sum(images_done)
+
+
+@pytest.mark.parametrize("part", ["reconstruction", "kl", "penalty"])
+def test_a_number_that_is_not_finite_is_named_and_the_epoch_is_trained_at_half_the_rate(part):
+    model, rows, said, done = fragile([], part=part)
+    assert [row.get("learning_rate_factor") for row in rows] == [None, 0.5, 0.5]
+    assert done == 3 * IMAGES
+    (line,) = said
+    assert line.startswith(f"epoch 2: the {part} of a batch is not finite")
+    assert line.endswith("at 0.5 of the learning rate.")
+    assert ("whose gradient is not is weight" in line) == (part != "penalty")
+    assert torch.isfinite(model.weight).all()
+
+
+def test_a_run_taken_up_after_a_fault_ends_the_same():
+    whole, rows, _, _ = fragile([])
+    model = Fragile()
+    optimiser = step.make_optimiser(model)
+    model.groups = optimiser.param_groups
+    settings = {"epochs": 3, "batch_size": 5, "learning_rate": Constant(1e-3), "seed": 0}
+    epochs = loop.train(model, optimiser, images(), **settings)
+    begun = [next(epochs), next(epochs)]
+    again = Fragile()
+    again.load_state_dict(model.state_dict())
+    restored = step.make_optimiser(again)
+    loop.restore_optimiser(restored, loop.optimiser_tensors(optimiser))
+    _, more, said, _ = fragile(begun, model=again, optimiser=restored)
+    assert not said
+    assert torch.equal(again.weight, whole.weight)
+    assert more[0]["learning_rate_factor"] == rows[2]["learning_rate_factor"] == 0.5
+    assert more[0]["objective"] == rows[2]["objective"]
+
+
+def test_after_three_faults_it_stops_with_a_diagnosis():
+    with pytest.raises(ConfigurationError, match=r"epoch 2, also at 0\.125 .*the kl of a batch"):
+        fragile([], until=9)
+
+
+def test_data_that_are_not_finite_are_the_diagnosis():
+    data = images().float() / 255
+    data[3] = float("nan")
+    with pytest.raises(ConfigurationError, match="the data hold a number that is not finite"):
+        train(make(), data)

@@ -35,3 +35,7 @@ class DeviceError(SparseVAEError):
 
 class OutputError(SparseVAEError):
     """The place to write to is a file, is not writable, is full, or is another process's."""
+
+
+class TakenError(OutputError):
+    """Another process works on the folder."""

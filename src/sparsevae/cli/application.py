@@ -24,6 +24,13 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Jobs = Annotated[
     int | None, typer.Option(help="Runs at a time; as many as there is room for.", min=1)
 ]
+Engine = Annotated[
+    str, typer.Option(help="Where runs are done: local, ray (a cluster) or slurm (array jobs).")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of the cluster: auto or HOST:PORT for ray, a partition for slurm."),
+]
 
 
 def say_version(wanted: bool) -> None:

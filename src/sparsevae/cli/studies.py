@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from sparsevae.cli.application import Device, Jobs, Plugins, app, names, numbers, stopped
+from sparsevae.cli.application import (
+    Address,
+    Device,
+    Engine,
+    Jobs,
+    Plugins,
+    app,
+    names,
+    numbers,
+    stopped,
+)
 from sparsevae.errors import ConfigurationError
 from sparsevae.training.config import StudyConfig
 
@@ -103,6 +113,18 @@ def study(
             "Repeatable; every combination is run.",
         ),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Do this run alone and write no report: one job of any scheduler. Repeatable.",
+        ),
+    ] = None,
+    show_names: Annotated[
+        bool, typer.Option("--names", help="Say what the runs are called, and end.")
+    ] = False,
     reuse: Annotated[
         list[Path] | None,
         typer.Option(help="Folder with finished runs to take over, with or without weights."),
@@ -113,13 +135,16 @@ def study(
 ) -> None:
     """Train every model at every size and seed, measure them, and write a report."""
     from sparsevae.cli.bars import following
-    from sparsevae.studies.study import run_study
+    from sparsevae.studies.study import names_of, run_study
     from sparsevae.training.config import read_yaml
 
     fields = {**(read_yaml(file) if file else {}), **given(values)}
     if vary:
         fields["vary"] = {**(fields.get("vary") or {}), **dict(map(varied, vary))}
     config = StudyConfig.checked(fields)
+    if show_names:
+        typer.echo("\n".join(names_of(config)))
+        return
     with following() as listener:
         try:
             run_study(
@@ -129,11 +154,17 @@ def study(
                 jobs=jobs,
                 reuse=reuse or (),
                 plugins=plugin or (),
+                engine_name=engine,
+                address=address,
+                only=only or (),
                 listener=listener,
             )
         except KeyboardInterrupt:
             raise typer.Exit(stopped()) from None
-    typer.echo(f"Report: {write_pages(out)}")
+    if only:
+        typer.echo("\n".join(f"Run: {out / 'runs' / name}" for name in only))
+    else:
+        typer.echo(f"Report: {write_pages(out)}")
 
 
 signature = inspect.signature(study)

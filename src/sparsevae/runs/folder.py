@@ -10,14 +10,14 @@
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
 
-Every file is written under another name and then renamed: none is ever half there.
+Every file is written under another name, then renamed: none is ever half there.
 """
 
 import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -44,6 +44,7 @@ from sparsevae.storage.files import (
     write_json,
     write_tensors,
 )
+from sparsevae.storage.leases import Lease
 from sparsevae.training.config import Checked, DataConfig, RunConfig
 
 Arrays = dict[str, Array]
@@ -100,12 +101,15 @@ class RunFolder:
 
     Args:
         path: the folder.
+        lease: is looked at before every write, where there is one.
     """
 
     path: Path
+    lease: Lease | None = field(compare=False, repr=False)
 
-    def __init__(self, path: PathLike[str] | str) -> None:
+    def __init__(self, path: PathLike[str] | str, lease: Lease | None = None) -> None:
         object.__setattr__(self, "path", Path(path))
+        object.__setattr__(self, "lease", lease)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -270,9 +274,8 @@ class RunFolder:
             tensors: weights and states of the optimiser by name, of any shapes.
             history: one row an epoch.
         """
-        write_tensors(
-            self.path / "checkpoint.safetensors", tensors, {"history": json.dumps(history)}
-        )
+        metadata = {"history": json.dumps(history)}
+        self._keep("checkpoint.safetensors", write_tensors, tensors, metadata)
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], list[Row]]:
         """Tensors, of any shapes, and history of the last checkpoint; empty when there is none.
@@ -280,8 +283,7 @@ class RunFolder:
         Raises:
             RunFolderError: the file is damaged.
         """
-        path = self.path / "checkpoint.safetensors"
-        if not path.is_file():
+        if not (path := self.path / "checkpoint.safetensors").is_file():
             return {}, []
         tensors, metadata = read_tensors(path)
         try:
@@ -291,7 +293,7 @@ class RunFolder:
 
     def save_weights(self, model: Model, history: list[Row]) -> None:
         """Keep the trained model and its history."""
-        write_tensors(self.path / WEIGHTS, model.state_dict(), {})
+        self._keep(WEIGHTS, write_tensors, model.state_dict(), {})
         self._keep(HISTORY, write_json, history)
 
     def finish(self, metrics: Row, pictures: Arrays | None = None) -> None:
@@ -352,8 +354,10 @@ class RunFolder:
 
     def _keep(self, name: str, write: Callable[..., None], *content: Any) -> None:
         """Write a file, and forget what was read."""
+        if self.lease is not None:
+            self.lease.check()
         write(self.path / name, *content)
-        for read in set(vars(self)) - {"path"}:
+        for read in set(vars(self)) - {"path", "lease"}:
             del vars(self)[read]
 
     @cached_property

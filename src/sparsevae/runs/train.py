@@ -27,7 +27,7 @@ from sparsevae.runs.trained import TrainedModel
 from sparsevae.runs.training import Progress, Training, rows_of, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
-from sparsevae.storage.files import locked
+from sparsevae.storage.leases import leased
 from sparsevae.training import loop, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
@@ -44,6 +44,7 @@ def train_run(
     device: str = "auto",
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda line: None,
+    command: str = "",
 ) -> None:
     """Train, measure and keep one run, from its last checkpoint where there is one.
 
@@ -56,13 +57,15 @@ def train_run(
         progress: called with a number of images as they are done; measuring counts as
             :func:`measuring_worth` images, see :func:`work_of`.
         warn: called with a line when an epoch shows collapse.
+        command: see :func:`sparsevae.storage.leases.leased`.
 
     Raises:
         RunFolderError: the folder belongs to another configuration, or is damaged.
         OutputError: another process trains in it, or it is not writable.
     """
     where = loop.device(device)
-    with locked(folder.path):
+    with leased(folder.path, command, warn) as lease:
+        folder, progress = RunFolder(folder.path, lease), lease.renewing(progress)
         folder.start(config, dataset.sha256, dataset.shape, data)
         images = rows_of(dataset.train)
         training = Training.begin(config, images, where)

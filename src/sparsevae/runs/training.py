@@ -14,7 +14,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.sparse import is_sparse
-from sparsevae.training import loop, restarts, step, streams
+from sparsevae.training import faults, loop, restarts, step, streams
 from sparsevae.training.config import RunConfig
 from sparsevae.training.watch import plateau
 
@@ -106,7 +106,7 @@ class Training:
                 to be done again.
             after_epoch: called when an epoch is in the history.
             between: called every two minutes in the middle of an epoch.
-            say: called with a line when the run begins anew.
+            say: called with a line when the run, or an epoch of it, begins anew.
         """
         until = until or self.config.epochs
         whole = learning_rate is None and until >= self.config.epochs
@@ -118,7 +118,7 @@ class Training:
                     say(self._begin_anew(images, why))
                 elif len(self.history) >= until:
                     return
-                self._epochs(images, until, learning_rate, progress, after_epoch, between)
+                self._epochs(images, until, learning_rate, progress, after_epoch, between, say)
 
     def _epochs(
         self,
@@ -128,6 +128,7 @@ class Training:
         progress: Progress,
         after_epoch: Callable[[], None],
         between: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         """Train until then, or until it is time to see whether the run begins anew."""
         number = self.attempt
@@ -152,6 +153,8 @@ class Training:
             on_batch=progress,
             on_pause=pause,
             pause_after=PAUSE,
+            factor=self.history[-1].get(faults.FACTOR, 1.0) if self.history else 1.0,
+            say=say,
         ):
             self.middle = loop.Pause()
             self.history.append({**row, restarts.ATTEMPT: number} if number else row)

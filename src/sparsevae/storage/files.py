@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 from filelock import FileLock, Timeout
 
-from sparsevae.errors import OutputError, RunFolderError
+from sparsevae.errors import OutputError, RunFolderError, TakenError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,14 +60,15 @@ def locked(folder: Path) -> Iterator[None]:
     locks is written to without one. The lock is not reentrant.
 
     Raises:
-        OutputError: another process holds the folder, or it is not writable.
+        TakenError: another process holds the folder.
+        OutputError: it is not writable.
     """
     make_folder(folder)
     with ExitStack() as held:
         try:
             held.enter_context(FileLock(folder / LOCK, timeout=0))
         except Timeout:
-            raise OutputError(
+            raise TakenError(
                 f"Another process works on the folder {folder}; wait until it is done, or name "
                 "another folder."
             ) from None
@@ -90,15 +91,26 @@ def sweep(folder: Path, age: float = DAY) -> None:
     left = [entry for entry in os.scandir(folder) if TEMPORARY.fullmatch(entry.name)]
     if not left:
         return
-    clock = folder / f".clock.{uuid.uuid4().hex}.part"
     with suppress(OSError):
-        clock.touch()
-        now = clock.stat().st_mtime
+        now = disk_time(folder)
         for entry in left:
             with suppress(OSError):  # another process swept it
                 if now - entry.stat(follow_symlinks=False).st_mtime > age:
                     os.unlink(entry)
-    clock.unlink(missing_ok=True)
+
+
+def disk_time(folder: Path) -> float:
+    """Seconds since 1970 by the clock of the disk that a folder lies on.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    clock = folder / f".clock.{uuid.uuid4().hex}.part"
+    try:
+        clock.touch()
+        return clock.stat().st_mtime
+    finally:
+        clock.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> Path:

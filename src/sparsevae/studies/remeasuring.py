@@ -17,7 +17,8 @@ from sparsevae.runs.folder import RunFolder, finished_runs, identity
 from sparsevae.runs.train import Counting, keep_numbers, measuring_worth
 from sparsevae.storage.files import locked
 from sparsevae.studies.results import move_old_names, write_results
-from sparsevae.studies.study import Listener, data_of
+from sparsevae.studies.study import Listener
+from sparsevae.studies.tasks import data_of
 from sparsevae.training import loop
 
 

@@ -8,25 +8,27 @@ DIR/results.csv       and DIR/stability.json: see sparsevae.studies.results
 DIR/report.html       and DIR/figures: see sparsevae.report
 """
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sparsevae import data
-from sparsevae.evaluation.baselines import write_baselines
+from sparsevae.errors import ConfigurationError
 from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, versions
-from sparsevae.storage.files import locked, make_folder, read_json, write_json, write_text
-from sparsevae.studies.engines import Task, engine
+from sparsevae.storage.files import locked, make_folder, write_json, write_text
+from sparsevae.studies.engines import Engine, Task, engine
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
-from sparsevae.training.config import RunConfig, StudyConfig
+from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
+from sparsevae.training.config import StudyConfig
 from sparsevae.training.grids import planned
 
 if TYPE_CHECKING:
@@ -77,84 +79,6 @@ class FinishedStudy:
         return self.folder / "report.html"
 
 
-@dataclass(frozen=True)
-class RunTask(Task):
-    """One run to be trained and measured.
-
-    Attributes:
-        config: of the run.
-        folder: its run folder.
-        device: where it trains.
-        size: images to train on, and measuring in the same unit.
-    """
-
-    config: RunConfig
-    folder: Path
-    device: str
-    size: int
-
-    @classmethod
-    def of(
-        cls,
-        config: RunConfig,
-        folder: Path,
-        device: str,
-        dataset: data.Dataset,
-        plugins: Sequence[str] = (),
-    ) -> "RunTask":
-        """The task of a run on a data set.
-
-        Raises:
-            RunFolderError: the folder holds a run of another configuration or other data.
-        """
-        check_folder(folder, config, dataset.sha256)
-        from sparsevae.runs.train import work_of
-
-        size = work_of(config, dataset)
-        return cls(folder.name, tuple(plugins), config, folder, device, size)
-
-    def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
-        """Train and measure the run, from its last checkpoint where there is one."""
-        from sparsevae.runs.train import train_run
-
-        config = self.config
-        dataset = data_of(config.dataset, config.split, config.limit)
-        folder = RunFolder(self.folder)
-        train_run(config, dataset, folder, device=self.device, progress=on_images, warn=on_warning)
-
-
-@dataclass(frozen=True)
-class BaselinesTask(Task):
-    """What is reached without a model, measured where it is not known yet.
-
-    Attributes:
-        config: of the study.
-        path: the file.
-    """
-
-    config: StudyConfig
-    path: Path
-
-    def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
-        """Measure what is missing in the file."""
-        config = self.config
-        dataset = data_of(str(config.dataset), config.split, config.limit)
-        write_baselines(dataset, config.latents, self.path, on_warning)
-
-
-@lru_cache(maxsize=1)
-def data_of(dataset: str, split: str, limit: int | None) -> data.Dataset:
-    """The images that a run trains on and is measured on.
-
-    Args:
-        dataset: a name that :func:`sparsevae.data.load` knows.
-        split: "validation" holds part of the training data out and measures on that.
-        limit: only the first so many images of training and of test data.
-    """
-    whole = data.load(dataset, limit=limit)
-    return data.holdout(whole) if split == "validation" else whole
-
-
 def settle_dataset(config: StudyConfig, listener: Listener) -> StudyConfig:
     """The same study with its data set named; says so loudly when it is a stand-in."""
     if config.dataset is not None:
@@ -172,6 +96,8 @@ def study(
     jobs: int | None = None,
     reuse: Iterable[Path | str] = (),
     plugins: Iterable[str] = (),
+    engine: str = "local",
+    address: str | None = None,
     listener: Listener = Listener(),
     **settings: Any,
 ) -> FinishedStudy:
@@ -183,6 +109,8 @@ def study(
         jobs: runs at a time; as many as there is room for when None.
         reuse: folders that are searched for finished runs of the same configuration.
         plugins: files or modules with further rows of the tables.
+        engine: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
+        address: of a cluster, in the engine's own form; None for the engine's usual one.
         listener: told what happens.
         **settings: fields of :class:`sparsevae.training.config.StudyConfig`.
 
@@ -197,6 +125,7 @@ def study(
 
     config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}
+    options |= {"engine_name": engine, "address": address}
     done = run_study(config, Path(out), reuse=paths, **options)  # type: ignore[arg-type]
     write_report(done.folder)
     return done
@@ -211,6 +140,8 @@ def run_study(
     reuse: Iterable[Path] = (),
     plugins: Iterable[str] = (),
     engine_name: str = "local",
+    address: str | None = None,
+    only: Sequence[str] = (),
     listener: Listener = Listener(),
 ) -> FinishedStudy:
     """Do every run of a study that is not done yet, then write its table, but no report.
@@ -218,44 +149,110 @@ def run_study(
     Args:
         config: the grid.
         out: folder of the study; a folder with finished runs of the same study goes on.
-        device: see :func:`sparsevae.training.loop.device`.
+        device: see :func:`device_of_runs`.
         jobs: runs at a time; as many as there is room for when None.
         reuse: folders that are searched for finished runs of the same configuration.
         plugins: files or modules that are imported here and in every worker.
         engine_name: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
+        address: of a cluster, in the engine's own form; None for the engine's usual one.
+        only: names of runs; they alone are done, beside others of the same study that other
+            processes do, and no table is written.
         listener: told what happens.
 
     Raises:
         SparseVAEError: a setting, the data, the device or a folder is not as it must be;
             nothing has been trained then.
     """
-    from sparsevae.training import loop
-
-    plugins = tuple(plugins)
+    place = engine(engine_name, address, out)
+    plugins = tuple(map(_absolute, plugins))
     import_plugins(plugins)
     config = settle_dataset(config, listener)
-    name = str(config.dataset)
-    planned(config, name)  # a wrong setting is told before data are fetched
-    where = str(loop.device(device))
-    dataset = data_of(name, config.split, config.limit)
-    grid = planned(config, name, len(dataset.train))
-    places = {out / "runs" / run: settings for run, settings in grid.items()}
-    tasks = [RunTask.of(run, path, where, dataset, plugins) for path, run in places.items()]
+    where = device_of_runs(device, engine_name)
+    dataset, tasks = _tasks_of(config, out.absolute(), where, plugins)
     make_folder(out)
-    with locked(out):
+    with nullcontext() if only else locked(out):
         _write_study(config, dataset, out)
         move_old_names(out)
+        tasks = _chosen(tasks, only)
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)
-        beside = BaselinesTask("baselines", plugins, config, out / BASELINES)
-        do_tasks([beside, *tasks], jobs, listener, engine_name)
-        runs = tuple(RunFolder(task.folder) for task in tasks)
-        write_results(out, finished_runs(out))
+        beside = BaselinesTask("baselines", plugins, config, out.absolute() / BASELINES)
+        do_tasks(tasks if only else [beside, *tasks], jobs, listener, place)
+        if not only:
+            write_results(out, finished_runs(out))
+    runs = tuple(RunFolder(out / "runs" / task.folder.name) for task in tasks)
+    _say_mixed_kernels(runs, listener)
     return FinishedStudy(out, runs)
 
 
+def _tasks_of(
+    config: StudyConfig, out: Path, where: str, plugins: tuple[str, ...]
+) -> tuple[data.Dataset, list[RunTask]]:
+    """The data of a study, and its runs as tasks of one command."""
+    name, command = str(config.dataset), uuid.uuid4().hex
+    planned(config, name)  # a wrong setting is told before data are fetched
+    dataset = data_of(name, config.split, config.limit)
+    grid = planned(config, name, len(dataset.train))
+    places = {out / "runs" / run: settings for run, settings in grid.items()}
+    return dataset, [
+        RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()
+    ]
+
+
+def names_of(config: StudyConfig) -> list[str]:
+    """What the runs of a study are called, in their order.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    config = settle_dataset(config, Listener())
+    return [*planned(config, str(config.dataset))]
+
+
+def _chosen(tasks: list[RunTask], only: Sequence[str]) -> list[RunTask]:
+    by_name = {task.name: task for task in tasks}
+    for name in only:
+        if name not in by_name:
+            raise ConfigurationError(
+                f"The study has no run {name!r}; 'sparsevae study FILE --names' says what they "
+                "are called."
+            )
+    return [by_name[name] for name in only] or tasks
+
+
+def _say_mixed_kernels(runs: Sequence[RunFolder], listener: Listener) -> None:
+    """Say so where runs were done by different kernels: their numbers agree only nearly."""
+    used = sorted({str(run.metrics.get("kernel")) for run in runs if run.finished})
+    if len(used) > 1:
+        listener.say(
+            f"These runs were done by different kernels ({', '.join(used)}): their last digits "
+            "depend on which, as the column kernel says."
+        )
+
+
+def device_of_runs(device: str, engine_name: str) -> str:
+    """Where runs are told to train: "auto" is settled here, for this machine or for a cluster.
+
+    Args:
+        device: "auto", or a device's name.
+        engine_name: "auto" takes this machine's GPU where runs stay here, and CPUs on a cluster.
+
+    Raises:
+        DeviceError: the runs stay here, and the device is not on this machine.
+    """
+    from sparsevae.training import loop
+
+    if engine_name == "local":
+        return str(loop.device(device))
+    return "cpu" if device == "auto" else device
+
+
+def _absolute(plugin: str) -> str:
+    return str(Path(plugin).absolute()) if plugin.endswith(".py") else plugin
+
+
 def do_tasks(
-    tasks: Sequence[Task], jobs: int | None, listener: Listener, engine_name: str = "local"
+    tasks: Sequence[Task], jobs: int | None, listener: Listener, place: Engine | None = None
 ) -> None:
     """Do the runs that are not done yet, several at a time, and whatever else there is.
 
@@ -263,7 +260,7 @@ def do_tasks(
         tasks: perhaps of several studies; without a run to be done the others are done here.
         jobs: runs at a time; as many as there is room for when None.
         listener: told what happens; of runs with the same name it hears as of one.
-        engine_name: see :func:`run_study`.
+        place: of :func:`sparsevae.studies.engines.engine`; this machine when None.
 
     Raises:
         SparseVAEError: what a run raised.
@@ -282,7 +279,7 @@ def do_tasks(
         for task in pending:
             task.do(lambda images: None, listener.say)
         return
-    for task in engine(engine_name)(pending, jobs, listener.images, warn):
+    for task in (place or engine("local"))(pending, jobs, listener.images, warn):
         if isinstance(task, RunTask):
             _say_finished(RunFolder(task.folder), task.name, listener)
 
@@ -297,21 +294,6 @@ def _say_finished(run: RunFolder, name: str, listener: Listener) -> None:
     for finding in run.diagnosis["findings"]:
         if finding["severity"] == "alarm":
             listener.say(f"{name}: {finding['sentence']}")
-
-
-def check_folder(folder: Path, config: RunConfig, data_sha256: str) -> None:
-    """Check that a folder is empty, or of this configuration and data; equal ones are quick.
-
-    Raises:
-        RunFolderError: it holds a run of another configuration or other data.
-    """
-    path = folder / "config.json"
-    if not path.exists():
-        return
-    kept = read_json(path)
-    same = kept.get("config") == config.model_dump(mode="json")
-    if not (same and kept.get("data_sha256") == data_sha256):
-        RunFolder(folder).check(config, data_sha256)
 
 
 def _write_study(config: StudyConfig, dataset: data.Dataset, out: Path) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsevae.errors import ConfigurationError, DeviceError
+from sparsevae.errors import DeviceError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Schedule
 from sparsevae.networks import kernels
+from sparsevae.training import faults
 from sparsevae.training.config import Precision
 from sparsevae.training.step import TERMS, EagerStep, Rows, fastest
 from sparsevae.training.streams import StreamedRows, drawn_order
@@ -104,9 +105,11 @@ def train(
     precision: Precision = "float32",
     start: int = 0,
     middle: Pause | None = None,
+    factor: float = 1.0,
     on_batch: Callable[[int], None] = lambda images: None,
     on_pause: Callable[[Pause], None] = lambda pause: None,
     pause_after: float = math.inf,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[dict[str, float]]:
     """Train epoch by epoch; the caller may save between two of them.
 
@@ -123,54 +126,124 @@ def train(
         precision: arithmetic of the loss.
         start: epochs already done.
         middle: where the first epoch stands if it was begun before; None for its beginning.
-        on_batch: called after every step with the number of images it took.
+        factor: of the rate, from faults in epochs that are done.
+        on_batch: called after every step with the number of images it took; negative where an
+            epoch is trained anew.
         on_pause: called between two steps of an epoch; the caller may save there.
         pause_after: seconds between two pauses.
+        say: called with a line when an epoch is trained anew.
 
     Yields:
         After each epoch its mean terms in nats an image, what
         :func:`sparsevae.training.watch.activity` says of the spikes, and its seconds.
 
     Raises:
-        ConfigurationError: the loss is no longer a finite number.
+        ConfigurationError: the loss was not a finite number again and again, see
+            :mod:`sparsevae.training.faults`.
     """
-    totals = torch.zeros(len(TERMS), device=next(model.parameters()).device)
-    spikes = torch.zeros(model.latents, device=totals.device)
-    eager = EagerStep(model, optimiser, images, learning_rate, precision, totals, spikes)
-    take_step = fastest(eager, batch_size)
-    steps = -(-len(images) // batch_size)
-    last_step = max(1, epochs * steps - 1)
-    numbers = math.prod(images.shape[1:])
+    work = _Pass(model, optimiser, images, batch_size, learning_rate, seed, precision, epochs)
     for epoch in range(start, epochs):
-        seed_epoch(seed, epoch)
-        totals.zero_()
-        spikes.zero_()
-        order = drawn_order(len(images), numbers, batch_size, images.device)
-        if isinstance(images, StreamedRows):
-            images.begin(order)
-        resumed, middle = middle or Pause(), None
-        if resumed.taken:
-            totals.copy_(resumed.tensors["totals"])
-            spikes.copy_(resumed.tensors["spikes"])
-            set_generators(resumed.tensors, totals.device)
-        began = time.perf_counter() - resumed.seconds
-        paused, batches = time.perf_counter(), torch.split(order.rows, batch_size)
-        for place, chosen in enumerate(batches[resumed.taken :], start=resumed.taken + 1):
-            take_step(chosen, (epoch * steps + place - 1) / last_step)
+        begun, middle = middle or Pause(), None
+        factor = float(begun.tensors.get(faults.FACTOR, factor))
+        good = faults.Good(model, optimiser)
+        while (row := work.epoch(epoch, begun, factor, on_batch, on_pause, pause_after)) is None:
+            good.restore()
+            why = work.find(epoch, begun, factor)
+            good.restore()
+            factor /= 2
+            on_batch(-work.images_after(begun))
+            say(faults.sentence(epoch, why, factor))
+        yield row if factor == 1.0 else {**row, faults.FACTOR: factor}
+
+
+@dataclass
+class _Pass:
+    """Passes over the images of one training."""
+
+    model: Model
+    optimiser: torch.optim.Optimizer
+    images: Rows
+    batch_size: int
+    learning_rate: Schedule
+    seed: int
+    precision: Precision
+    epochs: int
+
+    def __post_init__(self) -> None:
+        device = next(self.model.parameters()).device
+        self.totals = torch.zeros(len(TERMS), device=device)
+        self.spikes = torch.zeros(self.model.latents, device=device)
+        self.steps = -(-len(self.images) // self.batch_size)
+        self._slow(1.0)
+
+    def epoch(
+        self,
+        epoch: int,
+        begun: Pause,
+        factor: float,
+        on_batch: Callable[[int], None],
+        on_pause: Callable[[Pause], None],
+        pause_after: float,
+    ) -> dict[str, float] | None:
+        """Train one epoch, perhaps from its middle: its row; None where a number is not finite."""
+        if factor != self.factor:
+            self._slow(factor)
+        batches = self._begin(epoch, begun)
+        began, paused = time.perf_counter() - begun.seconds, time.perf_counter()
+        for place, chosen in enumerate(batches[begun.taken :], start=begun.taken + 1):
+            self.take_step(chosen, self._progress(epoch, place))
             on_batch(len(chosen))
             now = time.perf_counter()
-            if now - paused >= pause_after and place < steps:
-                sums = {"totals": totals, "spikes": spikes, **generators(totals.device)}
-                on_pause(Pause(place, sums, now - began))
+            if now - paused >= pause_after and place < self.steps:
+                on_pause(Pause(place, self._sums(), now - began))
                 paused = time.perf_counter()
-        means = dict(zip(TERMS, (totals / len(images)).tolist(), strict=True))
-        if not math.isfinite(means["objective"]):
-            raise ConfigurationError(
-                f"Training diverged in epoch {epoch + 1}: the loss is {means['objective']}; "
-                "choose a smaller learning rate, and check that the data are finite."
-            )
-        gates = activity(spikes / len(images))
-        yield {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
+        means = dict(zip(TERMS, (self.totals / len(self.images)).tolist(), strict=True))
+        if not math.isfinite(means["objective"]) or not faults.all_finite(self.model):
+            return None
+        gates = activity(self.spikes / len(self.images))
+        return {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
+
+    def find(self, epoch: int, begun: Pause, factor: float) -> str:
+        """What went wrong in an epoch, in words; the state is the one that it began with."""
+        batches = self._begin(epoch, begun)[begun.taken :]
+        places = range(begun.taken + 1, self.steps + 1)
+        return faults.find(
+            self._eager(factor), batches, [self._progress(epoch, p) for p in places]
+        )
+
+    def images_after(self, begun: Pause) -> int:
+        """Images of an epoch that come after a pause."""
+        return len(self.images) - min(begun.taken * self.batch_size, len(self.images))
+
+    def _begin(self, epoch: int, begun: Pause) -> tuple[Tensor, ...]:
+        """Set generators and sums to where an epoch stands, and give all of its batches."""
+        seed_epoch(self.seed, epoch)
+        self.totals.zero_()
+        self.spikes.zero_()
+        numbers = math.prod(self.images.shape[1:])
+        order = drawn_order(len(self.images), numbers, self.batch_size, self.images.device)
+        if isinstance(self.images, StreamedRows):
+            self.images.begin(order)
+        if begun.taken:
+            self.totals.copy_(begun.tensors["totals"])
+            self.spikes.copy_(begun.tensors["spikes"])
+            set_generators(begun.tensors, self.totals.device)
+        return torch.split(order.rows, self.batch_size)
+
+    def _sums(self) -> dict[str, Tensor]:
+        sums = {"totals": self.totals, "spikes": self.spikes, **generators(self.totals.device)}
+        return sums if self.factor == 1.0 else {**sums, faults.FACTOR: torch.tensor(self.factor)}
+
+    def _progress(self, epoch: int, place: int) -> float:
+        return (epoch * self.steps + place - 1) / max(1, self.epochs * self.steps - 1)
+
+    def _eager(self, factor: float) -> EagerStep:
+        rate, sums = faults.slowed(self.learning_rate, factor), (self.totals, self.spikes)
+        return EagerStep(self.model, self.optimiser, self.images, rate, self.precision, *sums)
+
+    def _slow(self, factor: float) -> None:
+        self.factor = factor
+        self.take_step = fastest(self._eager(factor), self.batch_size)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
-from sparsevae.models.schedules import Progress, Schedule
+from sparsevae.models.schedules import Progress
 from sparsevae.training.config import Precision
 from sparsevae.training.streams import StreamedRows
 
@@ -75,7 +75,7 @@ class EagerStep:
     model: Model
     optimiser: torch.optim.Optimizer
     images: Rows
-    learning_rate: Schedule
+    learning_rate: Callable[[Progress], Progress]
     precision: Precision
     totals: Tensor
     spikes: Tensor | None = None
@@ -89,7 +89,7 @@ class EagerStep:
         """
         device = self.totals.device
         x = unit_interval(self.images.index_select(0, chosen).to(device, non_blocking=True))
-        self._set_rate(self.learning_rate(progress))
+        self.set_rate(self.learning_rate(progress))
         self.optimiser.zero_grad(set_to_none=True)
         with reduced(self.precision, device):
             terms = self.model.loss(x, progress)
@@ -101,7 +101,8 @@ class EagerStep:
         if self.spikes is not None and terms.active is not None:
             self.spikes.add_(terms.active, alpha=len(chosen))
 
-    def _set_rate(self, rate: Progress) -> None:
+    def set_rate(self, rate: Progress) -> None:
+        """Set the rate of the next step."""
         for group in self.optimiser.param_groups:
             if not isinstance(group["lr"], Tensor):
                 group["lr"] = rate

@@ -19,7 +19,8 @@ from sparsevae.experiments.reproductions.reproduction import (
     write_table,
 )
 from sparsevae.storage.files import make_folder
-from sparsevae.studies.study import Listener, RunTask, data_of, do_tasks
+from sparsevae.studies.study import Listener, do_tasks
+from sparsevae.studies.tasks import RunTask, data_of
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.grids import planned
 

@@ -1,4 +1,4 @@
-"""Where the tasks of a study are done; an engine is one file with one function ``run``.
+"""Where the tasks of a study are done; an engine is one file with ``check`` and ``run``.
 
 An engine is given tasks, does each of them in a process that
 :func:`sparsevae.studies.engines.worker.prepare` has set up, and gives back each task that is
@@ -9,12 +9,18 @@ anew at any time.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from sparsevae.errors import ConfigurationError
 
-ENGINES = {"local": "sparsevae.studies.engines.local"}
+ENGINES = {
+    "local": "sparsevae.studies.engines.local",
+    "ray": "sparsevae.studies.engines.on_ray",
+    "slurm": "sparsevae.studies.engines.on_slurm",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class Task(ABC):
 
     name: str
     plugins: tuple[str, ...]
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether an engine that hands GPUs out must give it a share of one."""
+        return False
 
     @abstractmethod
     def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
@@ -66,12 +77,20 @@ class Engine(Protocol):
         """
 
 
-def engine(name: str) -> Engine:
-    """The engine of that name, a key of :data:`ENGINES`.
+def engine(name: str, address: str | None = None, folder: Path | None = None) -> Engine:
+    """The engine of that name, ready to work.
+
+    Args:
+        name: a key of :data:`ENGINES`.
+        address: of a cluster, in the engine's own form; None for the engine's usual one.
+        folder: that every worker sees under the same path; engines on one machine need none.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, it does not take that address, or a package is missing
+            that it needs.
     """
     if name not in ENGINES:
         raise ConfigurationError(f"There is no engine {name!r}; choose from {', '.join(ENGINES)}.")
-    return cast(Engine, import_module(ENGINES[name]).run)
+    module = import_module(ENGINES[name])
+    module.check(address)
+    return cast(Engine, partial(module.run, address=address, folder=folder))

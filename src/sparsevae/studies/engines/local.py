@@ -20,7 +20,7 @@ import loky
 from loky.backend import get_context
 from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
-from sparsevae.errors import RunFolderError
+from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.studies.engines import Task, worker
 
 ATTEMPTS = 3  # times that a killed task is begun again before there are fewer workers
@@ -122,11 +122,22 @@ class _Workers:
             pool.shutdown(kill_workers=True)
 
 
+def check(address: str | None) -> None:
+    """Raise :class:`ConfigurationError` for an address: this machine has none."""
+    if address is not None:
+        raise ConfigurationError(
+            f"The engine local takes no --address, and {address!r} was given; choose --engine ray "
+            "or --engine slurm."
+        )
+
+
 def run(
     tasks: Sequence[Task],
     jobs: int | None,
     on_images: Callable[[str, int], None],
     on_warning: Callable[[str, str], None],
+    address: str | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Task]:
     """Do tasks in worker processes, see :class:`sparsevae.studies.engines.Engine`.
 
@@ -138,8 +149,8 @@ def run(
     """
     waiting = deque(map(_Job, tasks))
     at_once, failures = jobs or cores(), list[BaseException]()
-    with tempfile.TemporaryDirectory(prefix="sparsevae-") as folder:
-        workers = _Workers(Path(folder), on_images, on_warning)
+    with tempfile.TemporaryDirectory(prefix="sparsevae-") as messages:
+        workers = _Workers(Path(messages), on_images, on_warning)
         try:
             while waiting or workers.busy:
                 while waiting and len(workers.busy) < at_once:

@@ -9,12 +9,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sparsevae.studies.engines import Task
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.training import loop
 
 # Libraries beneath NumPy and scikit-learn read these when they are loaded; each would take all
 # cores, and processes would wait for each other's threads most of the time.
@@ -33,6 +32,8 @@ def prepare(parent: int) -> None:
     Args:
         parent: number of the process that this one works for.
     """
+    from sparsevae.training import loop
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.prepare_process()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -46,11 +47,22 @@ def _follow(parent: int) -> None:
 
 def work(task: Task, messages: Path) -> None:
     """Do a task, and write messages into a file that does not exist yet."""
-    done, last = 0, time.monotonic()
 
     def send(message: int | str) -> None:
         with messages.open("a", encoding="utf-8") as file:
             file.write(json.dumps(message) + "\n")
+
+    do(task, send)
+
+
+def do(task: Task, send: Callable[[int | str], None]) -> None:
+    """Do a task, and send a message now and then.
+
+    Args:
+        task: to be done.
+        send: is given a number of images that were done since, or a line of text.
+    """
+    done, last = 0, time.monotonic()
 
     def on_images(images: int) -> None:
         nonlocal done, last
