@@ -1,11 +1,12 @@
 """The command line; heavy libraries are imported by the commands that need them."""
 
-from sparsevae.cli import explore, export, look_up, own_data, reproduce, studies
+from sparsevae.cli import explore, export, look_up, own_data, reproduce, studies, tracking
 from sparsevae.cli.application import app, main
 
 PANELS = {
     studies: "Studies",
     reproduce: "Studies",
+    tracking: "Studies",
     explore: "Studies",
     own_data: "Your own data",
     export: "Share",

@@ -24,6 +24,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Jobs = Annotated[
     int | None, typer.Option(help="Runs at a time; as many as there is room for.", min=1)
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Trackers that hear of every epoch: tensorboard,mlflow."),
+]
 
 
 def say_version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from sparsevae.cli.application import Device, Jobs, Plugins, app, names, numbers, stopped
+from sparsevae.cli.application import Device, Jobs, Plugins, Track, app, names, numbers, stopped
 from sparsevae.errors import ConfigurationError
 from sparsevae.training.config import StudyConfig
 
@@ -70,6 +70,7 @@ def study(
         typer.Option(help="Folder with finished runs to take over, with or without weights."),
     ] = None,
     plugin: Plugins = None,
+    track: Track = None,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
     **values: Any,
 ) -> None:
@@ -88,6 +89,7 @@ def study(
                 jobs=jobs,
                 reuse=reuse or (),
                 plugins=plugin or (),
+                track=names(track) or (),
                 listener=listener,
             )
         except KeyboardInterrupt:

@@ -10,7 +10,7 @@ DIR/report.html       and DIR/figures: see sparsevae.report
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from sparsevae.studies.engines import Task, engine
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
+from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import RunConfig, StudyConfig
 from sparsevae.training.recipes import runs as runs_of
 
@@ -50,6 +51,19 @@ class Listener:
     begin: Callable[[dict[str, int]], None] = lambda runs: None
     images: Callable[[str, int], None] = lambda name, images: None
     finished: Callable[[str, dict[str, Any]], None] = lambda name, metrics: None
+
+    def heard_by(self, follower: Follower) -> "Listener":
+        """One that trackers hear too."""
+
+        def images(name: str, count: int) -> None:
+            self.images(name, count)
+            follower.images(name, count)
+
+        def finished(name: str, metrics: dict[str, Any]) -> None:
+            self.finished(name, metrics)
+            follower.finished(name, metrics)
+
+        return replace(self, images=images, finished=finished)
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,7 @@ def study(
     jobs: int | None = None,
     reuse: Iterable[Path | str] = (),
     plugins: Iterable[str] = (),
+    track: Iterable[str] = (),
     listener: Listener = Listener(),
     **settings: Any,
 ) -> FinishedStudy:
@@ -183,6 +198,7 @@ def study(
         jobs: runs at a time; as many as there is room for when None.
         reuse: folders that are searched for finished runs of the same configuration.
         plugins: files or modules with further rows of the tables.
+        track: trackers that hear of every epoch, see :mod:`sparsevae.studies.trackers`.
         listener: told what happens.
         **settings: fields of :class:`sparsevae.training.config.StudyConfig`.
 
@@ -197,7 +213,7 @@ def study(
 
     config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}
-    done = run_study(config, Path(out), reuse=paths, **options)  # type: ignore[arg-type]
+    done = run_study(config, Path(out), reuse=paths, track=track, **options)  # type: ignore[arg-type]
     write_report(done.folder)
     return done
 
@@ -211,6 +227,7 @@ def run_study(
     reuse: Iterable[Path] = (),
     plugins: Iterable[str] = (),
     engine_name: str = "local",
+    track: Iterable[str] = (),
     listener: Listener = Listener(),
 ) -> FinishedStudy:
     """Do every run of a study that is not done yet, then write its table, but no report.
@@ -223,6 +240,7 @@ def run_study(
         reuse: folders that are searched for finished runs of the same configuration.
         plugins: files or modules that are imported here and in every worker.
         engine_name: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
+        track: trackers that hear of every epoch, see :mod:`sparsevae.studies.trackers`.
         listener: told what happens.
 
     Raises:
@@ -247,7 +265,9 @@ def run_study(
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out / BASELINES)
-        do_tasks([beside, *tasks], jobs, listener, engine_name)
+        places = {task.name: task.folder for task in tasks}
+        with tracking(track, out, places, listener.say) as follower:
+            do_tasks([beside, *tasks], jobs, listener.heard_by(follower), engine_name)
         runs = tuple(RunFolder(task.folder) for task in tasks)
         write_results(out, finished_runs(out))
     return FinishedStudy(out, runs)
