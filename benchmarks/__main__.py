@@ -24,6 +24,16 @@ STEPS = (
     ("Memory", "memory.py", (), ()),
     ("Threads and processes", "processes.py", (), ("--rounds", "1")),
     ("Agreement", "agreement.py", (), ("--seeds", "2", "--epochs", "1")),
+    (
+        "Dictionaries of activations",
+        "activations.py",
+        (),
+        (
+            *("--rows", "6000", "--columns", "128", "--atoms", "128", "--active", "4"),
+            *("--latents", "256"),
+        ),
+    ),
+    ("A step of a dictionary", "activations.py", ("--steps",), ("--steps", "--latents", "512")),
     ("Whole study", "study.py", (), ("--epochs", "1", "--images", "2560")),
 )
 

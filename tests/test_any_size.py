@@ -10,8 +10,7 @@ from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.networks import kernels
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import rows_of
-from sparsevae.runs.training import Training
+from sparsevae.runs.training import Training, rows_of
 
 SHAPES = [(1, 4, 4), (1, 33, 70), (8, 17, 12), (1, 105, 105), (3, 64, 64)]
 

@@ -23,7 +23,7 @@ SOURCE = Path(sparsevae.__file__).parent
 COMMON = {
     *("dataset", "split", "model", "prior", "alpha", "latents", "seed", "recipe", "epochs"),
     *("kernel", "seconds", "parameters", "reconstruction", "kl", "loss", "dead", "sap"),
-    *("sum_gamma", "always_on", "selectivity", "silhouette", "pixel_variance"),
+    *("target_active", "sum_gamma", "always_on", "selectivity", "silhouette", "pixel_variance"),
 }
 
 

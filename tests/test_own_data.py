@@ -17,13 +17,12 @@ from sparsevae import cli
 from sparsevae.data import Dataset, Raw, read
 from sparsevae.data.scaling import GREY
 from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
-from sparsevae.runs import train as train_module
 from sparsevae.runs.codes import read_codes, write_codes
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import MOST_TEST_ROWS, held_out, prepare
 from sparsevae.runs.train import train_run
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.training import loop
+from sparsevae.training import loop, streams
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal((5.0, -300.0, 0.0, 1e5), (2.0, 40.0, 0.1, 2e4), (60, 4))
@@ -218,7 +217,7 @@ def test_stopped_and_mapped_training_ends_where_training_in_memory_does(
     np.save(tmp_path / "rows.npy", values)
     settings = {"latents": 2, "epochs": 3, "batch_size": 16, "widths": (4, 8)}
     whole = train(prepare(raw_of(values), **settings), tmp_path / "whole")
-    monkeypatch.setattr(train_module, "RESIDENT", 0)
+    monkeypatch.setattr(streams, "RESIDENT", 0)
     mapped = prepare(replace(read(tmp_path / "rows.npy"), sha256="0" * 64), **settings)
     with pytest.raises(InterruptionError):
         train(mapped, tmp_path / "parts", stop_after=len(values))
@@ -250,13 +249,14 @@ from pathlib import Path
 import numpy as np, torch
 from sparsevae.data import read
 from sparsevae.runs import train
+from sparsevae.training import streams
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.storage import arrays
 
 torch.set_num_threads(1)
 arrays.BLOCK_VALUES = 2**16
-train.RESIDENT = 2**20
+streams.RESIDENT = streams.WINDOW = 2**20
 train.MEASURED = 500
 
 def anonymous():

@@ -272,5 +272,7 @@ def test_a_rate_outside_its_range_is_refused(alpha):
 
 
 def test_an_unknown_prior_is_refused_with_the_known_names():
-    with pytest.raises(ConfigurationError, match=r"fixed, learned, mixture, .*priors.register"):
+    with pytest.raises(
+        ConfigurationError, match=r"fixed, learned, learned-slab, mixture, .*priors.register"
+    ):
         priors.PRIORS.row("cauchy")

@@ -18,7 +18,8 @@ from sparsevae import data
 from sparsevae.models import Model
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import PICTURES, Arrays, RunFolder, identity
-from sparsevae.runs.train import Training, keep_numbers, rows_of
+from sparsevae.runs.train import keep_numbers
+from sparsevae.runs.training import Training, rows_of
 from sparsevae.runs.weights import WEIGHTS
 from sparsevae.storage.files import write_tensors
 from sparsevae.training import recipes

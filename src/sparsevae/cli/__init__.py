@@ -1,6 +1,6 @@
 """The command line; heavy libraries are imported by the commands that need them."""
 
-from sparsevae.cli import explore, export, look_up, own_data, reproduce, studies, tracking
+from sparsevae.cli import cards, explore, export, look_up, own_data, reproduce, studies, tracking
 from sparsevae.cli.application import app, main
 
 PANELS = {
@@ -9,6 +9,7 @@ PANELS = {
     tracking: "Studies",
     explore: "Studies",
     own_data: "Your own data",
+    cards: "Your own data",
     export: "Share",
     look_up: "Look up",
 }

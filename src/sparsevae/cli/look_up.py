@@ -9,12 +9,14 @@ from sparsevae.cli.application import Plugins, app
 
 @app.command()
 def models(plugin: Plugins = None) -> None:
-    """List the models with their arguments."""
+    """List the models: source, whether the loss is a bound on log p(x), arguments."""
     from sparsevae.models import MODELS
 
     for name, row in MODELS.items():
         summary = (inspect.getdoc(row.model) or "").split("\n")[0]
         typer.echo(f"{name} ({row.title}, {row.model.__name__}): {summary}")
+        bound = "a bound" if row.has_bound() else "no bound"
+        typer.echo(f"    {bound}{f'; after {row.source}' if row.source else ''}")
         typer.echo(f"    arguments: {', '.join(row.accepts()) or 'none'}")
 
 

@@ -75,6 +75,9 @@ def fit(
     likelihood: Annotated[str, typer.Option(help="Of the data; auto looks at them.")] = "auto",
     scaling: Annotated[str, typer.Option(help="none, grey, minmax, standard or auto.")] = "auto",
     widths: Annotated[str | None, typer.Option(help="Of the network: 16,32,256.")] = None,
+    trunk: Annotated[
+        str | None, typer.Option(help="convolution, mlp or linear; chosen by the data.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
@@ -117,6 +120,7 @@ def fit(
         likelihood=likelihood,
         scaling=scaling,
         widths=numbers(widths, "--widths"),
+        trunk=trunk,
         epochs=epochs,
         batch_size=batch_size,
         recipe=recipe,

@@ -1,6 +1,7 @@
 """Commands about studies: run one, measure, report or draw what it trained again."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 from types import UnionType
@@ -61,10 +62,47 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def varied(text: str) -> tuple[str, list[Any]]:
+    """The name and the values of one ``--vary``.
+
+    Example:
+        >>> varied("vsc.target_active=4,8"), varied("widths=[64],[128,64]")
+        (('vsc.target_active', [4, 8]), ('widths', [[64], [128, 64]]))
+        >>> varied("vsc.prior=fixed,mixture")
+        ('vsc.prior', ['fixed', 'mixture'])
+
+    Raises:
+        ConfigurationError: a name or its values are missing.
+    """
+    name, _, values = (part.strip() for part in text.partition("="))
+    if not name or not values:
+        raise ConfigurationError(f"--vary takes NAME=V1,V2, such as epochs=10,25, not {text!r}.")
+    try:
+        return name, list(json.loads(f"[{values}]"))
+    except ValueError:
+        return name, [_value(one.strip()) for one in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def study(
     file: Annotated[Path | None, typer.Argument(help="YAML file with the same fields.")] = None,
     device: Device = "auto",
     jobs: Jobs = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=V1,V2",
+            help="Values of a setting, each a run: learning_rate=1e-3,4e-3, an argument of the "
+            "models that take it (target_active=4,8) or of one (vsc.target_active=4,8). "
+            "Repeatable; every combination is run.",
+        ),
+    ] = None,
     reuse: Annotated[
         list[Path] | None,
         typer.Option(help="Folder with finished runs to take over, with or without weights."),
@@ -79,7 +117,10 @@ def study(
     from sparsevae.studies.study import run_study
     from sparsevae.training.config import read_yaml
 
-    config = StudyConfig.checked({**(read_yaml(file) if file else {}), **given(values)})
+    fields = {**(read_yaml(file) if file else {}), **given(values)}
+    if vary:
+        fields["vary"] = {**(fields.get("vary") or {}), **dict(map(varied, vary))}
+    config = StudyConfig.checked(fields)
     with following() as listener:
         try:
             run_study(

@@ -5,6 +5,7 @@ Nothing here needs the data in memory at once: memory-mapped arrays are read blo
 Shape legend: N rows of shape (D,) or (C, H, W); K columns (D) or channels (C).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -46,9 +47,11 @@ def values_of(x: Rows) -> Values:
     """Look through all values of an array, shape ``(N, ...)``, finite numbers or NaN at gaps."""
     if is_sparse(x):
         x = stored(x)
-    low = min(float(np.fmin.reduce(block, None)) for block in blocks(x))
-    high = max(float(np.fmax.reduce(block, None)) for block in blocks(x))
-    whole = x.dtype.kind != "f" or all(bool((b == np.floor(b)).all()) for b in blocks(x))
+    low, high, whole = math.inf, -math.inf, True
+    for block in blocks(x):
+        low = min(low, float(np.fmin.reduce(block, None)))
+        high = max(high, float(np.fmax.reduce(block, None)))
+        whole = whole and (x.dtype.kind != "f" or bool((block == np.floor(block)).all()))
     two = low < high and all(bool(((b == low) | (b == high)).all()) for b in blocks(x))
     picture = x.dtype == np.uint8 and x.ndim > 2
     grey = whole and low >= 0 and high > 1 and (high == GREY_LEVELS or picture)

@@ -5,10 +5,9 @@ Shape legend: N rows of shape (D,), (H, W) or (C, H, W), J latent dimensions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
@@ -19,35 +18,19 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.estimators.gaps import Imputing
 from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
+from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
-from sparsevae.runs.train import rows_of, trained_model
+from sparsevae.runs.train import trained_model
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.runs.training import Training
+from sparsevae.runs.training import Training, rows_of
 from sparsevae.storage.arrays import Array, Floats, Row
 from sparsevae.training import loop, step
-from sparsevae.training.config import Checked, Count, Positive, Widths
 
 STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
-
-
-class Settings(Checked):
-    """The parameters that are plain values."""
-
-    model: str
-    n_components: Count
-    target_active: Positive | None
-    scaling: Literal["auto", "none", "grey", "minmax", "standard"]
-    widths: Widths | None
-    max_iter: Count | None
-    batch_size: Count | None
-    learning_rate: Positive | dict[str, JsonValue] | None
-    device: str
-    sparse_output: bool
-    verbose: bool
 
 
 class SparseVAE(
@@ -78,6 +61,9 @@ class SparseVAE(
     widths : sequence of int, default=None
         Widths of the encoder's layers; the decoder mirrors them. None takes 64 below 1,000 rows,
         256 above, and convolutions of (16, 32, 256) for drawings in black and white.
+    trunk : {"convolution", "mlp", "linear"}, default=None
+        Layers between rows and codes; None chooses by the data, of wide vectors with as wide
+        codes "linear", a dictionary.
     max_iter : int, default=None
         Passes over the rows. None takes about 1,500 steps or more, 10 to 500 passes.
     batch_size : int, default=None
@@ -132,6 +118,7 @@ class SparseVAE(
         likelihood: str | Mapping[str, Any] = "auto",
         scaling: str = "auto",
         widths: Sequence[int] | None = None,
+        trunk: str | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | Mapping[str, Any] | None = None,
@@ -147,6 +134,7 @@ class SparseVAE(
         self.likelihood = likelihood
         self.scaling = scaling
         self.widths = widths
+        self.trunk = trunk
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -368,6 +356,7 @@ class SparseVAE(
             likelihood=self.likelihood,
             scaling=given.scaling,
             widths=given.widths,
+            trunk=given.trunk,
             epochs=given.max_iter,
             batch_size=given.batch_size,
             learning_rate=given.learning_rate,

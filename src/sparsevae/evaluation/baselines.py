@@ -133,17 +133,21 @@ def own_baselines(dataset: Dataset, components: int) -> dict[str, Any]:
     """
     from sklearn.decomposition import PCA
 
-    train, test = _some(dataset.train), _flat(_some(dataset.test))
-    rows = _flat(train)
+    rows, test = _flat(_some(dataset.train)), _flat(_some(dataset.test))
+    there = ~np.isnan(test)
+    if np.isnan(rows).any() or not there.all():  # gaps of a table: the mean of what is there
+        usual = np.nan_to_num(np.nanmean(rows, 0))
+        rows, test = (np.where(np.isnan(x), usual, x) for x in (rows, test))
     most = min(components, min(rows.shape) - 1)
     exact = rows.shape[1] <= WIDEST
     solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized"}
     fit = PCA(max(1, most), random_state=0, **solver).fit(rows)
-    centred = test - fit.mean_
-    left = np.square(centred).sum(dtype=np.float64)
-    explained = np.square(fit.transform(test)).sum(0, dtype=np.float64)[:most]
-    errors = (left - np.concatenate([[0.0], np.cumsum(explained)])) / test.size
-    return {"mean_row": float(errors[0]), "pca": [float(error) for error in errors.clip(0)]}
+    left, codes = test - fit.mean_, fit.transform(test)
+    errors = [np.square(left, dtype=np.float64)[there].mean()]
+    for place in range(most):
+        left = left - codes[:, place, None] * fit.components_[place]
+        errors.append(np.square(left, dtype=np.float64)[there].mean())
+    return {"mean_row": float(errors[0]), "pca": [float(error) for error in errors]}
 
 
 def _some(split: Split) -> Floats:

@@ -21,7 +21,7 @@ from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import Tick, fixed_noise
 from sparsevae.metrics import keys, likelihood
 from sparsevae.models import Model
-from sparsevae.models.distributions import Mixture, SpikeAndSlab, doubled
+from sparsevae.models.distributions import Mixture, Posterior, SpikeAndSlab, doubled
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLES, IMAGES = 500, 1000
@@ -67,9 +67,16 @@ def drawn_codes(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     return codes.flatten(0, 1), mask.flatten(0, 1), log_q.flatten()
 
 
+def _scored(q: Posterior, prior: Posterior, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+    """K codes of each of B posteriors that score their own draws, with log q and log p."""
+    codes = q.sample((samples,)).transpose(0, 1)  # (B, K, J)
+    log_q = q.log_prob(codes.transpose(0, 1)).sum(-1).T
+    return codes.flatten(0, 1), log_q.flatten(), prior.log_prob(codes).sum(-1).flatten()
+
+
 @torch.no_grad()
 def log_weights(
-    model: Model, x: Tensor, samples: int, prior: Mixture, target: Tensor | None = None
+    model: Model, x: Tensor, samples: int, prior: Mixture | None, target: Tensor | None = None
 ) -> Tensor:
     """Log p(x|z) + log p(z) − log q(z|x) of codes from torch's generator.
 
@@ -77,20 +84,27 @@ def log_weights(
         model: in evaluation mode.
         x: rows as the model takes them, shape ``(N, *shape)``.
         samples: K.
-        prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`.
+        prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`; None where its
+            :meth:`~sparsevae.models.priors.Prior.factors` are the density.
         target: the rows that are scored where they are not ``x``.
 
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    codes, mask, log_q = drawn_codes(model.posterior(x).gated(), samples)
+    alone = model.prior.factors()
+    if alone is not None:
+        codes, log_q, log_p = _scored(model.posterior(x), alone, samples)
+    elif prior is not None:
+        codes, mask, log_q = drawn_codes(model.posterior(x).gated(), samples)
+        log_p = mixture_log_prob(prior, codes, mask)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
     step = rows_at_once(math.prod(model.shape), ROWS)
     log_likelihood = [
         model.likelihood(z).log_prob(rows)
         for z, rows in zip(codes.split(step), scored.split(step), strict=True)
     ]
-    return weights_of(torch.cat(log_likelihood), codes, mask, log_q, prior).view(len(x), samples)
+    terms = doubled(torch.cat(log_likelihood)) + doubled(log_p) - doubled(log_q)
+    return terms.view(len(x), samples)
 
 
 def weights_of(
@@ -127,7 +141,9 @@ def image_bounds(
     Raises:
         ConfigurationError: the model's prior has no density.
     """
-    where, prior = next(model.parameters()).device, model.prior.mixture(model.posterior)
+    where = next(model.parameters()).device
+    alone = model.prior.factors() is not None
+    prior = None if alone else model.prior.mixture(model.posterior)
     group = max(1, rows_at_once(math.prod(model.shape), ROWS) // samples)
     target = x if target is None else target
     parts = []
@@ -160,7 +176,8 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None 
     if images is None:
         images = rows_scored(IMAGES, math.prod(model.shape), samples)
     x, target = one.x[:images], one.target[:images]
-    if not (model.has_bound and model.prior.has_density) or one.outside:
+    known = model.prior.has_density or model.prior.factors() is not None
+    if not (model.has_bound and known) or one.outside:
         return dict.fromkeys(COLUMNS)
     some = one.measured
     bounds = image_bounds(model, x, samples=samples, target=target, tick=one.meter.tick)

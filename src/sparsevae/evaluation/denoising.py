@@ -285,9 +285,10 @@ def _estimate(y: Tensor, f: Tensor, known: Residuals, curves: Tensor, share: Ten
         curves: b, d, a, w and c of every element, ``(5, B, D)``.
         share: of every element's σ in the level's, ``(1, D)``.
     """
-    b, d, a, w, c = curves
+    b, d, a, w, c = curves.unbind(0)
     w = share * w
-    (of_r, of_e), (own_r, own_e) = known.loadings, known.specific
+    of_r, of_e = known.loadings.unbind(0)
+    own_r, own_e = known.specific.unbind(0)
     most = (1 - PRECISION) * (own_r * own_e).sqrt()  # more no covariance of two numbers can be
     mixed = d * w * torch.clamp(c - (of_r * of_e).sum(1), -most, most)
     diagonal = d**2 * own_r + w**2 * own_e + 2 * mixed

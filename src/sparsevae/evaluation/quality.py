@@ -53,7 +53,11 @@ def quality_columns(one: Pass) -> Row:
     labelled training images there is no classifier and there are no Fréchet distances.
     """
     model, x, decoded, tick = one.model, one.x, one.decoded, one.meter.tick
-    row: Row = {keys.PIXEL_VARIANCE: one.pixel_variance}
+    explained = images.explained_variance(x, decoded)
+    row: Row = {
+        keys.PIXEL_VARIANCE: one.pixel_variance,
+        keys.EXPLAINED_VARIANCE: explained if np.isfinite(explained) else None,
+    }
     if x.ndim != 4 or model.family.domain != "unit":
         row[keys.MSE] = images.mse(x, decoded)
         if np.isnan(x).all():
@@ -102,7 +106,7 @@ def distances(one: Pass) -> Row:
     model, x, classifier = one.model, one.x, one.classifier
     features = classifier.features_of(x)
     row[keys.FRECHET] = images.frechet_distance(features, classifier.features_of(one.decoded))
-    if model.prior.has_density:
+    if model.prior.has_density or model.prior.factors() is not None:
         with fixed_noise(SAMPLE_SEED):
             codes = model.draw_codes(len(x)).cpu().numpy()
         drawn = classifier.features_of(batched(model.decode, codes, model))

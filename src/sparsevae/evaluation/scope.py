@@ -49,7 +49,8 @@ def left_out(one: Pass, row: Row) -> tuple[str, ...]:
         )
     if one.train is None or one.train.labels is None:
         return tuple(notes)
-    if keys.CLASSIFIER_ACCURACY in row and one.classifier is None:
+    images = len(one.model.shape) > 1
+    if images and keys.CLASSIFIER_ACCURACY in row and one.classifier is None:
         notes.append(
             "Distances and paths of images, which a classifier measures, were left out: "
             f"{one.classes:,} classes have {len(one.train):,} rows to train on, fewer than "

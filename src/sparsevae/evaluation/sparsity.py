@@ -26,6 +26,7 @@ def sparsity_columns(one: Pass) -> Row:
         keys.ON_IN_ONE_PERCENT: sparsity.on_in_one_percent(gamma),
         keys.ALWAYS_ON: sparsity.always_on(gamma),
         keys.DEAD: sparsity.dead(gamma, used),
+        keys.DEAD_SHARE: sparsity.dead_share(gamma),
         keys.EXACT_ZEROS: sparsity.exact_zeros(code),
         keys.SUPPORT_ENTROPY: sparseness.support_entropy(gamma),
         keys.GATE_ENTROPY: sparseness.gate_entropy(gamma),

@@ -36,6 +36,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.noise import has_denoiser
 from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Array, Floats
+from sparsevae.training.grids import differences, in_words
 
 MOST_ROWS = 1000  # test rows that a served page holds
 EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
@@ -50,10 +51,12 @@ class Explored:
     Args:
         run: a finished run folder with weights.
         key: what the page calls it.
+        varied: in what it differs from other runs of its model and size.
     """
 
     run: RunFolder
     key: str
+    varied: str = ""
     trained: TrainedModel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +109,7 @@ class Explored:
         config, row = self.config, MODELS.get(self.config.model)
         return {
             "key": self.key,
-            "title": row.title if row else config.model,
+            "title": " · ".join(filter(None, (row.title if row else config.model, self.varied))),
             "latents": self.latents,
             "seed": config.seed,
             "epochs": config.epochs,
@@ -192,8 +195,9 @@ class Study:
         _check_alike(folders)
         self.name = folders[0].config.dataset
         self.runs: dict[str, Explored] = {}
-        for number, run in enumerate(folders):
-            self.runs[f"r{number}"] = Explored(run, f"r{number}")
+        varied = map(in_words, differences([run.config for run in folders]))
+        for number, (run, own) in enumerate(zip(folders, varied, strict=True)):
+            self.runs[f"r{number}"] = Explored(run, f"r{number}", own)
         self.lock = Lock()
         first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)

@@ -17,13 +17,13 @@ class Moments(NamedTuple):
     """Of rows: how many, their mean, and variances along principal axes.
 
     Attributes:
-        count: N.
+        rows: N.
         mean: shape ``(D,)``.
         variances: shape ``(D,)``.
         axes: the axes as columns, shape ``(D, D)``.
     """
 
-    count: int
+    rows: int
     mean: Flat
     variances: Flat
     axes: Flat
@@ -61,7 +61,7 @@ def class_gaussians(classes: Sequence[Moments], noisy: Flat, variance: float) ->
     for known in classes:
         along, spread = (noisy - known.mean) @ known.axes, known.variances + variance
         squares = (along**2 / spread).sum(1)
-        scores.append(np.log(known.count) - 0.5 * (squares + np.log(spread).sum()))
+        scores.append(np.log(known.rows) - 0.5 * (squares + np.log(spread).sum()))
     weights = np.exp(np.array(scores) - np.max(scores, 0))
     weights /= weights.sum(0)
     restored = np.zeros_like(noisy)

@@ -33,6 +33,20 @@ def squared_errors(images: Images, others: Images) -> Images:
     return errors
 
 
+def explained_variance(images: Images, others: Images) -> float:
+    """1 − Σ‖x − y‖²/Σ‖x − x̄‖² of images x, their mean x̄ and others y; 1 is the most.
+
+    Where all images are equal it is NaN.
+
+    Example:
+        >>> explained_variance(np.array([[0.0], [2.0]]), np.array([[0.5], [1.5]]))
+        0.75
+    """
+    mean = images.mean(0, dtype=np.float64)[None]
+    spread = float(squared_errors(images, mean).mean())
+    return 1 - mse(images, others) / spread if spread else float("nan")
+
+
 def mse(images: Images, others: Images) -> float:
     """Mean squared error per pixel over all images; places that are NaN do not count.
 

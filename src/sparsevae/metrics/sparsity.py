@@ -66,6 +66,11 @@ def dead(gamma: Floats, used: Mask) -> int:
     return int(((on_share(gamma) < DEAD) & ~used).sum())
 
 
+def dead_share(gamma: Floats) -> float:
+    """Share of dimensions whose gate is on for none of the images."""
+    return float((on_share(gamma) == 0).mean())
+
+
 def on_in_one_percent(gamma: Floats) -> int:
     """Number of gates on in at least 1 % of images.
 

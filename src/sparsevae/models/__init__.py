@@ -15,11 +15,17 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models import distributions, likelihoods, priors, schedules
 from sparsevae.models.autoencoder import AutoEncoder
 from sparsevae.models.base import Common, Model, Terms
+from sparsevae.models.batch_top_k import BatchTopK
 from sparsevae.models.distributions import Posterior
+from sparsevae.models.intel import InteL
+from sparsevae.models.jump_relu import JumpReLU
+from sparsevae.models.poisson import PoissonVAE
 from sparsevae.models.sparse_autoencoder import SparseAutoEncoder
 from sparsevae.models.tables import Table
+from sparsevae.models.thresholded import Thresholded
 from sparsevae.models.top_k import TopK
 from sparsevae.models.vae import VAE
+from sparsevae.models.vaease import VAEase
 from sparsevae.models.vsc import VSC
 from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS, Shape
@@ -29,13 +35,19 @@ __all__ = [
     "VAE",
     "VSC",
     "AutoEncoder",
+    "BatchTopK",
     "Common",
+    "InteL",
+    "JumpReLU",
     "Model",
+    "PoissonVAE",
     "Posterior",
     "Row",
     "SparseAutoEncoder",
     "Terms",
+    "Thresholded",
     "TopK",
+    "VAEase",
     "build",
     "check_arguments",
     "distributions",
@@ -57,11 +69,18 @@ class Row:
         title: how the model is called in pictures.
         model: its class.
         arguments: what the class is given unless a configuration says otherwise.
+        source: the work that describes it.
     """
 
     title: str
     model: type[Model]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def has_bound(self) -> bool:
+        """Whether its loss is a bound on −log p(x), penalties and weights apart."""
+        arguments = {**self.arguments, "widths": (2,)}
+        return self.model((2,), 2, **arguments).has_bound
 
     def accepts(self) -> dict[str, Any]:
         """Names and types of the arguments that a configuration may set, by name."""
@@ -79,12 +98,36 @@ MODELS: Table[Row] = Table(
     "model",
     {
         "ae": Row("AE", AutoEncoder),
-        "vae": Row("VAE", VAE),
-        "vsc": Row("VSC", VSC),
-        "vsc-wu": Row("VSC-WU", VSC, {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}}),
-        "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}),
-        "l1": Row("L1", SparseAutoEncoder, {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}}),
-        "top-k": Row("Top-k", TopK),
+        "vae": Row("VAE", VAE, source="Kingma and Welling 2014"),
+        "vsc": Row("VSC", VSC, source="Tonolini, Jensen and Murray-Smith 2019"),
+        "vsc-wu": Row(
+            "VSC-WU",
+            VSC,
+            {"warm_up": {"kind": "ramp", "start": 0.1, "end": 0.15}},
+            "Tonolini, Jensen and Murray-Smith 2019",
+        ),
+        "beta-vae": Row("β-VAE", VAE, {"beta": 4.0}, "Higgins et al. 2017"),
+        "l1": Row(
+            "L1",
+            SparseAutoEncoder,
+            {"weight": {"kind": "ramp", "start": 0.0, "end": 0.5}},
+            "Ng 2011; Olshausen and Field 1996",
+        ),
+        "top-k": Row("Top-k", TopK, source="Makhzani and Frey 2014"),
+        "vamp-vae": Row(
+            "VampVAE", VAE, {"prior": "mixture", "pseudo_inputs": 100}, "Tomczak and Welling 2018"
+        ),
+        "vaease": Row("VAEase", VAEase, source="Lu, Zhu, He and Wipf 2025"),
+        "batch-top-k": Row("BatchTopK", BatchTopK, source="Bussmann, Leask and Nanda 2024"),
+        "matryoshka": Row(
+            "Matryoshka", BatchTopK, {"prefixes": [0.125, 0.25, 0.5]}, "Bussmann et al. 2025"
+        ),
+        "jump-relu": Row("JumpReLU", JumpReLU, source="Rajamanoharan et al. 2024"),
+        "poisson": Row("Poisson VAE", PoissonVAE, source="Vafaii, Galor and Yates 2024"),
+        "intel": Row("InteL-VAE", InteL, source="Miao et al. 2022, with a hard gate"),
+        "thresholded": Row(
+            "Thresholded", Thresholded, source="Fallah and Rozell 2022, with a bound of the code"
+        ),
     },
     "sparsevae.models.register",
 )
@@ -122,7 +165,7 @@ def build(
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: "convolution" (of images; vectors get an "mlp"), "mlp" or "linear".
         arguments: arguments of the model's class; they go before those of the row.
         examples: images in [0, 1] that a prior with pseudo-inputs may start from.
 

@@ -7,9 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
@@ -42,6 +43,7 @@ class Terms:
         penalty: what is optimised beside the bound, 0-d.
         kl_weight: the weight of ``kl`` in the objective (β).
         active: mean over images of every γ_j, shape ``(J,)``; None for a model without spikes.
+        opened: mean over images of how many gates are open (γ > ½), 0-d; None without spikes.
     """
 
     reconstruction: Tensor
@@ -49,11 +51,17 @@ class Terms:
     penalty: Tensor
     kl_weight: Progress = 1.0
     active: Tensor | None = None
+    opened: Tensor | None = None
 
     @property
     def objective(self) -> Tensor:
         """What is minimised: mean(reconstruction + β·kl) + penalty, 0-d, nats per image."""
         return (self.reconstruction + self.kl_weight * self.kl).mean() + self.penalty
+
+
+Part = Annotated[float, Field(gt=0, lt=1)]
+Prefixes = tuple[Part, ...] | list[Part]
+Frozen = Literal["nothing", "encoder", "decoder"]
 
 
 class Common(TypedDict, total=False):
@@ -63,6 +71,8 @@ class Common(TypedDict, total=False):
     trunk: Trunk
     likelihood: Named
     input_noise: float
+    prefixes: Prefixes
+    freeze: Frozen
     input_gaps: float
 
 
@@ -81,13 +91,17 @@ class Model(nn.Module, ABC):
         penalty: what is optimised beside the bound; none when left out.
         kl_weight: w over progress t.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
         input_noise: the largest standard deviation of :meth:`corrupted`.
+        prefixes: shares of J, each in (0, 1): the first dimensions have to explain the image
+            alone too, see :meth:`nested`.
+        freeze: "encoder" or "decoder" leaves that part as it was drawn, as a control.
         input_gaps: the largest share of a table's columns that are hidden there.
 
     Attributes:
         has_gates: whether a latent dimension is on or off for an image.
+        target_active: how many dimensions should be on an image; None where nothing holds them.
         warm_up: λ of the slabs over progress; 1 for a model without slabs.
 
     Raises:
@@ -97,6 +111,7 @@ class Model(nn.Module, ABC):
 
     blocks: Tensor
     has_gates: bool = False
+    target_active: float | None = None
     warm_up: Schedule = Constant(1.0)
 
     def __init__(
@@ -112,6 +127,8 @@ class Model(nn.Module, ABC):
         trunk: Trunk = "convolution",
         likelihood: Named = "bernoulli",
         input_noise: float = 0.0,
+        prefixes: Prefixes = (),
+        freeze: Frozen = "nothing",
         input_gaps: float = 0.0,
     ) -> None:
         super().__init__()
@@ -120,9 +137,13 @@ class Model(nn.Module, ABC):
         self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
         self.family, self.family_settings = family(likelihood)
-        self.encoder = Encoder(shape, outputs * latents, widths, trunk, self.family.reading)
+        reading = self.family.reading
+        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents, reading)
         numbers = self.family.outputs, trunk, self.family.trained
         self.decoder = Decoder(shape, latents, widths, *numbers)
+        self.prefixes = sorted({max(1, round(share * latents)) for share in prefixes} - {latents})
+        if freeze != "nothing":
+            self.get_submodule(freeze).requires_grad_(False)
         self.input_gaps = input_gaps
         if not 0 <= input_gaps <= 1 or (input_gaps and self.family.reading != "gaps"):
             raise ConfigurationError(
@@ -155,16 +176,31 @@ class Model(nn.Module, ABC):
             progress: the share of training that is done, in [0, 1].
         """
         q = self.posterior(self.corrupted(x), progress)
-        reconstruction = -self.likelihood(self.draw(q, progress)).log_prob(x)
+        z = self.draw(q, progress)
+        reconstruction = -self.likelihood(z).log_prob(x)
         kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, progress), progress)
         gamma = q.spike_probability
         return Terms(
             reconstruction,
             kl,
-            self.sparsity_penalty(gamma, expected, progress),
+            self.sparsity_penalty(gamma, expected, progress) + self.nested(z, x),
             self.kl_weight(progress),
             gamma.detach().mean(0) if self.has_gates else None,
+            open_gates(gamma) if self.has_gates else None,
         )
+
+    def nested(self, z: Tensor, x: Tensor) -> Tensor:
+        """Σ_m −log p(x | first m of z), mean over images, 0-d nats; 0 without ``prefixes``.
+
+        Dimensions that come first then stand for what is coarse (Kusupati et al. 2022,
+        "Matryoshka representation learning"; Bussmann et al. 2025 for sparse autoencoders).
+        It is optimised beside the bound.
+        """
+        total = z.new_zeros(())
+        for first in self.prefixes:
+            part = torch.cat([z[:, :first], torch.zeros_like(z[:, first:])], 1)
+            total = total - self.likelihood(part).log_prob(x).mean()
+        return total
 
     def corrupted(self, x: Tensor) -> Tensor:
         """What the encoder sees in training: x + σε, each image's σ ~ U(0, ``input_noise``).
@@ -225,12 +261,20 @@ class Model(nn.Module, ABC):
             terms: of the step's batch.
             progress: the share of training that is done, a number or of shape ``()``.
         """
-        if self.penalty is not None and terms.active is not None:
-            self.penalty.update(terms.active.sum(), progress)
+        if terms.active is not None:
+            self.prior.update(terms.active.sum())
+            if self.penalty is not None:
+                self.penalty.update(terms.active.sum(), progress, terms.opened)
 
     def likelihood(self, codes: Tensor) -> Likelihood:
         """p(x|z) for codes of shape ``(B, J)``."""
-        return self.family(self.decoder(codes).float(), **self.family_settings)
+        return self.likelihood_of(self.decoder(codes))
+
+    def likelihood_of(self, raw: Tensor) -> Likelihood:
+        """p(x|z) of a decoder's raw output, shape ``(B, k·C, H, W)`` or ``(B, k·D)``."""
+        made: Any = self.family
+        given: Likelihood = made(raw.float(), **self.family_settings)
+        return given
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -250,6 +294,10 @@ class Model(nn.Module, ABC):
         Raises:
             ConfigurationError: the prior has no density.
         """
+        alone = self.prior.factors()
+        if alone is not None:
+            codes: Tensor = alone.sample((count,))
+            return codes
         log_weights, components = self.prior.mixture(self.posterior)
         chosen = torch.multinomial(log_weights.exp(), count, replacement=True)
         return components.indexed(chosen).rsample()
@@ -262,3 +310,8 @@ class Model(nn.Module, ABC):
         """Trainable numbers in the shared trunk, the encoder's head and the prior."""
         head, prior = count_parameters(self.encoder.head), count_parameters(self.prior)
         return {"trunk": count_parameters(self) - head - prior, "head": head, "prior": prior}
+
+
+def open_gates(gamma: Tensor) -> Tensor:
+    """Mean over images of how many gates are open (γ > ½), 0-d, of γ with an axis of images."""
+    return (gamma.detach() > 0.5).sum(1).to(gamma.dtype).mean()

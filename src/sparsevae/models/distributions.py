@@ -58,13 +58,15 @@ class Point(Posterior):
     Args:
         loc: the value, shape ``(B, J)``.
         sparse: whether zeros are dimensions that are off.
+        on: 1 where a dimension is on, else 0, with a gradient of the caller's; taken from the
+            zeros when left out.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
     has_rsample = True
 
-    def __init__(self, loc: Tensor, *, sparse: bool = False) -> None:
-        self.loc, self.sparse = loc, sparse
+    def __init__(self, loc: Tensor, *, sparse: bool = False, on: Tensor | None = None) -> None:
+        self.loc, self.sparse, self.on = loc, sparse, on
         super().__init__(loc.shape, validate_args=False)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -83,7 +85,9 @@ class Point(Posterior):
 
     @property
     def spike_probability(self) -> Tensor:
-        """1 where a dimension is on, else 0; without a gradient, shape ``(B, J)``."""
+        """1 where a dimension is on, else 0, shape ``(B, J)``."""
+        if self.on is not None:
+            return self.on
         return (self.loc != 0).to(self.loc.dtype) if self.sparse else torch.ones_like(self.loc)
 
     def gated(self) -> "SpikeAndSlab":

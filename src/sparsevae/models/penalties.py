@@ -14,9 +14,13 @@ from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_shar
 from sparsevae.models.tables import Table
 
 Penalised = Literal["none", "posterior", "prior"]
+Held = Literal["probabilities", "gates"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = 0.01  # nats: the most by which a step moves the multiplier, where nothing is said
-STEPS_TO_ENDS = (-400, 1200)  # of the multiplier: −4 and 12 nats an open gate at that rate
+DUAL_RATE = {"probabilities": 0.01, "gates": 0.1}
+"""Nats: the most by which a step moves the multiplier, by what it holds, where nothing is said. A
+count of gates answers to it at once, a sum of probabilities later."""
+STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-40, 120)}
+"""Of the multiplier: −4 and 12 nats an open gate at those rates."""
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -88,8 +92,12 @@ class ActivityPenalty(nn.Module):
         target_active: how many dimensions should be on an image; None leaves out the multiplier.
         distance: d, a row of :data:`DISTANCES`.
         alpha_factor: what α and the target are multiplied by over progress, α up to ½.
-        dual_rate: nats, the most by which a step moves the multiplier; its ends, −400 and 1,200
-            such steps away, are as far as rows of many elements need.
+        held: what the multiplier brings to the target: Σ_j γ̄_j ("probabilities"), or how many
+            gates are open, γ > ½, as in the deterministic code ("gates"). With thousands of
+            dimensions many small γ add up to a sum that no open gate stands for.
+        dual_rate: nats, the most by which a step moves the multiplier; None takes
+            :data:`DUAL_RATE`. Its ends, :data:`STEPS_TO_ENDS` away, are as far as rows of many
+            elements need.
     """
 
     alpha: Tensor
@@ -103,11 +111,13 @@ class ActivityPenalty(nn.Module):
         target_active: float | None = None,
         distance: Distance = "kl",
         alpha_factor: Schedule = Constant(1.0),
-        dual_rate: float = DUAL_RATE,
+        held: Held = "probabilities",
+        dual_rate: float | None = None,
     ) -> None:
         super().__init__()
-        self.dual_rate = dual_rate
+        self.dual_rate = DUAL_RATE[held] if dual_rate is None else dual_rate
         self.on, self.weight, self.target_active = on, weight, target_active
+        self.held = held
         self.alpha_factor = alpha_factor
         self.distance = DISTANCES.row(distance)
         self.register_buffer("alpha", torch.tensor(alpha))
@@ -140,15 +150,19 @@ class ActivityPenalty(nn.Module):
         return target * alpha / self.alpha
 
     @torch.no_grad()
-    def update(self, active: Tensor, progress: Progress = 1.0) -> None:
+    def update(
+        self, active: Tensor, progress: Progress = 1.0, opened: Tensor | None = None
+    ) -> None:
         """Raise the multiplier while more dimensions are on than the target says, else lower it.
 
         Args:
             active: mean over images of Σ_j γ_j of the posterior, 0-d.
             progress: how far training has come, in [0, 1].
+            opened: mean over images of how many gates are open, 0-d; ``active`` when None.
         """
         if self.target_active is not None:
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
-            error = (active / target - 1).clamp(-1.0, 1.0)
-            low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS)
+            count = active if opened is None or self.held == "probabilities" else opened
+            error = (count / target - 1).clamp(-1.0, 1.0)
+            low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS[self.held])
             self.price.add_(self.dual_rate * error).clamp_(low, high)

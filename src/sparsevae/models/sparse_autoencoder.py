@@ -7,7 +7,7 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Point
-from sparsevae.models.priors import Laplace
+from sparsevae.models.priors import Laplace, Target
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
 
@@ -35,7 +35,9 @@ class SparseAutoEncoder(Model):
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        weight: w over progress t, nats.
+        weight: w over progress t, nats; not used with a target.
+        target_active: how many dimensions should be on an image: w starts low, rises while more
+            are on and falls while fewer are. None takes ``weight``.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
         **common: see :class:`Model`.
     """
@@ -48,12 +50,17 @@ class SparseAutoEncoder(Model):
         latents: int,
         *,
         weight: Scheduled = 1.0,
+        target_active: Target | None = None,
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        cost = between("weight", weight, 0.0)
-        super().__init__(shape, latents, outputs=1, prior=Laplace(), kl_weight=cost, **common)
-        register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
+        cost = between("weight", weight if target_active is None else 1.0, 0.0)
+        super().__init__(
+            shape, latents, outputs=1, prior=Laplace(target_active), kl_weight=cost, **common
+        )
+        self.target_active = target_active
+        if common.get("trunk") != "linear":  # whose dictionary is of length 1 by itself
+            register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
         if examples is not None:
             self.encoder.standardise(examples)
 

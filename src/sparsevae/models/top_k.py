@@ -7,7 +7,7 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Point
-from sparsevae.models.priors import NoPrior, default_alpha
+from sparsevae.models.priors import TARGET_ACTIVE, NoPrior, Target, default_alpha
 from sparsevae.models.schedules import Progress
 from sparsevae.networks.trunks import Shape
 
@@ -23,7 +23,8 @@ class TopK(Model):
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
-        active: k, from 1 to J; None takes J·min(½, 8/J), rounded.
+        active: k, from 1 to J; None takes J·min(½, target/J), rounded.
+        target_active: the target that k is made from when it is not given.
         examples: inputs that standardise f at the start; None leaves it as it was drawn.
         **common: see :class:`Model`.
     """
@@ -36,17 +37,22 @@ class TopK(Model):
         latents: int,
         *,
         active: int | None = None,
+        target_active: Target = TARGET_ACTIVE,
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        chosen = max(1, round(latents * default_alpha(latents))) if active is None else active
+        chosen = (
+            max(1, round(latents * default_alpha(latents, target_active)))
+            if active is None
+            else active
+        )
         if not 1 <= chosen <= latents:
             raise ConfigurationError(
                 f"A top-k autoencoder keeps 1 to {latents} of its {latents} latents; "
                 f"active is {active}."
             )
         super().__init__(shape, latents, outputs=1, prior=NoPrior(), **common)
-        self.active = chosen
+        self.active, self.target_active = chosen, float(chosen)
         if examples is not None:
             self.encoder.standardise(examples)
 

@@ -1,13 +1,18 @@
 """The variational autoencoder, with β."""
 
-from typing import Unpack
+from typing import Literal, Unpack
 
 from torch import Tensor
 
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Gaussian
-from sparsevae.models.priors import StandardNormal
-from sparsevae.models.schedules import Progress, between
+from sparsevae.models.priors import (
+    Prior,
+    PseudoInputMixture,
+    StandardNormal,
+    start_images,
+)
+from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
 
 
@@ -16,19 +21,38 @@ class VAE(Model):
 
         loss = −log p(x|z) + β·KL(q(z|x) ‖ p(z)),  z = μ + s ε.
 
+    With ``prior="mixture"`` p(z) = Σ_u π_u q(z|x_u) over trained pseudo-inputs x_u (Tomczak and
+    Welling 2018, "VAE with a VampPrior"), the divergence bounded as in
+    :class:`sparsevae.models.priors.PseudoInputMixture`: the prior that VSC has, without spikes.
+
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         beta: β, the weight of the divergence (Higgins et al. 2017); 1 is the bound.
+        prior: "normal" or "mixture".
+        pseudo_inputs: U, for a mixture.
+        examples: at least U inputs to start the pseudo-inputs from.
         **common: see :class:`Model`.
     """
 
     def __init__(
-        self, shape: Shape, latents: int, *, beta: float = 1.0, **common: Unpack[Common]
+        self,
+        shape: Shape,
+        latents: int,
+        *,
+        beta: Scheduled = 1.0,
+        prior: Literal["normal", "mixture"] = "normal",
+        pseudo_inputs: int = 50,
+        examples: Tensor | None = None,
+        **common: Unpack[Common],
     ) -> None:
         weight = between("beta", beta, 0.0)
-        prior = StandardNormal(latents)
-        super().__init__(shape, latents, outputs=2, prior=prior, kl_weight=weight, **common)
+        density: Prior = (
+            StandardNormal(latents)
+            if prior == "normal"
+            else PseudoInputMixture(start_images(examples, pseudo_inputs, shape))
+        )
+        super().__init__(shape, latents, outputs=2, prior=density, kl_weight=weight, **common)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Gaussian:
         """N(μ(x), s(x)²), batch shape ``(B, J)``."""

@@ -1,14 +1,14 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
-from typing import Unpack
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
-from sparsevae.models import priors
-from sparsevae.models.base import Common, Model
+from sparsevae.models import few, priors
+from sparsevae.models.base import Common, Model, Terms
 from sparsevae.models.distributions import ESTIMATORS, EstimatorName, Posterior, SpikeAndSlab
-from sparsevae.models.penalties import DUAL_RATE, ActivityPenalty, Distance, Penalised
+from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
 
@@ -30,7 +30,13 @@ class VSC(Model):
             ``target_active``/J, at most ½, and holds Σ_j γ_j there, see
             :class:`ActivityPenalty`.
         alpha_factor: what α, and with it the target, is multiplied by over progress t.
-        target_active: how many dimensions should be on an image, when α is not given.
+        target_active: how many dimensions should be on an image, when α is not given. "auto"
+            holds and penalises nothing: the divergence from a trained prior finds the number.
+        held: what is brought to the target, Σ_j γ_j ("probabilities") or the number of open
+            gates ("gates"), see :class:`ActivityPenalty`.
+        candidates: the most gates that a row opens with a linear trunk and an independent prior,
+            see :mod:`sparsevae.models.few`; None takes two for each that should be on, and four
+            more. With other networks a row may open all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
@@ -40,7 +46,8 @@ class VSC(Model):
         penalty_distance: d, "kl" or "symmetric", see :class:`ActivityPenalty`.
         dual_rate: nats an open gate, the most by which a step moves what holds the target.
         pseudo_inputs: U, for a mixture.
-        examples: at least U images or vectors to start the pseudo-inputs from.
+        examples: at least U images or vectors to start the pseudo-inputs from; a linear trunk
+            starts its thresholds from them.
         **common: see :class:`Model`.
     """
 
@@ -54,7 +61,9 @@ class VSC(Model):
         prior: priors.PriorName = "fixed",
         alpha: float | None = None,
         alpha_factor: Scheduled = 1.0,
-        target_active: float = priors.TARGET_ACTIVE,
+        target_active: priors.Target | Literal["auto"] = priors.TARGET_ACTIVE,
+        held: Held = "probabilities",
+        candidates: int | None = None,
         temperature: Scheduled = 0.5,
         estimator: EstimatorName = "straight-through",
         warm_up: Scheduled = 1.0,
@@ -62,13 +71,15 @@ class VSC(Model):
         penalty: Penalised = "none",
         penalty_weight: Scheduled = 1.0,
         penalty_distance: Distance = "kl",
-        dual_rate: float = DUAL_RATE,
+        dual_rate: float | None = None,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        share = priors.default_alpha(latents, target_active) if alpha is None else alpha
-        target = share * latents if alpha is None else None
+        asked = priors.TARGET_ACTIVE if target_active == "auto" else target_active
+        share = priors.default_alpha(latents, asked) if alpha is None else alpha
+        target = share * latents if alpha is None and target_active != "auto" else None
+        penalty = "none" if target_active == "auto" else penalty
         starts = priors.start_images(examples, pseudo_inputs, shape)
         slab = between("warm_up", warm_up, 0.0, 1.0)
         factor = between("alpha_factor", alpha_factor, LOWEST)
@@ -80,13 +91,26 @@ class VSC(Model):
             outputs=3,
             prior=priors.PRIORS.row(prior)(settings),
             penalty=ActivityPenalty(
-                penalty, share, weight, target, penalty_distance, factor, _positive(dual_rate)
+                penalty,
+                share,
+                weight,
+                target,
+                penalty_distance,
+                factor,
+                held,
+                _positive(dual_rate),
             ),
             kl_weight=between("kl_weight", kl_weight, 0.0),
             **common,
         )
+        self.target_active = target if penalty != "none" else None
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
+        linear = common.get("trunk") == "linear" and self.family.reading == "plain"
+        enough = few.enough(share * latents) if candidates is None else candidates
+        self.candidates = enough if linear and enough < latents else None
+        if linear and examples is not None:
+            few.start(self, examples, share)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
         """Spike and slab with the warm-up of ``progress``, batch shape ``(B, J)``.
@@ -96,17 +120,31 @@ class VSC(Model):
         may still run away: beyond ±135 the bound's own slope is 0 in single precision.
         """
         logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
+        if self.candidates is not None and self.prior.independent:
+            logits = few.others_shut(logits, self.candidates)
+        return self.spike_and_slab(logits, loc, log_variance, progress)
+
+    def spike_and_slab(
+        self, logits: Tensor, loc: Tensor, log_variance: Tensor, progress: Progress
+    ) -> SpikeAndSlab:
+        """The posterior of what the encoder gives, three of any one shape, as they are bounded."""
         scale = (0.5 * _within(log_variance, LOG_VARIANCE)).exp()
         q = SpikeAndSlab(_within(logits, LOG_ODDS), loc, scale)
         return q.warmed(self.warm_up(progress))
+
+    def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
+        """The terms of the loss for a batch; over the likeliest gates alone where they suffice."""
+        if self.candidates is None or not self.prior.independent:
+            return super().loss(x, progress)
+        return few.loss(self, x, progress, self.candidates)
 
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
         """Codes of the estimator, shape ``(B, J)``."""
         return self.estimator(q.gated(), self.temperature(progress), progress)
 
 
-def _positive(dual_rate: float) -> float:
-    return float(between("dual_rate", dual_rate, LOWEST)(1.0))
+def _positive(dual_rate: float | None) -> float | None:
+    return None if dual_rate is None else float(between("dual_rate", dual_rate, LOWEST)(1.0))
 
 
 def _within(values: Tensor, bound: float) -> Tensor:

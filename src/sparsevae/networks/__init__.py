@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-Trunk = Literal["convolution", "mlp"]
-"""The kind of layers of an image's trunk; known here without loading any of them."""
+Trunk = Literal["convolution", "mlp", "linear"]
+"""The kind of layers between rows and codes; known here without loading any of them.
+
+Vectors have no convolutions: "convolution" gives them an "mlp".
+"""
 
 Trained = Literal["none", "one", "element"]
 """Whether a decoder gives a number that no code decides: none, one in all, or one an element."""

@@ -2,7 +2,7 @@
 
 Images get three convolutions and their mirror image: stride-2 3x3 stages until both sides
 are at most 8, then one convolution as large as what is left. Vectors get an MLP, and images too
-where that is asked for.
+where that is asked for. A linear trunk has no hidden layer: an affine encoder and a dictionary.
 
 Shape legend: B images in a batch, an image (C, H, W), J latent dimensions.
 """
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import Reading, Trained, Trunk, kernels
+from sparsevae.networks.dictionary import Dictionary, SharedHeads
 
 Shape = tuple[int, ...]
 WIDTHS = (16, 32, 256)
@@ -71,6 +72,12 @@ class Linear(nn.Linear):
     def forward(self, features: Tensor) -> Tensor:
         """Apply the layer; shapes as in the class."""
         return kernels.linear(features, self.weight, self.bias, relu=False)
+
+    @torch.no_grad()
+    def standardise(self, mean: Tensor, spread: Tensor) -> None:
+        """Take the mean from every output and divide it by the spread, each ``(O,)``."""
+        self.weight.div_(spread[:, None])
+        self.bias.sub_(mean).div_(spread)
 
 
 class StridedConvolution(nn.Module):
@@ -184,8 +191,9 @@ class Encoder(nn.Module):
     Args:
         shape: (C, H, W) of the images, or (D,) of vectors.
         outputs: numbers a row that the head gives, such as 3J for a spike and slab.
-        widths: of the trunk's layers.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        widths: of the trunk's layers; a "linear" one has none.
+        trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
+        latents: J, which divides the outputs; a "linear" trunk has one feature a dimension.
         reading: "plain" takes rows as they are; "gaps" takes 0 where they are NaN, and beside
             every element whether it is, at first with weight 0; "logs" takes log(1 + x).
     """
@@ -196,14 +204,21 @@ class Encoder(nn.Module):
         outputs: int,
         widths: Sequence[int] = WIDTHS,
         trunk: Trunk = "convolution",
+        latents: int | None = None,
         reading: Reading = "plain",
     ) -> None:
         super().__init__()
+        self.head: Linear | SharedHeads
         self.reading = reading
         if reading == "gaps":
             shape = (2 * shape[0], *shape[1:])
+        if trunk == "linear":
+            features = outputs if latents is None else latents
+            self.trunk: nn.Sequential = nn.Sequential(nn.Flatten())
+            self.head = SharedHeads(math.prod(shape), features, outputs // features)
+            return
         if len(shape) > 1 and trunk == "convolution":
-            self.trunk: nn.Sequential = ConvolutionsIn(shape, widths)
+            self.trunk = ConvolutionsIn(shape, widths)
         else:
             flat = [nn.Flatten()] if len(shape) > 1 else []
             self.trunk = nn.Sequential(*flat, *_hidden([math.prod(shape), *widths]))
@@ -237,8 +252,7 @@ class Encoder(nn.Module):
         """
         outputs = self(examples)
         spread = outputs.std(0, correction=0).clamp_min(LEAST_SPREAD)
-        self.head.weight.div_(spread[:, None])
-        self.head.bias.sub_(outputs.mean(0)).div_(spread)
+        self.head.standardise(outputs.mean(0), spread)
 
 
 class Decoder(nn.Module):
@@ -251,7 +265,7 @@ class Decoder(nn.Module):
         latents: J.
         widths: of the encoder's trunk, in the encoder's order.
         outputs: k, numbers an element that the likelihood takes and codes decide.
-        trunk: as the encoder's.
+        trunk: as the encoder's; "linear" is a :class:`~sparsevae.networks.dictionary.Dictionary`.
         trained: one more number an element that no code decides: the same for all elements
             ("one"), or for each its own ("element").
     """
@@ -270,17 +284,37 @@ class Decoder(nn.Module):
             self.free = nn.Parameter(torch.zeros(shape if trained == "element" else ()))
         self.trained, self.element = trained, tuple(shape)
         shape = (outputs * shape[0], *shape[1:])
-        if len(shape) > 1 and trunk == "convolution":
-            self.trunk: nn.Sequential = ConvolutionsOut(latents, shape, widths)
+        image = [nn.Unflatten(1, shape)] if len(shape) > 1 else []
+        if trunk == "linear":
+            self.trunk: nn.Sequential = nn.Sequential(
+                Dictionary(latents, math.prod(shape)), *image
+            )
+        elif len(shape) > 1 and trunk == "convolution":
+            self.trunk = ConvolutionsOut(latents, shape, widths)
         else:
             hidden = _hidden([latents, *reversed(widths)])
-            image = [nn.Unflatten(1, shape)] if len(shape) > 1 else []
             last = Linear(widths[0], math.prod(shape))
             self.trunk = nn.Sequential(*hidden, last, *image)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
         output: Tensor = self.trunk(codes)
+        return self._completed(output)
+
+    def of_few(self, codes: Tensor, chosen: Tensor) -> Tensor:
+        """The same for codes that are 0 but for few dimensions; a "linear" trunk alone has it.
+
+        Args:
+            codes: of the chosen dimensions, shape ``(B, K)``.
+            chosen: which they are, shape ``(B, K)``.
+        """
+        layers: list[Any] = list(self.trunk)
+        dictionary, *image = layers
+        rows: Tensor = dictionary.of_few(codes, chosen)
+        return self._completed(image[0](rows) if image else rows)
+
+    def _completed(self, output: Tensor) -> Tensor:
+        """The output with the trained number that no code decides, where there is one."""
         if self.trained == "none":
             return output
         return torch.cat([output, self.free.expand(output.shape[0], *self.element)], 1)

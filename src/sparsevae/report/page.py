@@ -9,7 +9,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from sparsevae.errors import RunFolderError
 from sparsevae.report import diagnostics, pictures, settings, tables, verdicts
-from sparsevae.report.study import Study, by_model_and_size, model_title
+from sparsevae.report.study import Study, by_model_and_size, kind_name, model_title
 from sparsevae.report.tables import Block, Table
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import make_folder, write_text
@@ -30,7 +30,7 @@ def write_report(folder: Path) -> Path:
         OutputError: the folder cannot be written to.
     """
     contents = contents_of(Study.read(folder), make_folder(folder / "figures"))
-    return _write_page(folder / "report.html", "report.html", it=contents)
+    return write_page(folder / "report.html", "report.html", it=contents)
 
 
 def write_comparison(folders: Sequence[Path], out: Path) -> Path:
@@ -59,7 +59,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
         contents = contents_of(study, figures)
         parts.append({"name": name, "prefix": f"study-{place + 1}-", "contents": contents})
     same = len({study.runs[0].data_sha256 for study in studies.values()}) == 1
-    return _write_page(
+    return write_page(
         out / "report.html",
         "comparison.html",
         studies=parts,
@@ -109,7 +109,7 @@ def _stability(rows: Sequence[Row]) -> list[list[str]]:
     """A small table: how alike the gates of different seeds are; empty without several seeds."""
     lines = [
         [
-            f"{model_title(row['model'])}, J = {row['latents']}",
+            f"{model_title(kind_name(row['model'], row.get('varied', '')))}, J = {row['latents']}",
             str(row["pairs"]),
             f"{row['stability']:.2f}",
             f"{row['stability_chance']:.2f}",
@@ -179,7 +179,7 @@ def claims_of_all(studies: Mapping[str, Study]) -> list[tuple[str, str, list[str
     ]
 
 
-def _write_page(path: Path, template: str, **contents: Any) -> Path:
+def write_page(path: Path, template: str, **contents: Any) -> Path:
     """Fill a template; the style and the definitions are given to all."""
     environment = Environment(
         autoescape=True,

@@ -9,7 +9,8 @@ from typing import Any
 from sparsevae.errors import RunFolderError
 from sparsevae.metrics import keys
 from sparsevae.report import figures, tables
-from sparsevae.report.study import COST, Run, Study
+from sparsevae.report.study import COST, Run, Study, model_title
+from sparsevae.storage.files import write_text
 
 PIXELS = 84  # on the screen for an inch of a figure, so that its small print stays readable
 
@@ -28,6 +29,7 @@ class Card:
         width: on the screen.
         height: on the screen.
         missing: why there is no picture.
+        inline: the picture as SVG whose parts have titles; stands in the place of ``source``.
     """
 
     title: str = ""
@@ -39,6 +41,7 @@ class Card:
     width: int = 0
     height: int = 0
     missing: str = ""
+    inline: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,39 @@ def _columns(study: Study, runs: Sequence[Run], folder: Path) -> Gallery:
     )
 
 
+def frontiers(study: Study, folder: Path) -> tuple[Gallery, ...]:
+    """Quality against the number of dimensions that are on, where a study varies it."""
+    galleries = []
+    for size in study.sizes:
+        points = figures.points_of(study.runs, size)
+        if not points:
+            continue
+        sheet = figures.frontier(points)
+        path = folder / f"frontier-{size}.png"
+        names = ", ".join(dict.fromkeys(model_title(point.curve) for point in points))
+        alternative = (
+            f"Small panels with bounds, error and what classifiers make of the codes of {names} "
+            "against the number of dimensions that are on for an image."
+        )
+        card = printed(sheet, path, alternative)
+        inline = figures.titled_svg(sheet, points)
+        write_text(path.with_suffix(".svg"), inline)
+        card = replace(
+            card, inline=inline[inline.index("<svg") :], numbers=tables.frontier(points)
+        )
+        galleries.append(
+            Gallery(
+                f"Frontier with {tables.dimensions(size)}",
+                "Means over seeds, bars from the lowest to the highest; a point says its numbers "
+                "when the mouse rests on it. In the table “got” counts the dimensions with γ over "
+                "½, which the code has, and Σγ is the expected number, which a target holds; “not "
+                "dominated” names the numbers in which no other point is better with as few on.",
+                (card,),
+            )
+        )
+    return tuple(galleries)
+
+
 def comparisons(study: Study, folder: Path) -> tuple[Gallery, ...]:
     """All runs in one picture: against latent size, where there are several, noise and epochs."""
     names = ", ".join(dict.fromkeys(run.title for run in study.runs))
@@ -227,7 +263,7 @@ def comparisons(study: Study, folder: Path) -> tuple[Gallery, ...]:
             f"of the codes of {names} against the latent size.",
         )
         galleries.insert(0, Gallery("Quality against latent size", seeds, (latents,)))
-    return tuple(galleries)
+    return (*frontiers(study, folder), *galleries)
 
 
 def _training(runs: Sequence[Run], folder: Path, names: str) -> Gallery:

@@ -253,7 +253,8 @@ def mean_curve(
         label: in the legend.
         index: which colour and marker.
     """
-    colour, marker = model_colour(index), MARKERS[index % len(MARKERS)]
+    colour, turn = model_colour(index), index // len(STRONG)  # a colour again has another marker
+    marker = MARKERS[(index + turn) % len(MARKERS)]
     ax.plot(x, means, label=label, color=colour, marker=marker, markersize=4.5, linewidth=1.4)
     some = spreads > 0
     bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1, "capsize": 2.5}

@@ -1,5 +1,6 @@
 """Finished runs and studies as values: a folder is read once, tables and pictures read these."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +13,11 @@ from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.storage.arrays import Array, Row
 from sparsevae.storage.files import read_json
 from sparsevae.training.config import RunConfig
+from sparsevae.training.grids import differences, in_words
 
 COST = "ablation_cost"  # among the arrays: nats that the reconstruction loses without a dimension
 BASELINES, OLD_BASELINES = "baselines.json", "references.json"
+SEPARATOR = " · "  # between a model and what varies
 READABLE = 64  # dimensions: the most that one heat map shows
 
 
@@ -33,6 +36,8 @@ class Run:
         data_sha256: checksum of its data.
         versions: of what decides the numbers.
         name: of its folder.
+        varied: in what it differs from other runs of its model and size; empty where in nothing
+            but the seed.
     """
 
     config: RunConfig
@@ -45,14 +50,18 @@ class Run:
     data_sha256: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     name: str = "run"
+    varied: str = ""
 
     @classmethod
-    def read(cls, path: Path | str | RunFolder, *, pictures: bool = True) -> "Run":
+    def read(
+        cls, path: Path | str | RunFolder, *, pictures: bool = True, varied: str = ""
+    ) -> "Run":
         """The run in a folder.
 
         Args:
             path: of the folder.
             pictures: False leaves the arrays where they are, which may be large.
+            varied: in what it differs from other runs of its model and size.
 
         Raises:
             RunFolderError: the run is not finished or cannot be read.
@@ -62,7 +71,7 @@ class Run:
         data = folder.data
         return cls(
             config=folder.config,
-            metrics=folder.metrics,
+            metrics=folder.metrics | ({"varied": varied} if varied else {}),
             arrays=folder.pictures if pictures else {},
             history=folder.history if history else (),
             diagnosis=folder.diagnosis,
@@ -71,12 +80,18 @@ class Run:
             data_sha256=folder.data_sha256,
             versions=dict(read_json(folder.path / "config.json").get("versions", {})),
             name=folder.path.name,
+            varied=varied,
         )
 
     @property
+    def kind(self) -> str:
+        """Its model, with what varies."""
+        return kind_name(self.config.model, self.varied)
+
+    @property
     def title(self) -> str:
-        """The title of its model."""
-        return model_title(self.config.model)
+        """The title of its model, with what varies."""
+        return model_title(self.kind)
 
     @property
     def heading(self) -> str:
@@ -149,11 +164,11 @@ class Study:
         return max((size for size in self.sizes if size <= READABLE), default=self.sizes[0])
 
     def first_seeds(self, size: int) -> list[Run]:
-        """Of every model at a size, the run with the first seed."""
+        """Of every model at a size, with all that varies, the run with the first seed."""
         firsts: dict[str, Run] = {}
         for run in self.runs:
             if run.config.latents == size:
-                firsts.setdefault(run.config.model, run)
+                firsts.setdefault(run.kind, run)
         return list(firsts.values())
 
 
@@ -171,20 +186,19 @@ def _content(path: Path, kind: type) -> Any:
 
 def _read_runs(folder: Path) -> tuple[Run, ...]:
     """All finished runs in order, with the arrays of each first seed."""
-    folders = {one: one.config for one in finished_runs(folder)}
-    models = in_order(config.model for config in folders.values())
+    folders = finished_runs(folder)
+    varied = map(in_words, differences([one.config for one in folders]))
+    said = dict(zip(folders, varied, strict=True))
+    kinds = {one: kind_name(one.config.model, said[one]) for one in folders}
+    models = in_order(kinds.values())
     ordered = sorted(
         folders,
-        key=lambda one: (
-            folders[one].latents,
-            models.index(folders[one].model),
-            folders[one].seed,
-        ),
+        key=lambda one: (one.config.latents, models.index(kinds[one]), one.config.seed),
     )
     runs, seen = list[Run](), set[tuple[str, int]]()
     for one in ordered:
-        kind = (folders[one].model, folders[one].latents)
-        runs.append(Run.read(one, pictures=kind not in seen))
+        kind = (kinds[one], one.config.latents)
+        runs.append(Run.read(one, pictures=kind not in seen, varied=said[one]))
         seen.add(kind)
     names = {run.data_sha256: run.config.dataset for run in runs}
     if len(names) > 1:  # numbers of different data do not stand in one table
@@ -195,53 +209,74 @@ def _read_runs(folder: Path) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-# Runs of the same model and size belong together, whatever their seeds.
+# Runs of the same model and size belong together, whatever their seeds; where a grid varies
+# further settings, what varies is part of the kind's name.
 
 
-def model_title(name: str) -> str:
-    """How a model is called in pictures and tables.
+def kind_name(model: str, varied: str = "") -> str:
+    """How runs are told apart that differ in more than their seed.
 
     Example:
-        >>> model_title("vsc-wu"), model_title("mine")
-        ('VSC-WU', 'mine')
+        >>> kind_name("vsc"), kind_name("vsc", "target_active = 8")
+        ('vsc', 'vsc · target_active = 8')
     """
-    return MODELS[name].title if name in MODELS else name
+    return f"{model}{SEPARATOR}{varied}" if varied else model
 
 
-def in_order(models: Iterable[str]) -> list[str]:
-    """Every model once, as in the table of models; those that it does not know come last.
+def model_title(kind: str) -> str:
+    """How a kind of run is called in pictures and tables.
+
+    Example:
+        >>> model_title("vsc-wu"), model_title("mine"), model_title("vsc · alpha = 0.1")
+        ('VSC-WU', 'mine', 'VSC · alpha = 0.1')
+    """
+    name, separator, varied = kind.partition(SEPARATOR)
+    title = MODELS[name].title if name in MODELS else name
+    return f"{title}{separator}{varied}"
+
+
+def in_order(kinds: Iterable[str]) -> list[str]:
+    """Every kind once, as in the table of models; those that it does not know come last.
 
     Example:
         >>> in_order(["vsc", "mine", "ae", "vsc"])
         ['ae', 'vsc', 'mine']
+        >>> in_order(["vsc · epochs = 16", "vsc · epochs = 4"])
+        ['vsc · epochs = 4', 'vsc · epochs = 16']
     """
     table = list(MODELS)
-    return sorted(
-        set(models), key=lambda name: (table.index(name) if name in table else len(table), name)
-    )
+
+    def place(kind: str) -> tuple[int, str, list[tuple[float, str]]]:
+        name, _, varied = kind.partition(SEPARATOR)
+        words = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", varied)
+        numbers = [(float(word), "") if at % 2 else (0.0, word) for at, word in enumerate(words)]
+        return table.index(name) if name in table else len(table), name, numbers
+
+    return sorted(set(kinds), key=place)
 
 
-def model_place(name: str, models: Iterable[str]) -> int:
-    """Which colour and marker a model has: the same in every figure, whoever is beside it.
+def model_place(kind: str, kinds: Iterable[str]) -> int:
+    """Which colour and marker a kind has: a model's is the same in every figure.
 
     Args:
-        name: of the model.
-        models: all that the figure shows.
+        kind: of run.
+        kinds: all that the figure shows.
 
     Example:
         >>> model_place("vsc", ["vsc"]), model_place("mine", ["mine", "vsc"]) == len(MODELS)
         (2, True)
     """
-    return in_order({*MODELS, *models}).index(name)
+    return in_order({*MODELS, *kinds}).index(kind)
 
 
 def by_model_and_size(rows: Iterable[Row]) -> dict[tuple[str, int], list[Row]]:
-    """Rows of metrics by model and latent size, the seeds of each in one list.
+    """Rows of metrics by kind and latent size, the seeds of each in one list.
 
-    The keys go through the sizes from the smallest, and at every size through the models.
+    The keys go through the sizes from the smallest, and at every size through the kinds.
     """
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault((str(row["model"]), int(row["latents"])), []).append(row)
-    models = in_order(model for model, _ in groups)
-    return dict(sorted(groups.items(), key=lambda item: (item[0][1], models.index(item[0][0]))))
+        kind = kind_name(str(row["model"]), str(row.get("varied", "")))
+        groups.setdefault((kind, int(row["latents"])), []).append(row)
+    kinds = in_order(kind for kind, _ in groups)
+    return dict(sorted(groups.items(), key=lambda item: (item[0][1], kinds.index(item[0][0]))))

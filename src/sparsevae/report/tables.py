@@ -8,7 +8,8 @@ from sparsevae.evaluation.pictures import SIGMAS
 from sparsevae.metrics import keys, table
 from sparsevae.metrics.intervals import mean_interval
 from sparsevae.metrics.table import Metric
-from sparsevae.report.study import by_model_and_size, model_title
+from sparsevae.report.figures.frontier import Point, qualities, undominated
+from sparsevae.report.study import by_model_and_size, kind_name, model_title
 from sparsevae.storage.arrays import Row
 
 BLANK = "–"
@@ -168,13 +169,51 @@ def noise(row: Row, baselines: Mapping[str, Any]) -> list[list[str]]:
     }
     denoising = baselines.get("denoising", {})
     heads = ["MSE ×1000", *("clean" if name == "clean" else f"σ = {name}" for name in columns)]
-    own = [model_title(row["model"]), *(_thousand(row.get(key)) for key in columns.values())]
+    kind = kind_name(row["model"], row.get("varied", ""))
+    own = [model_title(kind), *(_thousand(row.get(key)) for key in columns.values())]
     beside = (
         [name, *(_thousand(denoising[name].get(key)) for key in columns)]
         for name in NOISY
         if name in denoising
     )
     return [heads, own, *beside]
+
+
+def frontier(points: Sequence[Point]) -> list[list[str]]:
+    """A small table: a line a point of a frontier, with what was asked for and what was got."""
+    drawn = qualities(points)
+    heads = [
+        "model",
+        "asked",
+        "got",
+        "Σγ",
+        *(quality.title for quality in drawn),
+        "not dominated in",
+    ]
+    lines = [
+        [
+            model_title(point.curve),
+            BLANK if point.asked is None else f"{point.asked:g}",
+            f"{point.active.mean:.1f}",
+            BLANK if point.expected is None else f"{point.expected:.1f}",
+            *(_of_point(point, quality) for quality in drawn),
+            ", ".join(
+                quality.title
+                for quality in drawn
+                if quality.key in point.values and undominated(point, points, quality)
+            )
+            or BLANK,
+        ]
+        for point in points
+    ]
+    return [heads, *lines]
+
+
+def _of_point(point: Point, quality: Metric) -> str:
+    value = point.values.get(quality.key)
+    if value is None:
+        return BLANK
+    return f"{quality.scale * value.mean:,.{quality.digits}f}".replace("-", "−")
 
 
 def _thousand(value: float | None) -> str:

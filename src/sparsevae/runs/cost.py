@@ -11,9 +11,9 @@ import torch
 from sparsevae.data import Dataset
 from sparsevae.evaluation.limits import AT_ONCE, rows_held
 from sparsevae.models.schedules import from_json
-from sparsevae.runs.train import RESIDENT, measuring_worth, rows_of
-from sparsevae.runs.training import Training
-from sparsevae.training import loop
+from sparsevae.runs.train import measuring_worth
+from sparsevae.runs.training import Training, rows_of
+from sparsevae.training import loop, streams
 from sparsevae.training.config import RunConfig
 from sparsevae.training.step import TERMS, EagerStep, Rows
 
@@ -111,7 +111,7 @@ def memory(config: RunConfig, dataset: Dataset) -> int:
     scaled = FLOAT * size if dataset.train.scaling is not None else 0
     held = rows_held(len(dataset.test), elements, config.latents) * elements
     batch = min(AT_ONCE, 1000 * elements) * MAPS
-    return peak() + (scaled if scaled <= RESIDENT else 0) + FLOAT * (COPIES * held + batch)
+    return peak() + (scaled if scaled <= streams.RESIDENT else 0) + FLOAT * (COPIES * held + batch)
 
 
 def peak() -> int:

@@ -31,6 +31,7 @@ from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.evaluation.denoising import Denoiser
+from sparsevae.metrics import keys
 from sparsevae.models import Model
 from sparsevae.networks import kernels
 from sparsevae.runs.weights import WEIGHTS, load_model
@@ -86,6 +87,7 @@ def identity(config: RunConfig, model: Model, history: list[Row]) -> Row:
         **{name: getattr(config, name) for name in columns},
         "prior": model.prior.name,
         "alpha": model.target_share,
+        keys.TARGET_ACTIVE: model.target_active,
         "parameters": sum(model.parameter_counts().values()),
         "kernel": kernels.kernel_name(where.type),
         "seconds": sum(row["seconds"] for row in history),

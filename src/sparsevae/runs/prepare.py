@@ -22,7 +22,7 @@ from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.schema import Schema
 from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
-from sparsevae.models.likelihoods import check_domain
+from sparsevae.models.likelihoods import check_domain, family
 from sparsevae.runs.given import nameless
 from sparsevae.storage.arrays import Rows, Selection, blocks
 from sparsevae.storage.sparse import is_sparse
@@ -177,6 +177,9 @@ def _check_domain(values: Rows, settled: Settled) -> None:
     if is_sparse(values) and settled.scaling.kind == "none":
         check_domain(settled.likelihood, values_of(values))
         return
+    real = family(settled.likelihood)[0]
+    if real.domain == "real" and real.reading == "plain":
+        return  # where every finite number is
     for block in blocks(values):
         check_domain(settled.likelihood, values_of(settled.scaling.apply(block)))
 
@@ -186,16 +189,21 @@ def _notes(
 ) -> tuple[str, ...]:
     rows = f"{train:,} rows of {shape[0]} columns"
     images = f"{train:,} images of shape {shape} (channels, rows, columns)"
-    widths, named = ", ".join(map(str, settled.config.widths)), settled.likelihood
+    config, named = settled.config, settled.likelihood
+    widths = ", ".join(map(str, config.widths))
     if schema is not None:
         return (
             f"{train:,} rows of {len(schema.columns)} columns to train on, {test:,} held out.",
             *schema.sentences(),
             f"Network: mlp of widths {widths}, of {shape[0]} elements a row.",
         )
+    kind = config.trunk if len(shape) > 1 or config.trunk == "linear" else "mlp"
+    network = f"{kind} of widths {widths}"
+    if kind == "linear":
+        network = f"linear, a dictionary of {config.latents} atoms of length 1"
     return (
         f"{images if len(shape) > 1 else rows} to train on, {test:,} held out.",
         f"Likelihood: {named if isinstance(named, str) else named['kind']}. {settled.reason}",
         f"Scaling: {settled.scaling.kind}. {SCALINGS[settled.scaling.kind]}",
-        f"Network: {settled.config.trunk if len(shape) > 1 else 'mlp'} of widths {widths}.",
+        f"Network: {network}.",
     )

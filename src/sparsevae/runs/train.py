@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from sparsevae.data import Dataset, Split
+from sparsevae.data import Dataset
 from sparsevae.data.readers.raw import Channels
 from sparsevae.data.scaling import Kind
 from sparsevae.data.splits import shuffled
@@ -20,35 +19,20 @@ from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import Named
+from sparsevae.networks import Trunk
 from sparsevae.runs.folder import RunFolder, identity
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import Prepared, prepare
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.runs.training import Progress, Training, silent
+from sparsevae.runs.training import Progress, Training, rows_of, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked
-from sparsevae.storage.sparse import is_sparse
-from sparsevae.training import loop, step
+from sparsevae.training import loop, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
-RESIDENT = 2**30  # bytes of scaled rows that are held; more are scaled batch by batch
 MEASURED = 10_000  # training rows that a model is measured with where they are not all held
-
-
-def rows_of(split: Split) -> step.Rows:
-    """What the loop draws batches from: grey levels as they are, other data scaled.
-
-    Scaled rows above :data:`RESIDENT` bytes are left where they are, in a file perhaps, and
-    scaled batch by batch, and so are those of a sparse matrix; the numbers are the same.
-    """
-    images = split.images
-    if split.scaling is None:
-        return torch.from_numpy(images[:])
-    if 4 * images.size > RESIDENT or is_sparse(images):
-        return step.MappedRows(images, split.scaling)
-    return torch.from_numpy(split.scaled())
 
 
 def train_run(
@@ -84,7 +68,7 @@ def train_run(
         training = Training.begin(config, images, where)
         training.restore(folder, images)
         history = training.history
-        progress(len(history) * len(images))
+        progress(len(history) * len(images) + training.middle.taken * config.batch_size)
         mean_score = mean_image_score(training.model, mean_image(dataset.train))
 
         def after_epoch() -> None:
@@ -92,7 +76,13 @@ def train_run(
             if line := warning(history, config.epochs, training.model, mean_score):
                 warn(line)
 
-        training.go_on(images, progress=progress, after_epoch=after_epoch, say=warn)
+        training.go_on(
+            images,
+            progress=progress,
+            after_epoch=after_epoch,
+            between=lambda: training.save(folder),
+            say=warn,
+        )
         model = training.model
         folder.save_weights(model, history)
         if data is not None:
@@ -163,7 +153,7 @@ def in_memory(dataset: Dataset) -> Dataset:
     They are a fixed sample, for the mean row and for probes to learn from.
     """
     train = dataset.train
-    if 4 * train.images.size <= RESIDENT:
+    if 4 * train.images.size <= streams.RESIDENT:
         return dataset
     chosen = np.sort(shuffled(len(train), seed=0)[:MEASURED])
     return replace(dataset, train=train.take(chosen))
@@ -208,6 +198,7 @@ def fit(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | Mapping[str, Any] | None = None,
@@ -237,6 +228,7 @@ def fit(
         widths: of the trunk's layers; None follows
             :func:`sparsevae.training.defaults.protocol`, as the two next settings do.
         epochs: passes over the training rows; None takes about 1,500 steps.
+        trunk: "convolution", "mlp" or "linear"; None chooses by the data.
         batch_size: rows a step.
         learning_rate: overrides the recipe's; a constant, or a schedule as JSON.
         recipe: of :data:`sparsevae.training.recipes.RECIPES`; None chooses by the data.
@@ -267,6 +259,7 @@ def fit(
         likelihood=likelihood,
         scaling=scaling,
         widths=widths,
+        trunk=trunk,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

@@ -1,4 +1,4 @@
-"""A run between two epochs: it can go on, begin anew, be kept and be taken up again."""
+"""A run between two epochs, or in the middle of one: it can go on, begin anew, be kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from sparsevae.data import Split
 from sparsevae.errors import RunFolderError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Schedule, from_json
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import Row
-from sparsevae.training import loop, restarts, step
+from sparsevae.storage.sparse import is_sparse
+from sparsevae.training import loop, restarts, step, streams
 from sparsevae.training.config import RunConfig
 from sparsevae.training.watch import plateau
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
+PAUSE = 120.0  # seconds between checkpoints in a long epoch
 Progress = Callable[[int], None]
 
 
@@ -38,6 +41,21 @@ def new_model(config: RunConfig, images: step.Rows) -> Model:
         return build_model(config, tuple(images.shape[1:]), examples)
 
 
+def rows_of(split: Split) -> step.Rows:
+    """What the loop draws batches from: grey levels as they are, other data scaled.
+
+    Scaled rows above :data:`sparsevae.training.streams.RESIDENT` bytes are left where they are,
+    in files perhaps, and read and scaled window by window, and so are those of a sparse matrix;
+    the numbers are the same.
+    """
+    images = split.images
+    if split.scaling is None:
+        return torch.from_numpy(images[:])
+    if 4 * images.size > streams.RESIDENT or is_sparse(images):
+        return streams.StreamedRows(images, split.scaling)
+    return torch.from_numpy(split.scaled())
+
+
 @dataclass
 class Training:
     """A model between two epochs: with its optimiser and history it can go on.
@@ -47,6 +65,7 @@ class Training:
         model: on its device.
         optimiser: with its moments.
         history: one row an epoch of this attempt that is done.
+        middle: where the epoch after those stands, if it was begun.
         attempt: how often the run has begun anew.
     """
 
@@ -54,6 +73,7 @@ class Training:
     model: Model
     optimiser: torch.optim.Optimizer
     history: list[Row] = field(default_factory=list)
+    middle: loop.Pause = field(default_factory=loop.Pause)
     attempt: int = 0
 
     @classmethod
@@ -70,6 +90,7 @@ class Training:
         learning_rate: Schedule | None = None,
         progress: Progress = silent,
         after_epoch: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Train to the end of the run; torch's own generators are left as they are.
@@ -84,6 +105,7 @@ class Training:
             progress: called with a number of images as they are done; negative where they are
                 to be done again.
             after_epoch: called when an epoch is in the history.
+            between: called every two minutes in the middle of an epoch.
             say: called with a line when the run begins anew.
         """
         until = until or self.config.epochs
@@ -96,7 +118,7 @@ class Training:
                     say(self._begin_anew(images, why))
                 elif len(self.history) >= until:
                     return
-                self._epochs(images, until, learning_rate, progress, after_epoch)
+                self._epochs(images, until, learning_rate, progress, after_epoch, between)
 
     def _epochs(
         self,
@@ -105,11 +127,17 @@ class Training:
         learning_rate: Schedule | None,
         progress: Progress,
         after_epoch: Callable[[], None],
+        between: Callable[[], None],
     ) -> None:
         """Train until then, or until it is time to see whether the run begins anew."""
         number = self.attempt
         config = restarts.changed(self.config, number)
         where = next(self.model.parameters()).device
+
+        def pause(middle: loop.Pause) -> None:
+            self.middle = middle
+            between()
+
         for row in loop.train(
             self.model,
             self.optimiser,
@@ -120,8 +148,12 @@ class Training:
             seed=config.seed,
             precision=config.precision,
             start=len(self.history),
+            middle=self.middle,
             on_batch=progress,
+            on_pause=pause,
+            pause_after=PAUSE,
         ):
+            self.middle = loop.Pause()
             self.history.append({**row, restarts.ATTEMPT: number} if number else row)
             after_epoch()
             if len(self.history) == until or restarts.due(self.config, self.history):
@@ -152,10 +184,10 @@ class Training:
             RunFolderError: it is damaged, or of another configuration.
         """
         tensors, history = folder.load_checkpoint()
-        if not history:
+        if not tensors:
             return
         try:
-            if number := restarts.attempt(history):
+            if number := int(tensors.get("attempt", restarts.attempt(history))):
                 self.attempt = number
                 self._make(images, next(self.model.parameters()).device)
             self.model.load_state_dict(_part(tensors, "model/"))
@@ -166,12 +198,21 @@ class Training:
                 "and start again."
             ) from None
         self.history = history
+        middle = _part(tensors, "middle/")
+        if middle:
+            taken, seconds = int(middle.pop("taken")), float(middle.pop("seconds"))
+            self.middle = loop.Pause(taken, middle, seconds)
 
     def save(self, folder: RunFolder) -> None:
         """Write a checkpoint."""
         weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         moments = loop.optimiser_tensors(self.optimiser)
         tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
+        if self.middle.taken:
+            numbers = {"taken": self.middle.taken, "seconds": self.middle.seconds}
+            tensors |= {f"middle/{name}": torch.tensor(n) for name, n in numbers.items()}
+            tensors |= {f"middle/{name}": t for name, t in self.middle.tensors.items()}
+        tensors["attempt"] = torch.tensor(self.attempt)
         folder.save_checkpoint({**weights, **tensors}, self.history)
 
 

@@ -5,6 +5,7 @@ DIR/stability.json    whether seeds find the same gates: one row for each kind o
                       gates and several seeds, with
 
     model, latents, seeds   what was compared
+    varied                  in what it differs from others of that model and size, if it does
     pairs                   number of pairs of seeds
     stability               mean over pairs of the matched Jaccard index of the gates
     stability_sd            its sample standard deviation over pairs; null for a single pair
@@ -26,6 +27,7 @@ from sparsevae.report.study import BASELINES, OLD_BASELINES
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import replacing, write_json
+from sparsevae.training.grids import differences, in_words
 
 Mask = npt.NDArray[np.bool_]
 
@@ -35,11 +37,19 @@ def write_results(folder: Path, runs: Sequence[RunFolder]) -> None:
 
     Args:
         folder: of the study.
-        runs: its finished runs, a row each; columns stand in the order of the table of metrics.
+        runs: its finished runs, a row each; columns stand in the order of the table of metrics,
+            settings that vary behind the seed.
     """
-    rows = [run.metrics for run in runs]
-    present = dict.fromkeys(name for row in rows for name in row)
+    varied = differences([run.config for run in runs])
+    rows = [{**own, **run.metrics} for run, own in zip(runs, varied, strict=True)]
+    present = dict.fromkeys(name for run in runs for name in run.metrics)
     columns = [row.key for row in METRICS if row.key in present]
+    after = columns.index("seed") + 1 if "seed" in columns else len(columns)
+    columns[after:after] = [
+        name
+        for name in dict.fromkeys(name for own in varied for name in own)
+        if name not in present
+    ]
     path = folder / "results.csv"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys([*columns, *present])))
@@ -63,14 +73,16 @@ def gates_of(run: RunFolder) -> Mask | None:
 def stability_rows(runs: Iterable[RunFolder]) -> list[Row]:
     """The rows of ``stability.json``: runs that differ in nothing but their seed are compared."""
     kinds: dict[str, list[RunFolder]] = defaultdict(list)
+    runs = list(runs)
+    varied = dict(zip(runs, differences([run.config for run in runs]), strict=True))
     for run in runs:
         kind = run.config.model_copy(update={"seed": 0}).model_dump_json()
         kinds[kind + run.data_sha256].append(run)
     several = (alike for alike in kinds.values() if len(alike) > 1)
-    return [row for alike in several if (row := _stability(alike))]
+    return [row for alike in several if (row := _stability(alike, varied[alike[0]]))]
 
 
-def _stability(alike: Sequence[RunFolder]) -> Row | None:
+def _stability(alike: Sequence[RunFolder], varied: Row) -> Row | None:
     """One row; None unless several of the runs keep their gates."""
     gates = {run: mask for run in alike if (mask := gates_of(run)) is not None}
     pairs = list(combinations(gates.values(), 2))
@@ -82,6 +94,7 @@ def _stability(alike: Sequence[RunFolder]) -> Row | None:
     return {
         "model": configs[0].model,
         "latents": configs[0].latents,
+        **({"varied": in_words(varied)} if varied else {}),
         "seeds": sorted(config.seed for config in configs),
         "pairs": len(pairs),
         "stability": float(np.mean(agreement)),

@@ -28,7 +28,7 @@ from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import RunConfig, StudyConfig
-from sparsevae.training.recipes import runs as runs_of
+from sparsevae.training.grids import planned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ class RunTask(Task):
         from sparsevae.runs.train import work_of
 
         size = work_of(config, dataset)
-        return cls(config.name, tuple(plugins), config, folder, device, size)
+        return cls(folder.name, tuple(plugins), config, folder, device, size)
 
     def do(self, on_images: Callable[[int], None], on_warning: Callable[[str], None]) -> None:
         """Train and measure the run, from its last checkpoint where there is one."""
@@ -253,11 +253,12 @@ def run_study(
     import_plugins(plugins)
     config = settle_dataset(config, listener)
     name = str(config.dataset)
-    runs_of(config, name)  # a wrong setting is told before data are fetched
+    planned(config, name)  # a wrong setting is told before data are fetched
     where = str(loop.device(device))
     dataset = data_of(name, config.split, config.limit)
-    grid = runs_of(config, name, len(dataset.train))
-    tasks = [RunTask.of(run, out / "runs" / run.name, where, dataset, plugins) for run in grid]
+    grid = planned(config, name, len(dataset.train))
+    places = {out / "runs" / run: settings for run, settings in grid.items()}
+    tasks = [RunTask.of(run, path, where, dataset, plugins) for path, run in places.items()]
     make_folder(out)
     with locked(out):
         _write_study(config, dataset, out)
@@ -265,8 +266,8 @@ def run_study(
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out / BASELINES)
-        places = {task.name: task.folder for task in tasks}
-        with tracking(track, out, places, listener.say) as follower:
+        names = {task.name: task.folder for task in tasks}
+        with tracking(track, out, names, listener.say) as follower:
             do_tasks([beside, *tasks], jobs, listener.heard_by(follower), engine_name)
         runs = tuple(RunFolder(task.folder) for task in tasks)
         write_results(out, finished_runs(out))

@@ -3,6 +3,7 @@
 Model, data-set and recipe names are strings here; the study checks them against the tables.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +16,7 @@ from pydantic import (
     Field,
     JsonValue,
     ValidationError,
+    model_validator,
 )
 
 from sparsevae.data.scaling import Scaling
@@ -31,6 +33,9 @@ Precision = Literal["float32", "tf32", "bf16"]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
 FORMER_WIDTHS = AliasChoices("widths", "channels")  # files of earlier versions say "channels"
+VARIABLE = (  # fields of a study that a grid may vary; those that are lists are a grid already
+    *("epochs", "batch_size", "learning_rate", "recipe", "precision", "widths", "trunk"),
+)
 C = TypeVar("C", bound="Checked")
 
 
@@ -69,7 +74,7 @@ class RunConfig(Checked):
         precision: arithmetic of the training steps.
         limit: only the first so many images of training and of test data.
         widths: widths of the trunk.
-        trunk: layers of an image's trunk; that of vectors is always an "mlp".
+        trunk: "convolution" (of images; vectors get an "mlp"), "mlp" or "linear".
         arguments: arguments of the model's class.
         restarts: how often a run that has learned nothing after a third of its passes begins
             anew with other settings, see :mod:`sparsevae.training.restarts`.
@@ -145,8 +150,10 @@ class StudyConfig(Checked):
         limit: only the first so many images of training and of test data.
         split: what the runs are scored on, test or validation.
         widths: of the trunk's layers.
-        trunk: layers of an image's trunk, convolution or mlp; that of vectors is an mlp.
+        trunk: convolution (of images; vectors get an mlp), mlp or linear.
         arguments: further arguments, by model name.
+        vary: values of further settings, by name; the grid has every combination. See
+            :mod:`sparsevae.training.grids`.
     """
 
     dataset: str | None = None
@@ -164,6 +171,36 @@ class StudyConfig(Checked):
     widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    vary: dict[str, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_vary(cls, values: Any) -> Any:
+        """Take a list where one value belongs as values of ``vary``."""
+        if not isinstance(values, Mapping):
+            return values
+        fields, vary = dict(values), dict(values.get("vary") or {})
+        for name in (*VARIABLE, "alpha"):
+            value = fields.get(name)
+            several = isinstance(value, list | tuple) and (name != "widths" or _lists(value))
+            if several and name not in vary:
+                vary[name] = fields.pop(name)
+        return {**fields, "vary": vary} if vary else fields
+
+
+def _lists(values: Any) -> bool:
+    return any(isinstance(value, list | tuple) for value in values)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in JSON; YAML 1.1 wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -173,7 +210,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigurationError: the file is absent, is not YAML, or is not a mapping.
     """
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

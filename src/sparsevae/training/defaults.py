@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Domain, Kind, Scaling
-from sparsevae.models import likelihoods
+from sparsevae.models import likelihoods, row
 from sparsevae.models.likelihoods import Named
 from sparsevae.networks import Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
-from sparsevae.training import recipes
+from sparsevae.training import dictionaries, recipes
 from sparsevae.training.config import RunConfig, StudyConfig
 
 MOST_EPOCHS = 500  # passes over rows of a table
@@ -59,7 +59,7 @@ class Protocol:
 def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
     """How rows are trained on, from their number and form and where the likelihood is defined.
 
-    Networks of other forms, such as affine ones for very wide rows, have their place here.
+    What a linear trunk has otherwise stands in :mod:`sparsevae.training.dictionaries`.
 
     Args:
         shape: ``(N, D)`` or ``(N, C, H, W)`` of the training rows.
@@ -103,6 +103,7 @@ def settle(
     likelihood: Named = "auto",
     scaling: Kind | Literal["auto"] | Scaling = "auto",
     widths: Sequence[int] | None = None,
+    trunk: Trunk | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -123,6 +124,11 @@ def settle(
             already is taken as it is.
         widths: of the trunk's layers; None leaves them, and the trunk, to :func:`protocol`, as
             what follows; images take convolutions where widths are named.
+        trunk: "convolution", "mlp" or "linear"; None takes "linear" for vectors of 128 real
+            columns or more and half as many latents or more, see
+            :mod:`sparsevae.training.dictionaries`. With neither widths, likelihood nor recipe
+            named, a linear trunk gets a Gaussian with one trained width, and the recipe
+            "dictionary".
         epochs: passes over the rows.
         batch_size: rows a step.
         seed: of weights, order and noise.
@@ -134,20 +140,34 @@ def settle(
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
     """
-    reason = "It was named."
-    if likelihood == "auto":
+    reason, named_none = "It was named.", likelihood == "auto"
+    if named_none:
         likelihood, reason = likelihoods.choose(rows)
     likelihood = likelihoods.with_total(likelihood, rows)
     domain = likelihoods.family(likelihood)[0].domain
+    usual = protocol(rows.shape, domain)
+    if trunk is None:
+        trunk = usual.trunk if widths is None else "convolution"
+        if widths is None and dictionaries.trunk_for(rows, latents, domain) == "linear":
+            trunk = "linear"
+    if trunk == "linear":
+        usual = _of_dictionary(usual, len(rows))
+        if named_none and domain == "real":
+            likelihood = dictionaries.LIKELIHOOD
     if scaling == "auto":
         scaling = scalings.choose(domain, scalings.values_of(rows))
     if not isinstance(scaling, Scaling):
         scaling = scalings.fit_scaling(scaling, rows)
-    chosen = protocol(rows.shape, domain)
     if steps is not None:
-        chosen = replace(chosen, steps=steps)
-    batch = batch_size or chosen.batch
-    passes = chosen.epochs(len(rows), batch) if epochs is None else epochs
+        usual = replace(usual, steps=steps)
+    batch = batch_size or usual.batch
+    passes = usual.epochs(len(rows), batch) if epochs is None else epochs
+    if trunk == "linear" and recipe in (None, usual.recipe):
+        accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
+        given = arguments or {}
+        arguments = dictionaries.arguments_for(accepted, columns, latents, given)
+        if learning_rate is None:
+            learning_rate = dictionaries.learning_rate(columns, latents)
     study = StudyConfig.checked(
         {
             "models": (model,),
@@ -155,9 +175,9 @@ def settle(
             "seeds": (seed,),
             "batch_size": batch,
             "epochs": passes,
-            "recipe": recipe or chosen.recipe,
-            "widths": chosen.widths if widths is None else widths,
-            "trunk": chosen.trunk if widths is None else "convolution",
+            "recipe": recipe or usual.recipe,
+            "widths": usual.widths if widths is None else widths,
+            "trunk": trunk,
             "arguments": {model: {**(arguments or {}), "likelihood": likelihood}},
         }
     )
@@ -168,3 +188,15 @@ def settle(
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scaling)
+
+
+def _of_dictionary(usual: Protocol, rows: int) -> Protocol:
+    """What a linear trunk has otherwise."""
+    return replace(
+        usual,
+        recipe=dictionaries.RECIPE,
+        batch=dictionaries.batch_size(rows),
+        steps=dictionaries.STEPS,
+        least=1,
+        most=dictionaries.STEPS,
+    )

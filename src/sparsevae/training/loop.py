@@ -1,7 +1,8 @@
 """The training loop: one straight function over data that is already where it is used.
 
 Everything random in an epoch follows from the seed and the number of the epoch, so a run
-taken up again after any epoch ends bit for bit where an uninterrupted one ends.
+taken up again after any epoch ends bit for bit where an uninterrupted one ends. In the middle of
+an epoch it goes on from the sums and the generators' state that :class:`Pause` keeps.
 
 Shape legend: N training images, B images in a batch, J latent dimensions.
 """
@@ -9,6 +10,7 @@ Shape legend: N training images, B images in a batch, J latent dimensions.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from sparsevae.models.schedules import Schedule
 from sparsevae.networks import kernels
 from sparsevae.training.config import Precision
 from sparsevae.training.step import TERMS, EagerStep, Rows, fastest
+from sparsevae.training.streams import StreamedRows, drawn_order
 from sparsevae.training.watch import activity
 
 EPOCHS_A_SEED = 2**20  # seeds of different runs never meet within this many epochs
@@ -59,6 +62,36 @@ def seed_epoch(seed: int, epoch: int) -> None:
     torch.manual_seed(seed * EPOCHS_A_SEED + epoch + 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Pause:
+    """Where an epoch stands between two of its steps.
+
+    Attributes:
+        taken: steps of the epoch that are done.
+        tensors: sums over its images so far, and the state of torch's generators.
+        seconds: that the epoch has taken.
+    """
+
+    taken: int = 0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def generators(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's generators that a step on a device draws from."""
+    states = {"generator": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["generator_cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_generators(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put what :func:`generators` gave back."""
+    torch.set_rng_state(states["generator"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["generator_cuda"], device)
+
+
 def train(
     model: Model,
     optimiser: torch.optim.Optimizer,
@@ -70,7 +103,10 @@ def train(
     seed: int,
     precision: Precision = "float32",
     start: int = 0,
+    middle: Pause | None = None,
     on_batch: Callable[[int], None] = lambda images: None,
+    on_pause: Callable[[Pause], None] = lambda pause: None,
+    pause_after: float = math.inf,
 ) -> Iterator[dict[str, float]]:
     """Train epoch by epoch; the caller may save between two of them.
 
@@ -79,14 +115,17 @@ def train(
         optimiser: of :func:`sparsevae.training.step.make_optimiser`, perhaps with a checkpoint's
             state.
         images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
-            model's device, or on the host when they do not fit there; or mapped rows.
+            model's device, or on the host when they do not fit there; or rows on disk.
         epochs: passes over the images in all.
         batch_size: images a step; the last step of an epoch takes what is left.
         learning_rate: as a function of progress.
         seed: of the order of images and of the noise.
         precision: arithmetic of the loss.
         start: epochs already done.
+        middle: where the first epoch stands if it was begun before; None for its beginning.
         on_batch: called after every step with the number of images it took.
+        on_pause: called between two steps of an epoch; the caller may save there.
+        pause_after: seconds between two pauses.
 
     Yields:
         After each epoch its mean terms in nats an image, what
@@ -101,15 +140,29 @@ def train(
     take_step = fastest(eager, batch_size)
     steps = -(-len(images) // batch_size)
     last_step = max(1, epochs * steps - 1)
+    numbers = math.prod(images.shape[1:])
     for epoch in range(start, epochs):
-        began = time.perf_counter()
         seed_epoch(seed, epoch)
         totals.zero_()
         spikes.zero_()
-        order = torch.randperm(len(images), device=images.device)
-        for step, chosen in enumerate(torch.split(order, batch_size), start=epoch * steps):
-            take_step(chosen, step / last_step)
+        order = drawn_order(len(images), numbers, batch_size, images.device)
+        if isinstance(images, StreamedRows):
+            images.begin(order)
+        resumed, middle = middle or Pause(), None
+        if resumed.taken:
+            totals.copy_(resumed.tensors["totals"])
+            spikes.copy_(resumed.tensors["spikes"])
+            set_generators(resumed.tensors, totals.device)
+        began = time.perf_counter() - resumed.seconds
+        paused, batches = time.perf_counter(), torch.split(order.rows, batch_size)
+        for place, chosen in enumerate(batches[resumed.taken :], start=resumed.taken + 1):
+            take_step(chosen, (epoch * steps + place - 1) / last_step)
             on_batch(len(chosen))
+            now = time.perf_counter()
+            if now - paused >= pause_after and place < steps:
+                sums = {"totals": totals, "spikes": spikes, **generators(totals.device)}
+                on_pause(Pause(place, sums, now - began))
+                paused = time.perf_counter()
         means = dict(zip(TERMS, (totals / len(images)).tolist(), strict=True))
         if not math.isfinite(means["objective"]):
             raise ConfigurationError(

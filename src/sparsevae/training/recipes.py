@@ -61,6 +61,15 @@ MEASURED: JSON = {
     "penalty_weight": {"kind": "ramp", "start": 0.3, "end": 0.8, "first": 4.0, "last": 1.0},
     "dual_rate": 0.1,
 }
+# The number of open gates alone is held, at one price for all: that all be open equally often
+# would split features where there are more dimensions than those.
+DICTIONARY: JSON = {
+    "prior": "learned-slab",
+    "penalty": "posterior",
+    "penalty_weight": 0.0,
+    "held": "gates",
+    "estimator": "reinmax",
+}
 
 RECIPES: Table[Recipe] = Table(
     "recipe",
@@ -81,6 +90,12 @@ RECIPES: Table[Recipe] = Table(
             "Adam, one cycle up to 3e-3, which rows of many numbers need; else as any-values.",
             {"kind": "one-cycle", "peak": 3e-3},
             {"vsc": MEASURED, "vsc-wu": MEASURED},
+            keeps_alpha=False,
+        ),
+        "dictionary": Recipe(
+            "Adam, constant, then falling; VSC with trained slabs, its number of open gates held.",
+            {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 6e-3, "last": 1.2e-4},
+            {"vsc": DICTIONARY, "vsc-wu": DICTIONARY},
             keeps_alpha=False,
         ),
         "protocol": Recipe("Adam at a constant 1e-3; VSC with the fixed prior.", 1e-3),
@@ -109,7 +124,8 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
     """Every run of a study, everything that decides its numbers filled in.
 
     Args:
-        study: the grid.
+        study: the grid; one that varies further settings is taken apart by
+            :func:`sparsevae.training.grids.planned`.
         dataset: the name of the data set that the study has settled on.
         images: number of training images, which decides a batch size that is not given;
             while it is not known that is the largest.
@@ -117,6 +133,8 @@ def runs(study: StudyConfig, dataset: str, images: int | None = None) -> list[Ru
     Raises:
         ConfigurationError: an unknown recipe, model or argument, or a run asked for twice.
     """
+    if study.vary:
+        raise ConfigurationError(f"A single plan cannot vary {', '.join(study.vary)}.")
     chosen = recipe(study.recipe)
     unused = sorted(set(study.arguments) - set(study.models))
     if unused:
@@ -157,6 +175,7 @@ def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> 
             arguments.setdefault("alpha", study.alpha)
         elif chosen.keeps_alpha:
             target = arguments.get("target_active", TARGET_ACTIVE)
-            arguments.setdefault("alpha", default_alpha(latents, target))
+            if target != "auto":
+                arguments.setdefault("alpha", default_alpha(latents, target))
     check_arguments(model, arguments)
     return {**table.arguments, **arguments}

@@ -9,54 +9,22 @@ Shape legend: N training images, B images in a batch, J latent dimensions.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Progress, Schedule
-from sparsevae.storage import arrays
 from sparsevae.training.config import Precision
+from sparsevae.training.streams import StreamedRows
 
 Step = Callable[[Tensor, float], None]
 TERMS = ("reconstruction", "kl", "penalty", "objective")
 WARM_UP_STEPS = 3  # taken eagerly before the capture, as CUDA graphs need
 
 
-@dataclass(frozen=True, eq=False)
-class MappedRows:
-    """Raw rows that are scaled as batches are taken; what is on disk stays there.
-
-    Attributes:
-        values: N rows, shape ``(N, *shape)``, in memory, mapped or a selection of mapped ones.
-        scaling: brings them to where a model takes them.
-    """
-
-    values: arrays.Rows
-    scaling: Scaling
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(N, *shape)``."""
-        return self.values.shape
-
-    @property
-    def device(self) -> torch.device:
-        """The host."""
-        return torch.device("cpu")
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def index_select(self, axis: Literal[0], chosen: Tensor) -> Tensor:
-        """Rows with these indices, scaled, float32, shape ``(B, *shape)``."""
-        return torch.from_numpy(self.scaling.apply(self.values[chosen.numpy()]))
-
-
-Rows = Tensor | MappedRows
+Rows = Tensor | StreamedRows
 
 
 def unit_interval(images: Tensor) -> Tensor:
@@ -97,7 +65,7 @@ class EagerStep:
         model: on the device where the step is taken.
         optimiser: of :func:`make_optimiser`.
         images: all training images, shape ``(N, *shape)``; may stay on the host, or in a
-            file as :class:`MappedRows`, when they do not fit on the device.
+            file as :class:`StreamedRows`, when they do not fit on the device.
         learning_rate: as a function of progress.
         precision: arithmetic of the loss.
         totals: on the model's device, shape ``(4,)``: the sum over images of :data:`TERMS`.

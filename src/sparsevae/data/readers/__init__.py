@@ -23,6 +23,7 @@ from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import read_mixed
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
+from sparsevae.data.readers.shards import has_shards, matrix_in, read_shards
 from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
 from sparsevae.data.readers.tables import read_parquet, read_text
 from sparsevae.data.schema import Schema
@@ -53,9 +54,13 @@ WHAT = {
     "array": "an array",
     "table": "a table",
     "folder": "a folder of images",
+    "shards": "a folder of arrays",
     "sparse": "a sparse matrix",
     "annotated": "an AnnData file",
 }
+LARGE = 2**30
+"""Bytes of a .npy file of a matrix from which on rows are read one by one, not mapped: what is
+mapped counts as memory of the process."""
 
 
 def read(
@@ -74,12 +79,14 @@ def read(
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
-    A .npy file is mapped into memory, never loaded. Everything else must fit into `memory`.
+    A .npy file is mapped into memory, never loaded; a large matrix, and a folder of .npy and
+    .safetensors files, which are one matrix, are read where rows are asked for. Everything else
+    must fit into `memory`.
 
     Args:
         path: .npy, .npz (of arrays, or a sparse matrix of scipy), .csv, .tsv, .parquet, .h5ad, an
-            IDX file (perhaps .gz), a folder of images, or `hf:NAME` for a data set of the
-            Hugging Face Hub.
+            IDX file (perhaps .gz), a folder of images, or one of .npy and .safetensors
+            files of rows, or `hf:NAME` for a data set of the Hugging Face Hub.
         columns: Names of a table's values, in the order wanted, or patterns such as "x*"; by
             default all but the labels.
         labels: Name (or pattern) of a table's column, or name of an array in .npz, with labels;
@@ -137,7 +144,7 @@ def _kind(where: str) -> str:
         return "hub"
     place = Path(where).expanduser()
     if os.path.isdir(place):
-        return "folder"
+        return "shards" if has_shards(place) else "folder"
     if not os.path.isfile(place):
         raise DatasetError(f"{where} is not there, or is no file; give a file or a folder.")
     known = "array" if IDX_NAME.fullmatch(place.name) else KINDS.get(place.suffix.lower())
@@ -165,6 +172,8 @@ def _parsed(
             return read_hub(where, columns, labels, memory)
         case "folder":
             return read_folder(path, memory, size)
+        case "shards":
+            return read_shards(path)
         case "sparse":
             return read_scipy(path, memory)
         case "annotated":
@@ -175,6 +184,8 @@ def _parsed(
             read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
             return read_table(path, columns, labels, memory, drop)
     values = read_array(path, memory)
+    if path.suffix.lower() == ".npy" and values.nbytes > LARGE and values.ndim == len("ND"):
+        values = matrix_in(path)
     if labels is None:
         return Parsed(values)
     if _kind(labels) != "array":

@@ -10,7 +10,7 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -123,13 +123,25 @@ def _member(
     return values
 
 
-def _check(file: IO[bytes], size: int, where: str) -> None:
+def header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns lie together, type and place of the numbers of a .npy file.
+
+    Raises:
+        DatasetError: As :func:`read_array`.
+    """
+    with path.open("rb") as file:
+        return _check(file, path.stat().st_size, str(path))
+
+
+def _check(
+    file: IO[bytes], size: int, where: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Holds what a .npy file says of itself against its size, before NumPy believes it."""
     head = io.BytesIO(file.read(LONGEST_HEADER))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            shape, _, dtype = HEADERS[np.lib.format.read_magic(head)](head)
+            shape, by_column, dtype = HEADERS[np.lib.format.read_magic(head)](head)
     except Exception as error:  # NumPy gives the header to Python's parser, which raises anything
         raise DatasetError(
             f"{where} is not a .npy file, or its header is damaged; write it with numpy.save."
@@ -150,3 +162,4 @@ def _check(file: IO[bytes], size: int, where: str) -> None:
             f"{where} claims {claimed} bytes of values in its header and holds {held}; the file "
             "is damaged, replace it."
         )
+    return shape, by_column, dtype, head.tell()

@@ -1,5 +1,7 @@
 """Findings on the parts of a model: decoder, divergence, warm-up, α, slab, pseudo-inputs."""
 
+import math
+
 from sparsevae.evaluation.diagnostics.finding import Finding
 from sparsevae.evaluation.diagnostics.statistics import Statistics
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, EMPTY_CODE, FLAT_DECODER
@@ -27,12 +29,13 @@ def mean_image(s: Statistics) -> Finding | None:
     if not s.reconstruction > COLLAPSE_SHARE * s.mean_image and s.pixel_variance >= FLAT_DECODER:
         return None
     empty = _carried(s) < EMPTY_CODE
+    beside = "" if math.isnan(s.mean_image) else f", the mean image {s.mean_image:.1f}"
     return Finding(
         "decoder prints the mean image",
         "alarm",
         (),
-        f"The reconstruction takes {s.reconstruction:.1f} nats, the mean image "
-        f"{s.mean_image:.1f}; decoded codes vary by {s.pixel_variance:.0%} as much as the data",
+        f"The reconstruction takes {s.reconstruction:.1f} nats{beside}; decoded codes vary by "
+        f"{s.pixel_variance:.0%} as much as the data",
         "the codes carry nothing" if empty else "the decoder has not learned to read the codes",
         "train for more steps (a smaller batch, more epochs) or with a larger learning rate, and "
         "lower the weight of divergence or penalty if it was raised",

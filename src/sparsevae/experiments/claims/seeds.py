@@ -63,12 +63,18 @@ def _metric(rows: Mapping[str, Row], model: str, name: str) -> float:
 
 
 def by_setting(rows: Iterable[Row]) -> dict[tuple[str, int], dict[int, Row]]:
-    """The rows by model and latent size, then by seed."""
+    """The rows by model and latent size, then by seed.
+
+    A model that a grid has in several kinds at a size is left out: no claim says which is meant.
+    """
     settings: dict[tuple[str, int], dict[int, Row]] = {}
+    several = set[tuple[str, int]]()
     for row in rows:
-        key = (str(row["model"]), int(row["latents"]))
-        settings.setdefault(key, {})[int(row["seed"])] = row
-    return settings
+        key, seed = (str(row["model"]), int(row["latents"])), int(row["seed"])
+        if seed in settings.setdefault(key, {}):
+            several.add(key)
+        settings[key][seed] = row
+    return {key: own for key, own in settings.items() if key not in several}
 
 
 def largest_size(settings: Settings, models: Iterable[str]) -> int | None:

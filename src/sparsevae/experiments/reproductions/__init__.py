@@ -21,7 +21,7 @@ from sparsevae.experiments.reproductions.reproduction import (
 from sparsevae.storage.files import make_folder
 from sparsevae.studies.study import Listener, RunTask, data_of, do_tasks
 from sparsevae.training.config import StudyConfig
-from sparsevae.training.recipes import runs as runs_of
+from sparsevae.training.grids import planned
 
 __all__ = ["REPRODUCTIONS", "Reproduction", "Value", "compare", "reproduce", "reproduction"]
 
@@ -90,8 +90,8 @@ def reproduce(
     for key, study in chosen.studies.items():
         name = str(study.dataset)
         dataset = data_of(name, study.split, study.limit)
-        for run in runs_of(study, name, len(dataset.train)):
-            folder = out / key / "runs" / run.name
+        for run_name, run in planned(study, name, len(dataset.train)).items():
+            folder = out / key / "runs" / run_name
             tasks.append(RunTask.of(run, folder, where, dataset, (published.__name__,)))
     make_folder(out)
     do_tasks(tasks, jobs, listener)

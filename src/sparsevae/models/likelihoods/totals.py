@@ -54,7 +54,12 @@ def choose_counts(x: Rows) -> tuple[Named, str]:
 
 
 def with_total(likelihood: Named, x: Rows) -> Named:
-    """A family that needs the total of a row, with the training rows' median if it has none."""
+    """A family that needs the total of a row, with the training rows' median if it has none.
+
+    Args:
+        likelihood: as :func:`sparsevae.models.likelihoods.family` takes it.
+        x: training rows of counts, shape ``(N, D)``.
+    """
     chosen, settings = family(likelihood)
     if chosen.reading != "logs" or "total" in settings:
         return likelihood

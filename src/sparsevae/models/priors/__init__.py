@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
@@ -22,29 +22,43 @@ from sparsevae.models.priors.base import (
 )
 from sparsevae.models.priors.factorised import FixedSpikeAndSlab, LearnedSpikeAndSlab
 from sparsevae.models.priors.mixture import PseudoInputMixture, start_images
+from sparsevae.models.priors.sparse import (
+    CutStandardNormal,
+    EasedNormal,
+    LaplaceSlabs,
+    PoissonPrior,
+    Thresholds,
+)
 from sparsevae.models.schedules import Constant, Schedule
 from sparsevae.models.tables import Table
 
 __all__ = [
     "PRIORS",
     "TARGET_ACTIVE",
+    "CutStandardNormal",
     "Divergence",
+    "EasedNormal",
     "Encode",
     "FixedSpikeAndSlab",
     "Laplace",
+    "LaplaceSlabs",
     "LearnedSpikeAndSlab",
     "NoPrior",
+    "PoissonPrior",
     "Prior",
     "PriorName",
     "PriorSettings",
     "PseudoInputMixture",
     "StandardNormal",
+    "Target",
+    "Thresholds",
     "default_alpha",
     "register",
     "start_images",
 ]
 
 TARGET_ACTIVE = 8.0
+Target = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # dimensions that are on an image
 
 
 def default_alpha(latents: int, target_active: float = TARGET_ACTIVE) -> float:
@@ -94,6 +108,7 @@ PRIORS: Table[Callable[[PriorSettings], Prior]] = Table(
     {
         "fixed": lambda s: FixedSpikeAndSlab(s.latents, s.alpha, s.alpha_factor),
         "learned": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up),
+        "learned-slab": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up, spikes=False),
         "mixture": lambda s: PseudoInputMixture(s.pseudo_inputs),
         "classifier": lambda s: PseudoInputMixture(s.pseudo_inputs, "classifier"),
     },

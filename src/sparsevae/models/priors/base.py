@@ -15,6 +15,8 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models.distributions import Gaussian, Mixture, Posterior
 from sparsevae.models.schedules import Progress
 
+RATE_STEP = 0.02  # the most by which a step moves the log of a rate that holds a target
+LOG_RATES, CHEAP = (-12.0, 9.0), -4.0
 Encode = Callable[[Tensor], Any]  # inputs (U, *shape) to their posterior, (U, J)
 
 
@@ -39,12 +41,14 @@ class Prior(nn.Module, ABC):
     Attributes:
         name: what tables call it.
         bounds: whether reconstruction + kl is a bound on −log p(x).
+        independent: whether it is one spike and slab a dimension, :meth:`distribution`.
         has_density: whether :meth:`mixture` gives p(z), so that codes can be drawn from it.
         least_spike: the smallest spike probability that it can expect.
     """
 
     name: str
     bounds: bool = True
+    independent: bool = False
     has_density: bool = False
     least_spike: float = 0.0
 
@@ -59,6 +63,18 @@ class Prior(nn.Module, ABC):
             progress: how far training has come, in [0, 1].
         """
 
+    def distribution(self, progress: Progress) -> Any:
+        """p(z) of an independent prior, a spike and slab of batch shape ``(J,)``.
+
+        Raises:
+            ConfigurationError: its dimensions are not independent.
+        """
+        raise ConfigurationError(f"The dimensions of the prior {self.name!r} are not independent.")
+
+    def start(self, loc: Tensor, scale: Tensor) -> None:
+        """Where the slabs start, each ``(J,)``; a prior without trained slabs is left as it is."""
+        return
+
     def mixture(self, encoder: Encode) -> Mixture:
         """p(z) after training (progress 1), as a mixture of spike-and-slabs.
 
@@ -71,6 +87,20 @@ class Prior(nn.Module, ABC):
         raise ConfigurationError(
             f"Codes cannot be drawn from the prior {self.name!r}; encode data instead."
         )
+
+    def factors(self) -> Posterior | None:
+        """p(z) after training, where it is no mixture but one of the posterior's own class.
+
+        It draws and scores codes as posteriors of that class do, batch shape ``(J,)``.
+        """
+        return None
+
+    def update(self, active: Tensor) -> None:
+        """Move what the prior holds at a target, once a step; most hold nothing.
+
+        Args:
+            active: mean over images of the number of dimensions that are on, 0-d.
+        """
 
     def perplexity(self, x: Tensor | None = None) -> float | None:
         """How many of its components are in use, between 1 and U; None for no mixture.
@@ -95,20 +125,40 @@ class NoPrior(Prior):
 
 
 class Laplace(Prior):
-    """p(z) ∝ exp(−Σ_j |z_j|), for a code that is a point.
+    """p(z) ∝ exp(−r·Σ_j |z_j|), for a code that is a point.
 
     The divergence of a point is infinite. What stands in its place is −log p(z) up to a constant,
     so that the loss is that of the most likely code; it bounds nothing.
+
+    Args:
+        target_active: how many dimensions should be on an image: every step raises log r while
+            more are on, else lowers it, from a low start: dimensions that a high price shuts
+            for all images would stay shut. None leaves r at 1.
     """
 
     name = "laplace"
     bounds = False
+    log_rate: Tensor
+
+    def __init__(self, target_active: float | None = None) -> None:
+        super().__init__()
+        self.target_active = target_active
+        kept = target_active is not None  # weights of runs without a target have no rate
+        self.register_buffer("log_rate", torch.tensor(CHEAP if kept else 0.0), persistent=kept)
 
     def kl(
         self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
-        """Σ_j |z_j|, shape ``(B,)``."""
-        return Divergence(posterior.loc.abs().sum(-1), x.new_zeros(len(x), 0))
+        """r·Σ_j |z_j|, shape ``(B,)``."""
+        size = posterior.loc.abs().sum(-1)
+        return Divergence(self.log_rate.exp() * size, x.new_zeros(len(x), 0))
+
+    @torch.no_grad()
+    def update(self, active: Tensor) -> None:
+        """One step of log r towards the target."""
+        if self.target_active is not None:
+            error = (active / self.target_active - 1).clamp(-1.0, 1.0)
+            self.log_rate.add_(RATE_STEP * error).clamp_(*LOG_RATES)
 
 
 class StandardNormal(Prior):

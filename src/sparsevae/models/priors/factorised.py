@@ -24,6 +24,7 @@ class FixedSpikeAndSlab(Prior):
     """
 
     name = "fixed"
+    independent = True
     has_density = True
     logits: Tensor
 
@@ -52,21 +53,45 @@ class FixedSpikeAndSlab(Prior):
 class LearnedSpikeAndSlab(Prior):
     """p(z) = Π_j [γ_j N(μ_j, s_j²) + (1−γ_j) δ₀] with one trained triple per dimension.
 
+    Where γ_j is trained, a gate that is open often becomes cheap to open, and one that is shut for
+    a while becomes dear. Among thousands of dimensions some then stand for several features at
+    once and others for none. With one γ for all, every gate costs the same.
+
     Args:
         latents: J.
         alpha: where every γ_j starts, in (0, 1).
         warm_up: λ as a function of progress; it acts on this slab as on the posterior's.
+        spikes: whether γ_j is trained; otherwise it stays at α.
     """
 
     name = "learned"
+    independent = True
     has_density = True
 
-    def __init__(self, latents: int, alpha: float, warm_up: Schedule = Constant(1.0)) -> None:
+    def __init__(
+        self,
+        latents: int,
+        alpha: float,
+        warm_up: Schedule = Constant(1.0),
+        *,
+        spikes: bool = True,
+    ) -> None:
         super().__init__()
-        self.logits = nn.Parameter(torch.full((latents,), math.log(alpha / (1 - alpha))))
+        logits = torch.full((latents,), math.log(alpha / (1 - alpha)))
+        if spikes:
+            self.logits: Tensor = nn.Parameter(logits)
+        else:
+            self.name = "learned-slab"
+            self.register_buffer("logits", logits)
         self.loc = nn.Parameter(torch.zeros(latents))
         self.log_scale = nn.Parameter(torch.zeros(latents))
         self.warm_up = warm_up
+
+    @torch.no_grad()
+    def start(self, loc: Tensor, scale: Tensor) -> None:
+        """Put every slab at N(loc_j, scale_j²), each ``(J,)``."""
+        self.loc.copy_(loc)
+        self.log_scale.copy_(scale.log())
 
     def distribution(self, progress: Progress) -> SpikeAndSlab:
         """p(z), batch shape ``(J,)``."""

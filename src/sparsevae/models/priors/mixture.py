@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.models.distributions import Mixture, SpikeAndSlab, pairwise_kl
+from sparsevae.models.distributions import Mixture, Posterior, pairwise_kl
 from sparsevae.models.priors.base import Divergence, Encode, Prior
 from sparsevae.models.schedules import Progress
 
@@ -54,7 +54,7 @@ class PseudoInputMixture(Prior):
 
     def mixture(self, encoder: Encode) -> Mixture:
         """p_u for every pseudo-input."""
-        return Mixture(self.log_weights, encoder(self.pseudo_inputs))
+        return Mixture(self.log_weights, encoder(self.pseudo_inputs).gated())
 
     def perplexity(self, x: Tensor | None = None) -> float:
         """Exponential of the entropy of π."""
@@ -62,11 +62,11 @@ class PseudoInputMixture(Prior):
         return float(torch.exp(-(log_weights.exp() * log_weights).sum()))
 
     def kl(
-        self, posterior: SpikeAndSlab, x: Tensor, encoder: Encode, progress: Progress
+        self, posterior: Posterior, x: Tensor, encoder: Encode, progress: Progress
     ) -> Divergence:
         """Σ_u w_u [KL_u + log w_u − log π_u], a bound on KL(q ‖ p); the encoder brings its λ."""
         log_pi, components = self.mixture(encoder)
-        scores = log_pi - pairwise_kl(posterior, components)  # (B, U)
+        scores = log_pi - pairwise_kl(posterior.gated(), components)  # (B, U)
         if self.weights == "exact":
             kl, weights = -torch.logsumexp(scores, 1), scores.softmax(1)
         else:

@@ -10,6 +10,7 @@ from sparsevae.report.figures.comparison import (
     quality_against_noise,
     training_curves,
 )
+from sparsevae.report.figures.frontier import frontier, points_of, titled_svg
 from sparsevae.report.figures.run import (
     activated_dimensions,
     column_effects,
@@ -25,12 +26,15 @@ __all__ = [
     "Sheet",
     "activated_dimensions",
     "column_effects",
+    "frontier",
     "latent_space",
     "png",
+    "points_of",
     "quality_against_latents",
     "quality_against_noise",
     "reconstructions",
     "save",
+    "titled_svg",
     "training_curves",
     "traversal",
 ]

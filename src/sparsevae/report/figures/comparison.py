@@ -51,13 +51,13 @@ def training_curves(runs: Iterable[Run]) -> Sheet:
     """
     runs = list(runs)
     sizes = sorted({run.config.latents for run in runs})
-    models = {run.config.model for run in runs}
+    models = {run.kind for run in runs}
     terms = [term for term in TERMS if any(_present(run.history, term) for run in runs)]
     sheet = Sheet(WIDTH, 2.2 * len(sizes) + 0.5)
     axes = sheet.subplots(len(sizes), len(terms), squeeze=False, sharex=True)
     for run in runs:
         style: dict[str, Any] = {
-            "color": plots.model_colour(model_place(run.config.model, models)),
+            "color": plots.model_colour(model_place(run.kind, models)),
             "label": run.title,
             "linewidth": 1.2,
         }
@@ -72,7 +72,7 @@ def training_curves(runs: Iterable[Run]) -> Sheet:
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    _legend(sheet, axes.flat)
+    legend(sheet, axes.flat)
     return sheet
 
 
@@ -107,7 +107,7 @@ def quality_against_latents(rows: Sequence[Row]) -> Sheet:
         ax.set_xlabel("latent dimensions J")
         title = TITLES.get(number.key, number.title)
         plots.headed(plots.tidy(ax), ", ".join(filter(None, (title, number.unit))))
-    _legend(sheet, axes)
+    legend(sheet, axes)
     return sheet
 
 
@@ -141,7 +141,7 @@ def quality_against_noise(rows: Sequence[Row], baselines: Mapping[str, Any]) -> 
         plots.headed(plots.tidy(ax), f"J = {size}")
     for ax in axes[::across]:
         ax.set_ylabel("MSE ×1000 per pixel")
-    _legend(sheet, axes)
+    legend(sheet, axes)
     return sheet
 
 
@@ -167,7 +167,7 @@ def _baseline_lines(ax: Axes, table: Mapping[str, Mapping[str, float]]) -> None:
             ax.plot(*zip(*values, strict=True), linestyle=style, color=plots.MUTED, label=name)
 
 
-def _legend(sheet: Sheet, axes: Iterable[Axes]) -> None:
+def legend(sheet: Sheet, axes: Iterable[Axes]) -> None:
     """One legend for all panels, every name in it once."""
     entries = sorted((ax.get_legend_handles_labels() for ax in axes), key=lambda e: -len(e[1]))
     named: dict[Any, Any] = {}

@@ -1,0 +1,180 @@
+"""Divergences of the peers against draws, their bounds against many draws, and what they hold."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from sparsevae.errors import ConfigurationError
+from sparsevae.evaluation.bound import image_bounds
+from sparsevae.models import MODELS, build
+from sparsevae.models.sparse_distributions import Counts, CutNormal, SpikeAndLaplace
+
+DRAWS = 200_000
+BOUNDED = ["poisson", "intel", "thresholded"]
+
+
+def pairs():
+    """A posterior and a prior of its class, with the closed form of the divergence."""
+    rate, prior_rate = torch.tensor([[0.05, 0.7, 3.0]]), torch.tensor([0.2, 0.1, 2.0])
+    u = torch.log(rate / prior_rate)
+    yield "counts", Counts(rate), Counts(prior_rate), prior_rate * (1 + u.exp() * (u - 1))
+    mu, sigma = torch.tensor([[-1.0, 0.3, 2.0]]), torch.tensor([[0.5, 1.3, 0.2]])
+    level = torch.tensor([0.1, 0.7, 1.2])
+    q = CutNormal(mu, sigma, level)
+    yield "cut", q, CutNormal(0 * level, 0 * level + 1, level), q.kl_from_standard()
+    logits, prior_logits = torch.tensor([[-2.0, 0.4, 3.0]]), torch.tensor([-1.0, -1.0, 0.0])
+    q = SpikeAndLaplace(logits, mu, sigma)
+    p = SpikeAndLaplace(prior_logits, 0 * prior_logits, 0 * prior_logits + 1)
+    yield "laplace", q, p, q.kl(p)
+
+
+PAIRS = {name: rest for name, *rest in pairs()}
+each_pair = pytest.mark.parametrize("name", PAIRS)
+
+
+@each_pair
+@torch.no_grad()
+def test_a_closed_divergence_is_the_mean_of_draws(name):
+    q, p, closed = PAIRS[name]
+    torch.manual_seed(0)
+    z = q.sample((DRAWS,))
+    ratio = q.log_prob(z) - p.log_prob(z)
+    reach = 5 * ratio.std(0) / math.sqrt(DRAWS) + 1e-5
+    assert ((ratio.mean(0) - closed).abs() < reach).all()
+
+
+@each_pair
+@torch.no_grad()
+def test_draws_have_the_zeros_mean_and_variance_that_are_said(name):
+    q, _, _ = PAIRS[name]
+    torch.manual_seed(1)
+    z = q.sample((DRAWS,))
+    on = (z != 0).double().mean(0)
+    torch.testing.assert_close(on.float(), q.spike_probability, atol=5e-3, rtol=0)
+    torch.testing.assert_close(z.mean(0), q.mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(z.var(0), q.gated().variance, atol=0.05, rtol=0.03)
+
+
+@torch.no_grad()
+def test_the_divergence_of_a_cut_code_is_never_above_that_of_its_latent():
+    torch.manual_seed(2)
+    mu, sigma, level = 3 * torch.randn(50, 9), torch.rand(50, 9) + 0.05, 2 * torch.rand(9)
+    cut = CutNormal(mu, sigma, level).kl_from_standard()
+    whole = kl_divergence(Normal(mu, sigma), Normal(0.0, 1.0))
+    assert (cut <= whole + 1e-4).all()
+    assert (cut > -1e-4).all()
+
+
+def test_a_relaxed_count_tends_to_a_whole_one_and_has_a_slope():
+    rate = torch.tensor([[0.5, 3.0]], requires_grad=True)
+    torch.manual_seed(3)
+    whole = Counts(rate).rsample()
+    torch.manual_seed(3)
+    nearly = Counts(rate, 1e-4).rsample()
+    torch.testing.assert_close(nearly, whole, atol=0.01, rtol=0)
+    Counts(rate, 0.5).rsample((4000,)).mean(0).sum().backward()
+    assert (rate.grad - 1).abs().max() < 0.25  # d E[z] / d rate
+
+
+def small(name, **arguments):
+    torch.manual_seed(0)
+    x = torch.rand(40, 7)
+    return build(name, (7,), 6, widths=(8,), arguments=arguments, examples=x), x
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_many_draws_tighten_a_bound_whose_mean_is_the_closed_one(name):
+    model, x = small(name)
+    model.eval()
+    one = image_bounds(model, x.numpy(), samples=2000)
+    torch.manual_seed(4)
+    with torch.no_grad():
+        repeated = x.repeat_interleave(500, 0)
+        terms = model.loss(repeated)
+        closed = -(terms.reconstruction + terms.kl).view(40, 500).mean(1).numpy()
+    assert abs((one["elbo"] - closed).mean()) < 0.02
+    assert (one["bound"] >= one["elbo"] - 1e-6).all()
+
+
+HELD = ["l1", "batch-top-k", "jump-relu", "poisson", "intel", "thresholded", "vsc", "top-k"]
+
+
+def structured():
+    """400 rows of 20 values made from a dictionary of 16, of which some 3 are on."""
+    noise = torch.Generator().manual_seed(1)
+    dictionary = 3 * torch.randn(16, 20, generator=noise)
+    on = torch.rand(400, 16, generator=noise) < 0.2
+    return torch.sigmoid((on * (1 + torch.rand(400, 16, generator=noise))) @ dictionary)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_target_is_the_number_that_is_on(name):
+    x = structured()
+    torch.manual_seed(0)
+    arguments = {"target_active": 3.0, **({"penalty": "posterior"} if name == "vsc" else {})}
+    model = build(name, (20,), 16, widths=(32,), arguments=arguments, examples=x)
+    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for step in range(800):
+        progress = min(1.0, step / 600)
+        rate = 5e-3 * (1 - 0.9 * progress)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        terms = model.loss(x[torch.randint(400, (100,))], progress)
+        optimiser.zero_grad()
+        terms.objective.backward()
+        optimiser.step()
+        model.update_duals(terms, progress)
+    model.eval()
+    with torch.no_grad():
+        active = float(model.posterior(x).spike_probability.sum(1).mean())
+    assert model.target_active == pytest.approx(3.0)
+    assert active == pytest.approx(3.0, rel=0.1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_a_frozen_part_stays_as_it_was_drawn(name, part):
+    model, x = small(name, freeze=part)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.1)
+    model.loss(x).objective.backward()
+    optimiser.step()
+    moved = {
+        key.split(".")[0]
+        for key, value in model.state_dict().items()
+        if not torch.equal(value, before[key])
+    }
+    assert part not in moved
+    assert {"encoder", "decoder"} - {part} <= moved
+
+
+def test_prefixes_add_what_the_first_dimensions_score_alone():
+    model, x = small("vsc", prefixes=[0.3, 0.5])
+    assert model.prefixes == [2, 3]
+    z = torch.randn(40, 6)
+    parts = (torch.cat([z[:, :m], torch.zeros(40, 6 - m)], 1) for m in (2, 3))
+    expected = sum(-model.likelihood(part).log_prob(x).mean() for part in parts)
+    torch.testing.assert_close(model.nested(z, x), expected)
+    with pytest.raises(ConfigurationError, match="prefixes"):
+        small("vsc", prefixes=[1.5])
+
+
+def test_a_batch_keeps_k_an_image_and_in_use_a_threshold_does():
+    model, x = small("batch-top-k", target_active=2.0)
+    assert int((model.posterior(x).loc > 0).sum()) == 2 * len(x)
+    for _ in range(3):
+        model.loss(x)
+    kept = model.posterior(x).loc
+    model.eval()
+    torch.testing.assert_close(model.threshold, kept[kept > 0].min())
+    assert torch.equal(model.encode(x), kept)
+
+
+def test_auto_holds_nothing():
+    model, x = small("vsc", target_active="auto", penalty="posterior", prior="learned")
+    assert model.target_active is None
+    terms = model.loss(x)
+    model.update_duals(terms)
+    assert terms.penalty == 0
