@@ -303,7 +303,7 @@ def do_tasks(
             task.do(lambda images: None, listener.say)
         return
     for task in engine(engine_name)(pending, jobs, listener.images, warn):
-        if isinstance(task, RunTask):
+        if isinstance(task, RunTask) and _is_finished(task):  # a trial may have been stopped
             _say_finished(RunFolder(task.folder), task.name, listener)
 
 

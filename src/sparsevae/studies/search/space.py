@@ -1,7 +1,7 @@
 """What a search looks through: fields of a study, ranges for some of them, one or two numbers."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -12,6 +12,7 @@ from sparsevae.training.config import Checked, RunConfig, StudyConfig
 from sparsevae.training.grids import planned
 
 SINGLE = {"model": "models", "latents": "latents"}  # what a trial has one of
+Direction = Literal["minimize", "maximize"]
 OWN = ("search", "objectives", "prune")
 
 
@@ -77,7 +78,7 @@ class SearchConfig(Checked):
         return config
 
     def check(self) -> None:
-        """Raise :class:`ConfigurationError` where a trial would not be one run, or not searched."""
+        """Raise :class:`ConfigurationError` where a trial would not be one run."""
         for name, field in SINGLE.items():
             count = len(getattr(self.study, field))
             if name not in self.search and count > 1:
@@ -90,7 +91,7 @@ class SearchConfig(Checked):
             metric(key)
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         """Of every objective, ``minimize`` or ``maximize``; what is neither better is kept low."""
         return [
             "maximize" if metric(key).better == "higher" else "minimize" for key in self.objectives

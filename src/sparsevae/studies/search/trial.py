@@ -52,7 +52,7 @@ class TrialTask(RunTask):
 
         def count(more: int) -> None:
             nonlocal done
-            passed = done < half * images < done + more
+            passed = done <= half * images < done + more  # so the half is in a checkpoint
             done += more
             on_images(more)
             if passed and self.bar is not None:

@@ -23,7 +23,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.files import locked, make_folder, write_json, write_text
 from sparsevae.studies.engines import local
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.studies.search.space import Range, SearchConfig
+from sparsevae.studies.search.space import Direction, Range, SearchConfig
 from sparsevae.studies.search.trial import TrialTask, after_half, half_of, stopped
 from sparsevae.studies.study import Listener, data_of, do_tasks, run_study, settle_dataset
 from sparsevae.training import loop
@@ -36,7 +36,7 @@ CONFIG, JOURNAL, SUMMARY = "search.yaml", "search.journal", "search.json"
 FEWEST = 4  # whole trials that a median is taken of
 SEEDS = (0, 1, 2)  # of the best
 CHOSEN = "chosen"  # the attribute of a trial that holds its settings
-REASON = "reason"  # the attribute that says why it has no numbers, or what is alarming
+DIGITS = 3  # of a number that is drawn
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def tune(
     jobs: int | None = None,
     plugins: Iterable[str] = (),
     engine_name: str = "local",
-    listener: Listener = Listener(),
+    listener: Listener | None = None,
 ) -> Tuned:
     """Search settings on validation rows, and measure the best once on the test set.
 
@@ -91,6 +91,7 @@ def tune(
             "A search needs the package optuna, which is not installed: pip install "
             "'sparsevae[tune]'."
         )
+    listener = listener or Listener()
     import_plugins(plugins := tuple(plugins))
     config = SearchConfig.of(fields)
     named = settle_dataset(config.study, listener)
@@ -162,6 +163,9 @@ class Search:
         trial.set_user_attr(CHOSEN, _chosen(self.config, trial.params))
         return int(trial.number)
 
+    def _asked(self) -> list["FrozenTrial"]:
+        return [trial for trial in self.study.trials if CHOSEN in trial.user_attrs]
+
     def _settings(self, number: int) -> dict[str, JsonValue]:
         return dict(self.study.trials[number].user_attrs[CHOSEN])
 
@@ -205,23 +209,24 @@ class Search:
 
         run = self.run_folder(number)
         if not run.finished:
-            self._note(number, stopped(run) or "It did not come to its end.")
             self.study.tell(number, state=TrialState.PRUNED)
             return
-        values = [run.metrics.get(key) for key in self.config.objectives]
-        alarms = [f["sentence"] for f in run.diagnosis["findings"] if f["severity"] == "alarm"]
-        missing = [k for k, v in zip(self.config.objectives, values, strict=True) if not _is(v)]
-        if missing:
-            self._note(number, f"{run.config.model} has no {', '.join(missing)}.")
+        values: list[Any] = [run.metrics.get(key) for key in self.config.objectives]
+        if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+            self.study.tell(number, values)
+        else:
             self.study.tell(number, state=TrialState.FAIL)
-            return
-        if alarms:
-            self._note(number, alarms[0])
-        self.study.tell(number, values)
 
-    def _note(self, number: int, reason: str) -> None:
-        known = self.study.trials[number]
-        self.study._storage.set_trial_user_attr(known._trial_id, REASON, reason)
+    def reason(self, number: int) -> str:
+        """Why a trial has no numbers, or what is alarming about it; empty where neither is."""
+        run = self.run_folder(number)
+        if not run.finished:
+            return stopped(run) or "It did not come to its end."
+        missing = [key for key in self.config.objectives if run.metrics.get(key) is None]
+        if missing:
+            return f"{run.config.model} has no {', '.join(missing)}."
+        alarms = [f["sentence"] for f in run.diagnosis["findings"] if f["severity"] == "alarm"]
+        return str(alarms[0]) if alarms else ""
 
     def best(self, listener: Listener) -> tuple[int, dict[str, JsonValue]]:
         """Number and settings of the best trial: of those without an alarm, where there are some.
@@ -234,21 +239,21 @@ class Search:
         """
         whole = _whole(self.study)
         if not whole:
-            reasons = [t.user_attrs.get(REASON, "") for t in self.study.trials]
+            reasons = (self.reason(trial.number) for trial in self._asked())
             why = next(filter(None, reasons), "none was asked for")
             raise RunFolderError(f"No trial of {self.folder} came to its end: {why}")
-        quiet = [trial for trial in whole if REASON not in trial.user_attrs]
+        quiet = [trial for trial in whole if not self.reason(trial.number)]
         if not quiet:
             listener.say("Every trial has an alarm, see search.html; the best is among them.")
         front = self.front(quiet or whole)
         lows = [min(column) for column in zip(*map(self._costs, front), strict=True)]
         highs = [max(column) for column in zip(*map(self._costs, front), strict=True)]
 
-        def sum_of_scaled(trial: "FrozenTrial") -> float:
+        def scaled(trial: "FrozenTrial") -> float:
             costs = zip(self._costs(trial), lows, highs, strict=True)
-            return sum((cost - low) / ((high - low) or 1.0) for cost, low, high in costs)
+            return float(sum((cost - low) / ((high - low) or 1.0) for cost, low, high in costs))
 
-        chosen = min(front, key=lambda trial: (sum_of_scaled(trial), trial.number))
+        chosen = min(front, key=lambda trial: (scaled(trial), trial.number))
         return chosen.number, self._settings(chosen.number)
 
     def front(self, trials: Iterable["FrozenTrial"]) -> list["FrozenTrial"]:
@@ -288,12 +293,12 @@ class Search:
                 {
                     "number": trial.number,
                     "state": trial.state.name.lower(),
-                    "settings": trial.user_attrs.get(CHOSEN, {}),
+                    "settings": trial.user_attrs[CHOSEN],
                     "values": trial.values,
                     "front": trial.number in front,
-                    "reason": trial.user_attrs.get(REASON, ""),
+                    "reason": self.reason(trial.number),
                 }
-                for trial in self.study.trials
+                for trial in self._asked()
             ],
         }
 
@@ -302,17 +307,13 @@ def _name(number: int) -> str:
     return f"trial-{number:04d}"
 
 
-def _is(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def _whole(study: "Study") -> list["FrozenTrial"]:
     from optuna.trial import TrialState
 
     return [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
 
 
-def _open(journal: Path, directions: list[str]) -> "Study":
+def _open(journal: Path, directions: list[Direction]) -> "Study":
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -345,7 +346,15 @@ def _distributions(config: SearchConfig) -> dict[str, Any]:
 
 def _chosen(config: SearchConfig, drawn: Mapping[str, Any]) -> dict[str, JsonValue]:
     lists = [name for name, one in config.search.items() if not isinstance(one, Range)]
-    return {name: json.loads(v) if name in lists else v for name, v in drawn.items()}
+    return {
+        name: json.loads(value) if name in lists else _rounded(value)
+        for name, value in drawn.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    """A whole number as it is, another one to a few digits."""
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
 
 
 def _keep_config(folder: Path, config: SearchConfig) -> None:
