@@ -116,7 +116,7 @@ def test_the_best_is_the_best_of_what_was_told(whole):
 def test_the_page_says_how_many_were_tried(whole):
     done, _ = whole
     text = write_search(done.folder).read_text(encoding="utf-8")
-    assert "3 settings were tried on validation rows of mnist-5k (3 came to its end)" in text
+    assert "3 settings were tried on validation rows of mnist-5k (3 done)" in text
     assert "measured once: MSE" in text
     assert f"{done.summary['folder']}/report.html" in text
 

@@ -10,7 +10,7 @@ from sparsevae.report import page
 from sparsevae.storage.files import read_json
 
 SIZE, MARGIN = 420, 50  # pixels of the picture of two objectives
-STATES = {"complete": "came to its end", "pruned": "was stopped", "fail": "failed"}
+STATES = {"complete": "done", "pruned": "stopped early", "fail": "failed"}
 
 
 def write_search(folder: Path) -> Path:
@@ -35,6 +35,7 @@ def write_search(folder: Path) -> Path:
         titles=[metric(key).title for key in summary["objectives"]],
         names=list(dict.fromkeys(name for trial in trials for name in trial["settings"])),
         points=points(summary) if len(summary["objectives"]) == 2 else [],
+        ends=ends(summary),
         states=STATES,
         size=SIZE,
         margin=MARGIN,
@@ -46,7 +47,8 @@ def sentence(summary: dict[str, Any]) -> str:
     counts = Counter(trial["state"] for trial in summary["trials"])
     states = ", ".join(f"{count} {STATES.get(s, s)}" for s, count in counts.items())
     tests = "; ".join(
-        f"{metric(key).title} {mean(values):.5g} over {len(values)} seeds"
+        f"{metric(key).title} {mean(values):.5g}, from {min(values):.5g} to {max(values):.5g} "
+        f"over {len(values)} seeds"
         for key, values in summary["test"].items()
         if values and None not in values
     )
@@ -59,12 +61,17 @@ def sentence(summary: dict[str, Any]) -> str:
     )
 
 
+def ends(summary: dict[str, Any]) -> list[tuple[float, float]]:
+    """The lowest and the highest value of every objective."""
+    whole = [trial["values"] for trial in summary["trials"] if trial["values"]]
+    return [(min(axis), max(axis)) for axis in zip(*whole, strict=True)]
+
+
 def points(summary: dict[str, Any]) -> list[dict[str, Any]]:
     """Where the trials with two numbers lie in the picture, from the top left corner."""
     whole = [trial for trial in summary["trials"] if trial["values"]]
-    axes = list(zip(*(trial["values"] for trial in whole), strict=True))
-    lows, highs = [min(axis) for axis in axes], [max(axis) for axis in axes]
-    spans = [(high - low) or 1.0 for low, high in zip(lows, highs, strict=True)]
+    lows = [low for low, _ in ends(summary)]
+    spans = [(high - low) or 1.0 for low, high in ends(summary)]
     inner = SIZE - 2 * MARGIN
     placed = []
     for trial in whole:
