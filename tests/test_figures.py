@@ -249,7 +249,7 @@ def test_many_classes_and_dimensions_are_the_most_frequent_and_most_used():
 def test_of_many_columns_of_a_table_those_that_change_most_are_drawn():
     run = invented((2000,), latents=1024)
     ax = figures.column_effects(run).axes[0]
-    assert "the 60 of 2,000 columns that change most" in ax.get_title(loc="left")
+    assert "the 60 of 2,000 columns that change most" in ax.get_ylabel()
     assert ax.images[0].get_array().shape == (60, 64)
     used = [int(text) for text in tick_texts(ax.xaxis)]
     assert set(used) == set(np.argsort(-run.arrays[COST])[:64])

@@ -221,12 +221,8 @@ def test_tables_with_absurd_numbers_of_fields(tmp_path):
     refused(path, "has a line of 4194304 characters or more")
     path.write_text("a,b\n1,2\n" + "1" * 5 * MEGABYTE)
     refused(path, "no column to learn from")
-    path.write_text("a,b\n1,2\n3," + "1" * 200_000 + "\n")
-    refused(path, "row 2, column 'b'.* is inf")
     path.write_text('a,b\n1,2\n3,"' + "\n" * 200_000)
     refused(path, "not a table in text")
-    path.write_text("a,b\n1,2\n3," + "1" * 100_000 + "\n")
-    refused(path, "row 2, column 'b'.* is inf")
 
 
 def test_a_table_that_repeats_one_value_for_ever(tmp_path):

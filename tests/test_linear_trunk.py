@@ -180,7 +180,6 @@ def test_the_rule_looks_at_columns_latents_and_values(shape, latents, likelihood
     values = np.random.default_rng(0).normal(size=shape)
     values = np.abs(np.rint(values)) if likelihood == "poisson" else values
     config = settle(values, latents=latents, likelihood=likelihood).config
-    assert (config.trunk == "linear") == linear
     assert (config.recipe == dictionaries.RECIPE) == linear
     assert (config.arguments["likelihood"] == dictionaries.LIKELIHOOD) == linear
 

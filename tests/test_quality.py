@@ -18,6 +18,7 @@ CORRUPTIONS = {
     "salt_pepper_0.1": lambda x: corruptions.salt_and_pepper(x, 0.1, 0),
     "occlusion_0.5": lambda x: corruptions.occlusion(x, 14, 0),
 }
+SINGLE = ("poisson", "intel", "thresholded")  # priors that are no mixture of slabs
 
 
 def make(name, shape=(1, 28, 28), **arguments):
@@ -63,8 +64,9 @@ def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
     assert torch.equal(torch.get_rng_state(), before)
     assert row == again
     assert row["frechet_classifier"] > 0.1  # nothing is trained
-    assert (row["frechet_classifier_samples"] is not None) == model.prior.has_density
-    assert model.prior.has_density == (name in ("vae", "beta-vae", "vsc", "vsc-wu"))
+    mixtures, factors = ("vae", "beta-vae", "vsc", "vsc-wu", "vamp-vae"), SINGLE
+    assert model.prior.has_density == (name in mixtures)
+    assert (row["frechet_classifier_samples"] is not None) == (name in (*mixtures, *factors))
 
 
 def test_perfect_images_are_at_no_distance(tiny_dataset, monkeypatch):
@@ -92,5 +94,5 @@ def test_a_table_has_errors_only(likelihood):
     model = make("vsc", shape=(6,), likelihood=likelihood)
     row = columns(model, np.random.default_rng(0).random((30, 6), dtype=np.float32))
     kinds = {name.split("_")[0] for name in row}
-    assert kinds == {"mse", "pixel"}
+    assert kinds == {"mse", "pixel", "explained"}
     assert None not in row.values()

@@ -23,7 +23,7 @@ SETTINGS = {"dataset": "made", "model": "vsc", "latents": 3, "widths": (2, 4)}
 SHAPE = (1, 6, 5)
 FILES = {
     *("config.json", "checkpoint.safetensors", "weights.safetensors", "history.json"),
-    *("diagnostics.json", "pictures.safetensors", "metrics.json"),
+    *("denoiser.safetensors", "diagnostics.json", "pictures.safetensors", "metrics.json"),
 }
 
 

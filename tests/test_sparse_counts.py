@@ -16,7 +16,7 @@ from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import rows_of
 from sparsevae.storage.sparse import SparseRows
-from sparsevae.training.step import MappedRows
+from sparsevae.training.streams import StreamedRows
 
 SETTINGS = {"latents": 3, "epochs": 2, "seed": 0}
 
@@ -147,7 +147,7 @@ def test_the_estimator_takes_sparse_rows(x):
 def test_rows_become_dense_as_batches_are_taken(x):
     prepared = prepare(raw_rows(sparse.csr_matrix(x)), test_fraction=0.2)
     rows = rows_of(prepared.dataset.train)
-    assert isinstance(rows, MappedRows)
+    assert isinstance(rows, StreamedRows)
     chosen = torch.tensor([3, 0, 7])
     np.testing.assert_array_equal(
         rows.index_select(0, chosen).numpy(), prepared.dataset.train.images[np.array([3, 0, 7])]

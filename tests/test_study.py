@@ -85,6 +85,7 @@ def test_a_study_writes_all_that_it_promises(finished):
             "checkpoint.safetensors",
             "weights.safetensors",
             "history.json",
+            "denoiser.safetensors",
             "diagnostics.json",
             "pictures.safetensors",
             "metrics.json",

@@ -85,13 +85,14 @@ def denoised_columns(one: Pass) -> Row:
     noise = corruptions.gaussian(np.zeros_like(one.x), 1.0, NOISE_SEED)
     for sigma in DENOISED:
         noisy = one.x + np.float32(sigma) * noise
-        key = f"{keys.MSE}_{keys.DENOISED}_{sigma}"
+        key = keys.corrupted(keys.MSE, keys.DENOISED, sigma)
         restored = one.denoiser.restored(one.model, noisy, sigma, clipped=False)
         row[key] = images.mse(one.x, restored)
         if one.model.family.domain == "unit":
             cut = noisy.clip(0, 1)
             restored = one.denoiser.restored(one.model, cut, sigma, clipped=True)
-            row[f"{key}_clipped"] = images.mse(one.x, restored)
+            key = keys.corrupted(keys.MSE, keys.DENOISED, sigma, clipped=True)
+            row[key] = images.mse(one.x, restored)
     return row
 
 

@@ -71,8 +71,8 @@ def _image(content: bytes, shape: tuple[int, ...], data: DataConfig) -> Array:
 
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise DatasetError("Rows here are no grey or colour images; drop a table instead.")
-    kind = images.Look(0, 0, "grey" if shape[0] == 1 else "colour")
     with images.opened(io.BytesIO(content), WHERE) as image:
+        kind = images.Look(image.height, image.width, "grey" if shape[0] == 1 else "colour")
         if images.look(image).kind == "deep":
             raise DatasetError(f"{WHERE} has more than 8 bits a pixel; save it with 8.")
         levels = images.pixels(image, kind, WHERE)

@@ -16,13 +16,15 @@ BLANK = "–"
 MODELS = "Models"  # the group that says nothing of how well one does
 FLOOR = "mean image"  # the baseline whose reconstruction is the collapse floor
 CLIPPED = keys.corrupted(keys.MSE, keys.NOISE, 0.3, clipped=True)
-BASELINE_COLUMNS = {
-    "clean": keys.MSE,
-    "0.3": keys.corrupted(keys.MSE, keys.NOISE, 0.3),
-    "0.3 clipped": CLIPPED,
-    "salt and pepper 0.3": keys.corrupted(keys.MSE, keys.SALT_PEPPER, 0.3),
-    "occlusion 0.3": keys.corrupted(keys.MSE, keys.OCCLUSION, 0.3),
-}
+BASELINE_COLUMNS = (  # of the denoisers, and of the metrics that they stand beside
+    ("clean", keys.MSE),
+    ("0.3", keys.corrupted(keys.MSE, keys.NOISE, 0.3)),
+    ("0.3 clipped", CLIPPED),
+    ("0.3", keys.corrupted(keys.MSE, keys.DENOISED, 0.3)),
+    ("0.3 clipped", keys.corrupted(keys.MSE, keys.DENOISED, 0.3, clipped=True)),
+    ("salt and pepper 0.3", keys.corrupted(keys.MSE, keys.SALT_PEPPER, 0.3)),
+    ("occlusion 0.3", keys.corrupted(keys.MSE, keys.OCCLUSION, 0.3)),
+)
 GROUPS = {  # of the table of metrics, by what a page calls them
     "Likelihood": ("bound",),
     "Images": ("quality", "denoising"),
@@ -361,7 +363,7 @@ def baseline_rows(baselines: Mapping[str, Any]) -> dict[str, Row]:
     if not baselines:
         return {}
     rows: dict[str, Row] = {
-        name: {key: row[column] for column, key in BASELINE_COLUMNS.items() if column in row}
+        name: {key: row[column] for column, key in BASELINE_COLUMNS if column in row}
         for name, row in baselines["denoising"].items()
     }
     for name, row in baselines.get("probes", baselines.get("usefulness", {})).items():

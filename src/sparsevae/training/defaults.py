@@ -12,7 +12,7 @@ from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Domain, Kind, Scaling
 from sparsevae.models import likelihoods, row
 from sparsevae.models.likelihoods import Named
-from sparsevae.networks import Trunk
+from sparsevae.networks import Reading, Trunk
 from sparsevae.networks.trunks import WIDTHS
 from sparsevae.storage.arrays import Rows
 from sparsevae.training import dictionaries, recipes
@@ -24,7 +24,7 @@ BATCH = 64  # rows a step, where there are not so many that larger steps do
 RESTARTS = 2  # of a run that has learned nothing after a third of its passes
 LEAST_STEPS = 600  # of a run that may begin anew; a third of fewer need not teach anything
 FLAT = 4096  # elements of an image up to which a trunk of matrix products does best
-FEW = 1000  # rows, below which a narrow trunk does
+FEW = 1000  # rows, below which an affine code generalises better, or a narrow trunk
 NARROW, WIDE = (64,), (256,)  # widths of a trunk of matrix products
 
 
@@ -56,7 +56,7 @@ class Protocol:
         return min(self.most, max(self.least, -(-self.steps // steps_an_epoch)))
 
 
-def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
+def protocol(shape: Sequence[int], domain: Domain, reading: Reading = "plain") -> Protocol:
     """How rows are trained on, from their number and form and where the likelihood is defined.
 
     What a linear trunk has otherwise stands in :mod:`sparsevae.training.dictionaries`.
@@ -64,12 +64,15 @@ def protocol(shape: Sequence[int], domain: Domain) -> Protocol:
     Args:
         shape: ``(N, D)`` or ``(N, C, H, W)`` of the training rows.
         domain: of the likelihood.
+        reading: how an encoder reads rows that the likelihood scores.
     """
     own = recipes.batch_size(shape[0])
     images, elements = len(shape) > 2, math.prod(shape[1:])
     if images and domain == "unit":  # as a study does it
         return Protocol("default", "convolution", WIDTHS, own, steps=1000, least=25)
     batch = max(BATCH, own)
+    if shape[0] < FEW and domain == "real" and reading == "plain" and elements <= FLAT:
+        return Protocol("few-rows", "linear", NARROW, batch, steps=2000)
     if images and elements > FLAT:
         return Protocol("photographs", "convolution", WIDTHS, batch)
     if images:
@@ -145,15 +148,16 @@ def settle(
         likelihood, reason = likelihoods.choose(rows)
     likelihood = likelihoods.with_total(likelihood, rows)
     domain = likelihoods.family(likelihood)[0].domain
-    usual = protocol(rows.shape, domain)
-    if trunk is None:
-        trunk = usual.trunk if widths is None else "convolution"
-        if widths is None and dictionaries.trunk_for(rows, latents, domain) == "linear":
-            trunk = "linear"
-    if trunk == "linear":
-        usual = _of_dictionary(usual, len(rows))
+    reading = likelihoods.family(likelihood)[0].reading
+    usual = protocol(rows.shape, domain, reading)
+    wide = widths is None and dictionaries.trunk_for(rows, latents, domain) == "linear"
+    dictionary = trunk == "linear" or (trunk is None and wide)
+    if dictionary:
+        trunk, usual = "linear", _of_dictionary(usual, len(rows))
         if named_none and domain == "real":
             likelihood = dictionaries.LIKELIHOOD
+    elif trunk is None:
+        trunk = usual.trunk if widths is None else "convolution"
     if scaling == "auto":
         scaling = scalings.choose(domain, scalings.values_of(rows))
     if not isinstance(scaling, Scaling):
@@ -162,7 +166,7 @@ def settle(
         usual = replace(usual, steps=steps)
     batch = batch_size or usual.batch
     passes = usual.epochs(len(rows), batch) if epochs is None else epochs
-    if trunk == "linear" and recipe in (None, usual.recipe):
+    if dictionary and recipe in (None, usual.recipe):
         accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
         given = arguments or {}
         arguments = dictionaries.arguments_for(accepted, columns, latents, given)

@@ -92,6 +92,12 @@ RECIPES: Table[Recipe] = Table(
             {"vsc": MEASURED, "vsc-wu": MEASURED},
             keeps_alpha=False,
         ),
+        "few-rows": Recipe(
+            "Adam, one cycle up to 2e-2, which an affine network takes; else as any-values.",
+            {"kind": "one-cycle", "peak": 2e-2},
+            {"vsc": MEASURED, "vsc-wu": MEASURED},
+            keeps_alpha=False,
+        ),
         "dictionary": Recipe(
             "Adam, constant, then falling; VSC with trained slabs, its number of open gates held.",
             {"kind": "ramp", "start": 0.5, "end": 1.0, "first": 6e-3, "last": 1.2e-4},

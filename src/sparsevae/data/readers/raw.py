@@ -184,7 +184,8 @@ def _numbers(values: Any, source: str) -> Any:
     if isinstance(values, SparseRows):
         return values
     if values.dtype.kind == "b":
-        return np.asarray(values).view(np.uint8)
+        whole = values if isinstance(values, np.ndarray) else np.asarray(values)
+        return whole.view(np.uint8)  # a mapped file stays one
     if values.dtype.kind not in "iuf":
         raise DatasetError(
             f"{source} holds values of type {str(values.dtype)[:40]}; only whole numbers, real "

@@ -7,6 +7,7 @@ Shape legend: N rows of D columns, n numbers that are stored.
 """
 
 import zipfile
+import zlib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ PARTS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr.npy"}
 LARGEST_NAME = 4096  # bytes that the parts of a few numbers may take
 MOST_COLUMNS = 1_000_000
 LAYOUTS = {"csr_matrix": "csr", "csc_matrix": "csc"}
+UNREADABLE = (  # what zipfile, zlib and NumPy say of files that are damaged
+    *(ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def is_matrix(rows: Any) -> bool:
@@ -76,7 +81,7 @@ def is_scipys(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) >= PARTS
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, NotImplementedError, zipfile.BadZipFile):
         return False
 
 
@@ -95,7 +100,7 @@ def read_scipy(path: Path, memory: int) -> Parsed:
         if max(sizes["shape.npy"], sizes["format.npy"]) > LARGEST_NAME:
             raise ValueError("its shape is no pair of numbers")
         return Parsed(sparse_rows(sparse.load_npz(path), str(path)))
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is no sparse matrix of scipy ({reason}).") from error
 

@@ -67,6 +67,10 @@ class Point:
 def points_of(runs: Iterable[Run], size: int) -> list[Point]:
     """The points of a latent size, by curve and then by the number that is on.
 
+    Args:
+        runs: finished ones of a study.
+        size: J of those that are taken.
+
     Returns:
         Nothing where no model was run with several targets.
     """
