@@ -1,11 +1,23 @@
 """The command line; heavy libraries are imported by the commands that need them."""
 
-from sparsevae.cli import cards, explore, export, look_up, own_data, reproduce, studies
+from sparsevae.cli import (
+    cards,
+    explore,
+    export,
+    look_up,
+    own_data,
+    reproduce,
+    studies,
+    tracking,
+    tuning,
+)
 from sparsevae.cli.application import app, main
 
 PANELS = {
     studies: "Studies",
     reproduce: "Studies",
+    tuning: "Studies",
+    tracking: "Studies",
     explore: "Studies",
     own_data: "Your own data",
     cards: "Your own data",

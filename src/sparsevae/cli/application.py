@@ -31,6 +31,10 @@ Address = Annotated[
     str | None,
     typer.Option(help="Of the cluster: auto or HOST:PORT for ray, a partition for slurm."),
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Trackers that hear of every epoch: tensorboard,mlflow."),
+]
 
 
 def say_version(wanted: bool) -> None:

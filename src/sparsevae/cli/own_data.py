@@ -1,12 +1,14 @@
 """Commands about data of one's own: fit a model to them, and use a run on them."""
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsevae.cli.application import Run, app, names, numbers, stopped
+from sparsevae.cli.application import Run, Track, app, names, numbers, stopped
 
 if TYPE_CHECKING:
     from sparsevae.data import Raw
@@ -88,6 +90,7 @@ def fit(
     channels: Channels = None,
     size: Size = None,
     device: Device = "auto",
+    track: Track = None,
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
 ) -> None:
     """Train a model on data of one's own; started again after a stop, it goes on.
@@ -125,7 +128,7 @@ def fit(
     )
     for note in prepared.notes:
         typer.echo(note)
-    pictures = train(prepared, RunFolder(out), device)
+    pictures = train(prepared, RunFolder(out), device, names(track) or ())
     run = RunFolder(out)
     for note in run.diagnosis.get("notes", ()):
         typer.echo(note)
@@ -139,7 +142,9 @@ def fit(
         raise typer.Exit(ALARM)
 
 
-def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
+def train(
+    prepared: "Prepared", run: "RunFolder", device: str, track: Sequence[str] = ()
+) -> list[Path]:
     """Train a run, draw its pictures, show how far it is; one that is finished is left as it is.
 
     Returns:
@@ -148,11 +153,15 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
     from sparsevae.cli.bars import following
     from sparsevae.runs.cost import estimate
     from sparsevae.runs.train import train_prepared, work_of
+    from sparsevae.studies.trackers.queue import tracking
 
     config, dataset, was_finished = prepared.config, prepared.dataset, run.finished
     if not was_finished:
         typer.echo(estimate(config, dataset, device).sentence)
-    with following() as listener:
+    with (
+        following() as listener,
+        tracking(track, run.path, {config.name: run.path}, listener.say) as follower,
+    ):
         if not was_finished:
             listener.begin({config.name: work_of(config, dataset)})
         try:
@@ -160,7 +169,7 @@ def train(prepared: "Prepared", run: "RunFolder", device: str) -> list[Path]:
                 prepared,
                 run,
                 device=device,
-                progress=lambda rows: listener.images(config.name, rows),
+                progress=partial(listener.heard_by(follower).images, config.name),
                 warn=listener.say,
             )
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from sparsevae.cli.application import (
     Engine,
     Jobs,
     Plugins,
+    Track,
     app,
     names,
     numbers,
@@ -130,6 +131,7 @@ def study(
         typer.Option(help="Folder with finished runs to take over, with or without weights."),
     ] = None,
     plugin: Plugins = None,
+    track: Track = None,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
     **values: Any,
 ) -> None:
@@ -157,6 +159,7 @@ def study(
                 engine_name=engine,
                 address=address,
                 only=only or (),
+                track=names(track) or (),
                 listener=listener,
             )
         except KeyboardInterrupt:

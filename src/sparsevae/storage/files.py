@@ -206,6 +206,16 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: tuple(file.get_slice(name).get_shape()) for name in list(file.keys())}
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without reading the tensors.
+
+    Raises:
+        RunFolderError: the file is damaged, or is a pickle.
+    """
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file; it is no mapping, although it has keys."""

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import move_old_names, write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
+from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.grids import planned
 
@@ -52,6 +53,19 @@ class Listener:
     begin: Callable[[dict[str, int]], None] = lambda runs: None
     images: Callable[[str, int], None] = lambda name, images: None
     finished: Callable[[str, dict[str, Any]], None] = lambda name, metrics: None
+
+    def heard_by(self, follower: Follower) -> "Listener":
+        """One that trackers hear too."""
+
+        def images(name: str, count: int) -> None:
+            self.images(name, count)
+            follower.images(name, count)
+
+        def finished(name: str, metrics: dict[str, Any]) -> None:
+            self.finished(name, metrics)
+            follower.finished(name, metrics)
+
+        return replace(self, images=images, finished=finished)
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ def study(
     plugins: Iterable[str] = (),
     engine: str = "local",
     address: str | None = None,
+    track: Iterable[str] = (),
     listener: Listener = Listener(),
     **settings: Any,
 ) -> FinishedStudy:
@@ -111,6 +126,7 @@ def study(
         plugins: files or modules with further rows of the tables.
         engine: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
         address: of a cluster, in the engine's own form; None for the engine's usual one.
+        track: trackers that hear of every epoch, see :mod:`sparsevae.studies.trackers`.
         listener: told what happens.
         **settings: fields of :class:`sparsevae.training.config.StudyConfig`.
 
@@ -125,7 +141,7 @@ def study(
 
     config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}
-    options |= {"engine_name": engine, "address": address}
+    options |= {"engine_name": engine, "address": address, "track": track}
     done = run_study(config, Path(out), reuse=paths, **options)  # type: ignore[arg-type]
     write_report(done.folder)
     return done
@@ -142,6 +158,7 @@ def run_study(
     engine_name: str = "local",
     address: str | None = None,
     only: Sequence[str] = (),
+    track: Iterable[str] = (),
     listener: Listener = Listener(),
 ) -> FinishedStudy:
     """Do every run of a study that is not done yet, then write its table, but no report.
@@ -157,6 +174,7 @@ def run_study(
         address: of a cluster, in the engine's own form; None for the engine's usual one.
         only: names of runs; they alone are done, beside others of the same study that other
             processes do, and no table is written.
+        track: trackers that hear of every epoch, see :mod:`sparsevae.studies.trackers`.
         listener: told what happens.
 
     Raises:
@@ -177,7 +195,10 @@ def run_study(
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out.absolute() / BASELINES)
-        do_tasks(tasks if only else [beside, *tasks], jobs, listener, place)
+        places = {task.name: task.folder for task in tasks}
+        with tracking(track, out, places, listener.say) as follower:
+            heard = listener.heard_by(follower)
+            do_tasks(tasks if only else [beside, *tasks], jobs, heard, place)
         if not only:
             write_results(out, finished_runs(out))
     runs = tuple(RunFolder(out / "runs" / task.folder.name) for task in tasks)
@@ -280,7 +301,7 @@ def do_tasks(
             task.do(lambda images: None, listener.say)
         return
     for task in (place or engine("local"))(pending, jobs, listener.images, warn):
-        if isinstance(task, RunTask):
+        if isinstance(task, RunTask) and _is_finished(task):  # a trial may have been stopped
             _say_finished(RunFolder(task.folder), task.name, listener)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped] # it brings no annotations
 
 import sparsevae
 from sparsevae.errors import ConfigurationError, RunFolderError, SparseVAEError

@@ -1,0 +1,373 @@
+"""The search itself: Optuna is asked for trials and told what they gave.
+
+Trials are done in batches, as many at a time as there are jobs, by the same engines as a study.
+What Optuna draws follows from the seed and the number of the trial, so a search that is stopped
+and goes on is the search that was not stopped. A trial is asked once, and stays in the journal.
+"""
+
+import json
+import math
+import statistics
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import JsonValue
+
+from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.runs.folder import RunFolder
+from sparsevae.storage.files import locked, make_folder, write_json, write_text
+from sparsevae.studies.engines import Engine, engine, local
+from sparsevae.studies.plugins import import_plugins
+from sparsevae.studies.search.space import Direction, Range, SearchConfig
+from sparsevae.studies.search.trial import TrialTask, after_half, half_of, stopped
+from sparsevae.studies.study import Listener, do_tasks, run_study, settle_dataset
+from sparsevae.studies.tasks import data_of
+from sparsevae.training import loop
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+CONFIG, JOURNAL, SUMMARY = "search.yaml", "search.journal", "search.json"
+FEWEST = 4  # whole trials that a median is taken of
+SEEDS = (0, 1, 2)  # of the best
+CHOSEN = "chosen"  # the attribute of a trial that holds its settings
+DIGITS = 3  # of a number that is drawn
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A search that is done.
+
+    Attributes:
+        folder: where it is kept.
+        settings: of the best trial, by the names of the search.
+        best: folder of the study that trained them on all training data.
+        summary: what ``search.json`` holds.
+    """
+
+    folder: Path
+    settings: Mapping[str, JsonValue]
+    best: Path
+    summary: Mapping[str, Any]
+
+
+def tune(
+    fields: Mapping[str, Any],
+    out: Path | str = "search",
+    *,
+    trials: int = 40,
+    seed: int = 0,
+    device: str = "auto",
+    jobs: int | None = None,
+    plugins: Iterable[str] = (),
+    engine_name: str = "local",
+    listener: Listener | None = None,
+) -> Tuned:
+    """Search settings on validation rows, and measure the best once on the test set.
+
+    Args:
+        fields: of a study, and ``search``, ``objectives`` and ``prune``; see
+            :class:`sparsevae.studies.search.space.SearchConfig`.
+        out: folder of the search; one that holds the same search goes on.
+        trials: in all, those that are there included.
+        seed: of what is drawn.
+        device: see :func:`sparsevae.training.loop.device`.
+        jobs: trials at a time; as many as there is room for when None.
+        plugins: files or modules with further rows of the tables.
+        engine_name: see :func:`sparsevae.studies.study.run_study`.
+        listener: told what happens.
+
+    Raises:
+        SparseVAEError: a setting, the data, the device or the folder is not as it must be, or no
+            trial came to an end.
+    """
+    if find_spec("optuna") is None:
+        raise ConfigurationError(
+            "A search needs the package optuna, which is not installed: pip install "
+            "'sparsevae[tune]'."
+        )
+    listener = listener or Listener()
+    import_plugins(plugins := tuple(plugins))
+    config = SearchConfig.of(fields)
+    named = settle_dataset(config.study, listener)
+    config = config.model_copy(update={"study": named})
+    folder, where = Path(out), str(loop.device(device))
+    make_folder(folder)
+    with locked(folder):
+        _keep_config(folder, config)
+        search = Search(config, folder, seed, where, plugins)
+        search.run(trials, jobs or local.cores(), listener, engine(engine_name, None, folder))
+        number, settings = search.best(listener)
+        best = folder / "best" / _name(number)
+        listener.say(f"Trial {number} is the best; it is trained on all training data.")
+        final = config.fixed(settings, split="test", seeds=SEEDS)
+        options: Any = {"device": device, "jobs": jobs, "plugins": plugins}
+        run_study(final, best, engine_name=engine_name, listener=listener, **options)
+        summary = search.summary(number, best)
+        write_json(folder / SUMMARY, summary)
+    return Tuned(folder, settings, best, summary)
+
+
+class Search:
+    """Trials, and the journal that knows them.
+
+    Args:
+        config: with its data set named.
+        folder: of the search.
+        seed: of what is drawn.
+        device: where trials train.
+        plugins: imported in workers.
+    """
+
+    def __init__(
+        self, config: SearchConfig, folder: Path, seed: int, device: str, plugins: tuple[str, ...]
+    ) -> None:
+        self.config, self.folder, self.seed = config, folder, seed
+        self.device, self.plugins = device, plugins
+        self.study = _open(folder / JOURNAL, config.directions)
+        name = str(config.study.dataset)
+        self.dataset = data_of(name, "validation", config.study.limit)
+
+    def run(self, trials: int, jobs: int, listener: Listener, place: Engine) -> None:
+        """Do trials until there are so many; first those that were begun and not told."""
+        waiting = self._begun()
+        while waiting or len(self.study.trials) < trials:
+            while len(waiting) < jobs and len(self.study.trials) < trials:
+                waiting.append(self._ask())
+            batch, waiting = waiting[:jobs], waiting[jobs:]
+            tasks = [task for number in batch if (task := self._task(number)) is not None]
+            do_tasks(tasks, jobs, listener, place)
+            for number in batch:
+                self._tell(number)
+
+    def _begun(self) -> list[int]:
+        from optuna.trial import TrialState
+
+        running = [t for t in self.study.trials if t.state == TrialState.RUNNING]
+        for trial in running:
+            if CHOSEN not in trial.user_attrs:  # its settings were not drawn to the end
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        return [trial.number for trial in running if CHOSEN in trial.user_attrs]
+
+    def _ask(self) -> int:
+        import optuna
+
+        number = len(self.study.trials)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * 100_003 + number)
+        trial = self.study.ask(_distributions(self.config))
+        trial.set_user_attr(CHOSEN, _chosen(self.config, trial.params))
+        return int(trial.number)
+
+    def _asked(self) -> list["FrozenTrial"]:
+        return [trial for trial in self.study.trials if CHOSEN in trial.user_attrs]
+
+    def _settings(self, number: int) -> dict[str, JsonValue]:
+        return dict(self.study.trials[number].user_attrs[CHOSEN])
+
+    def _twin(self, number: int) -> int:
+        """The first trial with the same settings."""
+        settings = self._settings(number)
+        same = (t.number for t in self.study.trials if t.user_attrs.get(CHOSEN) == settings)
+        return next(same, number)
+
+    def run_folder(self, number: int) -> RunFolder:
+        """Where a trial is kept; trials with the same settings are one run."""
+        return RunFolder(self.folder / "trials" / "runs" / _name(self._twin(number)))
+
+    def _task(self, number: int) -> TrialTask | None:
+        if self._twin(number) != number:
+            return None
+        images = len(self.dataset.train)
+        run = self.config.run(self._settings(number), str(self.config.study.dataset), images)
+        task = TrialTask.of(
+            run, self.run_folder(number).path, self.device, self.dataset, self.plugins
+        )
+        assert isinstance(task, TrialTask)
+        if not self.config.prune:
+            return task
+        alone = self.config.objectives[0] if len(self.config.objectives) == 1 else ""
+        return replace(task, objective=alone, bar=self._bar(alone), alarms=True)
+
+    def _bar(self, objective: str) -> float | None:
+        """The median of the whole trials so far, after half of their epochs."""
+        values = [
+            value
+            for trial in _whole(self.study)
+            for run in [self.run_folder(trial.number)]
+            if (value := after_half(run.history, half_of(run.config.epochs), objective))
+            is not None
+        ]
+        return statistics.median(values) if len(values) >= FEWEST else None
+
+    def _tell(self, number: int) -> None:
+        from optuna.trial import TrialState
+
+        run = self.run_folder(number)
+        if not run.finished:
+            self.study.tell(number, state=TrialState.PRUNED)
+            return
+        values: list[Any] = [run.metrics.get(key) for key in self.config.objectives]
+        if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+            self.study.tell(number, values)
+        else:
+            self.study.tell(number, state=TrialState.FAIL)
+
+    def reason(self, number: int) -> str:
+        """Why a trial has no numbers, or what is alarming about it; empty where neither is."""
+        run = self.run_folder(number)
+        if not run.finished:
+            return stopped(run) or "It did not come to its end."
+        missing = [key for key in self.config.objectives if run.metrics.get(key) is None]
+        if missing:
+            return f"{run.config.model} has no {', '.join(missing)}."
+        alarms = [f["sentence"] for f in run.diagnosis["findings"] if f["severity"] == "alarm"]
+        return str(alarms[0]) if alarms else ""
+
+    def best(self, listener: Listener) -> tuple[int, dict[str, JsonValue]]:
+        """Number and settings of the best trial: of those without an alarm, where there are some.
+
+        Of two objectives it is the trial of the Pareto front with the least sum of both, each
+        scaled to the range that the front has.
+
+        Raises:
+            RunFolderError: no trial came to its end.
+        """
+        whole = _whole(self.study)
+        if not whole:
+            reasons = (self.reason(trial.number) for trial in self._asked())
+            why = next(filter(None, reasons), "none was asked for")
+            raise RunFolderError(f"No trial of {self.folder} came to its end: {why}")
+        quiet = [trial for trial in whole if not self.reason(trial.number)]
+        if not quiet:
+            listener.say("Every trial has an alarm, see search.html; the best is among them.")
+        front = self.front(quiet or whole)
+        lows = [min(column) for column in zip(*map(self._costs, front), strict=True)]
+        highs = [max(column) for column in zip(*map(self._costs, front), strict=True)]
+
+        def scaled(trial: "FrozenTrial") -> float:
+            costs = zip(self._costs(trial), lows, highs, strict=True)
+            return float(sum((cost - low) / ((high - low) or 1.0) for cost, low, high in costs))
+
+        chosen = min(front, key=lambda trial: (scaled(trial), trial.number))
+        return chosen.number, self._settings(chosen.number)
+
+    def front(self, trials: Iterable["FrozenTrial"]) -> list["FrozenTrial"]:
+        """The trials that no other one is better than in every objective."""
+        trials = list(trials)
+        costs = {trial.number: self._costs(trial) for trial in trials}
+
+        def beaten(own: list[float], by: list[float]) -> bool:
+            pairs = list(zip(own, by, strict=True))
+            return all(b <= o for o, b in pairs) and any(b < o for o, b in pairs)
+
+        return [
+            trial
+            for trial in trials
+            if not any(beaten(costs[trial.number], other) for other in costs.values())
+        ]
+
+    def _costs(self, trial: "FrozenTrial") -> list[float]:
+        signs = [1 if way == "minimize" else -1 for way in self.config.directions]
+        return [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+
+    def summary(self, number: int, best: Path) -> dict[str, Any]:
+        """What ``search.json`` holds; see :func:`sparsevae.report.search.write_search`."""
+        whole = _whole(self.study)
+        front = {trial.number for trial in self.front(whole)}
+        runs = [RunFolder(path) for path in sorted((best / "runs").glob("*"))]
+        rows = [run.metrics for run in runs if run.finished]
+        return {
+            "dataset": self.config.study.dataset,
+            "objectives": list(self.config.objectives),
+            "directions": self.config.directions,
+            "best": number,
+            "folder": best.relative_to(self.folder).as_posix(),
+            "measured": [path.name for path in sorted((self.folder / "best").glob("*"))],
+            "test": {key: [row.get(key) for row in rows] for key in self.config.objectives},
+            "trials": [
+                {
+                    "number": trial.number,
+                    "state": trial.state.name.lower(),
+                    "settings": trial.user_attrs[CHOSEN],
+                    "values": trial.values,
+                    "front": trial.number in front,
+                    "reason": self.reason(trial.number),
+                }
+                for trial in self._asked()
+            ],
+        }
+
+
+def _name(number: int) -> str:
+    return f"trial-{number:04d}"
+
+
+def _whole(study: "Study") -> list["FrozenTrial"]:
+    from optuna.trial import TrialState
+
+    return [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+
+
+def _open(journal: Path, directions: list[Direction]) -> "Study":
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the journal is experimental
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+    return optuna.create_study(
+        storage=storage, study_name="search", directions=directions, load_if_exists=True
+    )
+
+
+def _distributions(config: SearchConfig) -> dict[str, Any]:
+    """Optuna's ranges; a value of a list stands as JSON, since Optuna takes no nested ones."""
+    from optuna import distributions
+
+    found: dict[str, Any] = {}
+    for name, one in config.search.items():
+        if not isinstance(one, Range):
+            texts = [json.dumps(value) for value in one]
+            found[name] = distributions.CategoricalDistribution(texts)
+        elif one.whole or (isinstance(one.low, int) and isinstance(one.high, int)):
+            low, high = int(one.low), int(one.high)
+            found[name] = distributions.IntDistribution(low, high, log=one.log)
+        else:
+            found[name] = distributions.FloatDistribution(one.low, one.high, log=one.log)
+    return found
+
+
+def _chosen(config: SearchConfig, drawn: Mapping[str, Any]) -> dict[str, JsonValue]:
+    lists = [name for name, one in config.search.items() if not isinstance(one, Range)]
+    return {
+        name: json.loads(value) if name in lists else _rounded(value)
+        for name, value in drawn.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    """A whole number as it is, another one to a few digits."""
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+
+
+def _keep_config(folder: Path, config: SearchConfig) -> None:
+    """Write the search down, or check that the folder holds the same.
+
+    Raises:
+        RunFolderError: it holds another search.
+    """
+    content = config.model_dump(mode="json")
+    path = folder / CONFIG
+    if path.is_file() and yaml.safe_load(path.read_text(encoding="utf-8")) != content:
+        raise RunFolderError(
+            f"{folder} holds another search, see {path}: choose another output folder."
+        )
+    write_text(path, yaml.safe_dump(content, sort_keys=False))
