@@ -36,7 +36,10 @@ class Here:
     def __init__(self):
         self.trained, self.splits, self.interrupt_after, self.half = [], [], None, False
 
-    def run(self, tasks, jobs, on_images, on_warning):
+    def module(self):
+        return SimpleNamespace(run=self.run, check=lambda address: None)
+
+    def run(self, tasks, jobs, on_images, on_warning, **place):
         for task in tasks:
             if not isinstance(task, study.RunTask):
                 continue
@@ -60,7 +63,11 @@ class Here:
 @pytest.fixture
 def here(monkeypatch):
     engine = Here()
-    monkeypatch.setitem(sys.modules, "engine_of_a_test", SimpleNamespace(run=engine.run))
+    monkeypatch.setitem(
+        sys.modules,
+        "engine_of_a_test",
+        engine.module(),
+    )
     monkeypatch.setitem(engines.ENGINES, "here", "engine_of_a_test")
     return engine
 
@@ -76,7 +83,11 @@ def whole(tmp_path_factory):
     """A search that nothing stopped."""
     with pytest.MonkeyPatch.context() as patch:
         engine = Here()
-        patch.setitem(sys.modules, "engine_of_a_test", SimpleNamespace(run=engine.run))
+        patch.setitem(
+            sys.modules,
+            "engine_of_a_test",
+            engine.module(),
+        )
         patch.setitem(engines.ENGINES, "here", "engine_of_a_test")
         done = search(tmp_path_factory.mktemp("search") / "out")
     return done, engine
