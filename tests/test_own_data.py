@@ -123,15 +123,15 @@ def raw_of(values, **changes):
 GREY_LEVELS = ("bernoulli", "grey", "default")
 DRAWN = (COLOUR > 99).astype(np.uint8)
 CHOICES = {
-    "grey levels": (COLOUR, "shared-gaussian", "standard", "photographs"),
+    "grey levels": (COLOUR, "shared-gaussian", "standard", "few-rows"),
     "black and white": (DRAWN, "bernoulli", "none", "default"),
     "drawings": (255 * DRAWN + RNG.integers(0, 9, DRAWN.shape) * (1 - DRAWN), *GREY_LEVELS),
     "counts": (COUNTS, "poisson", "none", "any-values"),
-    "measurements": (TABLE, "diagonal-gaussian", "standard", "any-values"),
-    "heights": (HEIGHTS, "shared-gaussian", "standard", "photographs"),
-    "shares": (RNG.random((20, 5)), "diagonal-gaussian", "standard", "any-values"),
+    "measurements": (TABLE, "diagonal-gaussian", "standard", "few-rows"),
+    "heights": (HEIGHTS, "shared-gaussian", "standard", "few-rows"),
+    "shares": (RNG.random((20, 5)), "diagonal-gaussian", "standard", "few-rows"),
     "nearly sure": (RNG.beta(0.05, 0.05, (20, 5)), "bernoulli", "none", "any-values"),
-    "marks": (RNG.integers(0, 6, (30, 5)), "diagonal-gaussian", "standard", "any-values"),
+    "marks": (RNG.integers(0, 6, (30, 5)), "diagonal-gaussian", "standard", "few-rows"),
 }
 
 

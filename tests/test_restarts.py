@@ -20,6 +20,8 @@ from sparsevae.training.config import RunConfig
 ROWS = np.random.default_rng(0).normal(size=(60, 5)) @ np.random.default_rng(1).normal(size=(5, 8))
 CRUSHED = {"kl_weight": 500.0, "penalty": "none"}  # no code is worth that much
 
+HIDDEN = {"trunk": "mlp", "recipe": "any-values"}  # a network that can fail to learn anything
+
 
 class StoppedError(Exception):
     """Stands for an interrupt."""
@@ -30,7 +32,9 @@ def config(**settings):
 
 
 def crushed(**settings):
-    return prepare(raw_rows(ROWS), latents=4, epochs=9, arguments=CRUSHED, **settings)
+    return prepare(
+        raw_rows(ROWS), latents=4, epochs=9, arguments=CRUSHED, **{**HIDDEN, **settings}
+    )
 
 
 def test_attempts_change_the_rate_and_when_the_divergence_counts():
@@ -160,7 +164,7 @@ def prepared_as_the_command_does(monkeypatch):
     own = prepare
 
     def with_weight(raw, **settings):
-        return own(raw, **{**settings, "arguments": CRUSHED})
+        return own(raw, **{**settings, **HIDDEN, "arguments": CRUSHED})
 
     monkeypatch.setattr("sparsevae.runs.prepare.prepare", with_weight)
     return ("trains", "is finished already")
