@@ -18,8 +18,8 @@ class JumpReLU(Model):
         loss = −log p(x|z) + ν·(Σ_j 1[f_j > θ_j] − k),  z_j = f_j(x)·1[f_j(x) > max(θ_j, 0)].
 
     A step has no slope: that of 1[f > θ] in θ is taken as −1/h where f lies within h/2 of θ, else
-    0, and in f as 0. The multiplier ν of the constraint takes the place of the published penalty, so
-    that k dimensions are on an image. The outputs of f start with mean 0 and variance 1 over the
+    0, and in f as 0. The multiplier ν of the constraint stands for the published penalty, so that
+    k dimensions are on an image. The outputs of f start with mean 0 and variance 1 over the
     examples, and θ where k of them lie above it if they are normal.
 
     Args:
