@@ -242,9 +242,11 @@ def _centred(y: Floats, sigma: Floats | None) -> Floats:
 
 def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bool) -> Residuals:
     y = corruptions.gaussian(x, sigma, SEED, clip=clip)
-    distance = (_decoded(model, y) - _flat(y)).square().mean()
-    y = _centred(y, np.full_like(y[:1], sigma) if clip else None)
     f = _decoded(model, y)
+    distance = (f - _flat(y)).square().mean()
+    if clip:
+        y = _centred(y, np.full_like(y[:1], sigma))
+        f = _decoded(model, y)
     place = torch.bucketize(f, edges).flatten()
     bins = len(edges) + 1
     count = torch.bincount(place, minlength=bins) + 1

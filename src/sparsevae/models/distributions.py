@@ -23,6 +23,16 @@ OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
 Estimator = Literal["straight-through", "concrete", "reinmax"]
 
 
+def within(values: Tensor, bound: float) -> Tensor:
+    """Values kept in (−bound, bound), nearly as they are far inside, shape of ``values``.
+
+    Args:
+        values: of any shape, such as what an encoder gives.
+        bound: above 0.
+    """
+    return bound * torch.tanh(values / bound)
+
+
 class Posterior(Distribution):
     """q(z|x) with batch shape ``(B, J)``: a torch distribution that also answers for its gates.
 

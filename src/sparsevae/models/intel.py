@@ -2,10 +2,10 @@
 
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
 from sparsevae.models.base import Common, Model
+from sparsevae.models.distributions import within
 from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.models.priors import CutStandardNormal, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress
@@ -53,5 +53,5 @@ class InteL(Model):
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> CutNormal:
         """The law of the code, batch shape ``(B, J)``."""
         mu, log_variance = self.encoder(x).chunk(2, dim=-1)
-        sigma = (0.5 * REACH * torch.tanh(log_variance / REACH)).exp()
+        sigma = (0.5 * within(log_variance, REACH)).exp()
         return CutNormal(mu, sigma, self.prior.level)

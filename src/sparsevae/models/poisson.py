@@ -2,10 +2,10 @@
 
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
 from sparsevae.models.base import Common, Model
+from sparsevae.models.distributions import within
 from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.models.priors import PoissonPrior, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress, Scheduled, between
@@ -63,7 +63,7 @@ class PoissonVAE(Model):
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Counts:
         """Poisson(r e^u), relaxed in training, batch shape ``(B, J)``."""
-        u = REACH * torch.tanh(self.encoder(x) / REACH)
+        u = within(self.encoder(x), REACH)
         rate = (self.prior.log_rate + u).exp()
         rate = MOST * rate / (MOST + rate)
         return Counts(rate, self.temperature(progress) if self.training else 0.0)

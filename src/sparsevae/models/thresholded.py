@@ -2,10 +2,10 @@
 
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
 from sparsevae.models.base import Common, Model
+from sparsevae.models.distributions import within
 from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.models.priors import LaplaceSlabs, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress
@@ -52,5 +52,5 @@ class Thresholded(Model):
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndLaplace:
         """The law of the code, batch shape ``(B, J)``."""
         logits, mu, width = self.encoder(x).chunk(3, dim=-1)
-        width = (LOG_WIDTH * torch.tanh(width / LOG_WIDTH)).exp()
-        return SpikeAndLaplace(LOG_ODDS * torch.tanh(logits / LOG_ODDS), mu, width)
+        width = within(width, LOG_WIDTH).exp()
+        return SpikeAndLaplace(within(logits, LOG_ODDS), mu, width)

@@ -2,12 +2,17 @@
 
 from typing import Literal, Unpack
 
-import torch
 from torch import Tensor
 
 from sparsevae.models import few, priors
 from sparsevae.models.base import Common, Model, Terms
-from sparsevae.models.distributions import ESTIMATORS, EstimatorName, Posterior, SpikeAndSlab
+from sparsevae.models.distributions import (
+    ESTIMATORS,
+    EstimatorName,
+    Posterior,
+    SpikeAndSlab,
+    within,
+)
 from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
@@ -128,8 +133,8 @@ class VSC(Model):
         self, logits: Tensor, loc: Tensor, log_variance: Tensor, progress: Progress
     ) -> SpikeAndSlab:
         """The posterior of what the encoder gives, three of any one shape, as they are bounded."""
-        scale = (0.5 * _within(log_variance, LOG_VARIANCE)).exp()
-        q = SpikeAndSlab(_within(logits, LOG_ODDS), loc, scale)
+        scale = (0.5 * within(log_variance, LOG_VARIANCE)).exp()
+        q = SpikeAndSlab(within(logits, LOG_ODDS), loc, scale)
         return q.warmed(self.warm_up(progress))
 
     def loss(self, x: Tensor, progress: Progress = 1.0) -> Terms:
@@ -145,8 +150,3 @@ class VSC(Model):
 
 def _positive(dual_rate: float | None) -> float | None:
     return None if dual_rate is None else float(between("dual_rate", dual_rate, LOWEST)(1.0))
-
-
-def _within(values: Tensor, bound: float) -> Tensor:
-    """Values kept in (−bound, bound), nearly as they are far inside."""
-    return bound * torch.tanh(values / bound)

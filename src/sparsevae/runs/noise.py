@@ -21,8 +21,9 @@ def has_denoiser(trained: "TrainedModel") -> bool:
     """Whether residuals of noisy rows are known, or clean rows are there to learn them from."""
     if not can_denoise(trained.model):
         return False
-    kept = trained.path is not None and RunFolder(trained.path).denoiser is not None
-    return kept or trained.clean is not None or "denoiser" in vars(trained)
+    if trained.clean is not None or "denoiser" in vars(trained):
+        return True
+    return trained.path is not None and RunFolder(trained.path).denoiser is not None
 
 
 def denoiser_of(trained: "TrainedModel") -> Denoiser:

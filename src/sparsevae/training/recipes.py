@@ -1,7 +1,7 @@
 """Named sets of defaults: what a study trains its models with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sparsevae.errors import ConfigurationError
@@ -71,6 +71,12 @@ DICTIONARY: JSON = {
     "estimator": "reinmax",
 }
 
+OF_MEASUREMENTS = Recipe(
+    "Adam, one cycle up to 5e-3; VSC with a learned prior, its activity held at a target.",
+    {"kind": "one-cycle", "peak": 5e-3},
+    {"vsc": MEASURED, "vsc-wu": MEASURED},
+    keeps_alpha=False,
+)
 RECIPES: Table[Recipe] = Table(
     "recipe",
     {
@@ -80,23 +86,17 @@ RECIPES: Table[Recipe] = Table(
             {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
             keeps_alpha=False,
         ),
-        "any-values": Recipe(
-            "Adam, one cycle up to 5e-3; VSC with a learned prior, its activity held at a target.",
-            {"kind": "one-cycle", "peak": 5e-3},
-            {"vsc": MEASURED, "vsc-wu": MEASURED},
-            keeps_alpha=False,
+        "any-values": OF_MEASUREMENTS,
+        "photographs": replace(
+            OF_MEASUREMENTS,
+            about="Adam, one cycle up to 3e-3, which rows of many numbers need; else as "
+            "any-values.",
+            learning_rate={"kind": "one-cycle", "peak": 3e-3},
         ),
-        "photographs": Recipe(
-            "Adam, one cycle up to 3e-3, which rows of many numbers need; else as any-values.",
-            {"kind": "one-cycle", "peak": 3e-3},
-            {"vsc": MEASURED, "vsc-wu": MEASURED},
-            keeps_alpha=False,
-        ),
-        "few-rows": Recipe(
-            "Adam, one cycle up to 2e-2, which an affine network takes; else as any-values.",
-            {"kind": "one-cycle", "peak": 2e-2},
-            {"vsc": MEASURED, "vsc-wu": MEASURED},
-            keeps_alpha=False,
+        "few-rows": replace(
+            OF_MEASUREMENTS,
+            about="Adam, one cycle up to 2e-2, which an affine network takes; else as any-values.",
+            learning_rate={"kind": "one-cycle", "peak": 2e-2},
         ),
         "dictionary": Recipe(
             "Adam, constant, then falling; VSC with trained slabs, its number of open gates held.",

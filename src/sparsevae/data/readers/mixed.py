@@ -6,7 +6,6 @@ Shape legend: N rows, E elements of a row (see :mod:`sparsevae.data.schema`).
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,13 @@ from sparsevae.data.readers.columns import described, is_plain, plain_values
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.memory import allowance, check_size
 from sparsevae.data.readers.raw import Parsed
-from sparsevae.data.readers.tables import about_names, choose, first_lines, no_text
+from sparsevae.data.readers.tables import (
+    about_names,
+    choose,
+    first_lines,
+    no_text,
+    parquet_file,
+)
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError
 
@@ -134,18 +139,8 @@ def read_frame(path: str, schema: Schema | None) -> Any:
 
 
 def _parquet(path: Path) -> Any:
-    try:
-        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise DatasetError(
-            f"{path} needs the package pyarrow; install it with: pip install pyarrow."
-        ) from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            return file.read(use_threads=False).to_pandas(ignore_metadata=True)
-    except (pyarrow.ArrowException, ValueError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
+    with parquet_file(path) as file:
+        return file.read(use_threads=False).to_pandas(ignore_metadata=True)
 
 
 def _text(path: Path, schema: Schema | None) -> tuple[Any, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import islice
@@ -315,6 +315,21 @@ def read_parquet(
         DatasetError: If pyarrow is not installed, the file is damaged, there are more values than
             `memory` allows, or a column is not there or holds no numbers.
     """
+    with parquet_file(path) as file:
+        choice = choose(file.schema_arrow.names, columns, label, str(path), drop)
+        rows = _at_once(len(choice.names), memory)
+        batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
+        frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
+        return collected(frames, choice, memory, str(path))
+
+
+@contextmanager
+def parquet_file(path: Path) -> Iterator[Any]:
+    """A Parquet file that is open inside a ``with`` block, read by pyarrow.
+
+    Raises:
+        DatasetError: If pyarrow is not installed, or the file is damaged.
+    """
     try:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
@@ -323,11 +338,7 @@ def read_parquet(
         ) from None
     try:
         with parquet.ParquetFile(path) as file:
-            choice = choose(file.schema_arrow.names, columns, label, str(path), drop)
-            rows = _at_once(len(choice.names), memory)
-            batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
-            frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
-            return collected(frames, choice, memory, str(path))
+            yield file
     except (pyarrow.ArrowException, ValueError) as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
