@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +22,8 @@ import torch
 from sparsevae import data
 from sparsevae.data import mnist
 from sparsevae.evaluation import bound
+from sparsevae.evaluation.evaluate import _FURTHER
+from sparsevae.metrics.table import METRICS
 from sparsevae.models import MODELS
 from sparsevae.models.priors import PRIORS
 from sparsevae.runs.folder import RunFolder
@@ -139,14 +142,30 @@ def is_local(host):
     return name in ("localhost", "::1", "0.0.0.0", "") or name.startswith("127.")
 
 
-@pytest.fixture(scope="module")
-def rows_stay():
-    """What a module registers is gone after it, so that laws over the tables do not see it."""
-    before = [(table, dict(table)) for table in (MODELS, PRIORS)]
+@contextmanager
+def rows_as_before():
+    """What is registered inside is gone afterwards, so that laws over the tables do not see it."""
+    before = [(table, dict(table)) for table in (MODELS, PRIORS, _FURTHER)]
+    metrics = list(METRICS)
     yield
     for table, rows in before:
         table.clear()
         table.update(rows)
+    METRICS[:] = metrics
+
+
+@pytest.fixture(scope="module")
+def rows_stay():
+    """A module's own rows."""
+    with rows_as_before():
+        yield
+
+
+@pytest.fixture
+def rows_of_this_test_stay():
+    """A test's own rows."""
+    with rows_as_before():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def documents_with_blocks():
 
 
 @unhurried
-@pytest.mark.usefixtures("rows_stay")
+@pytest.mark.usefixtures("rows_of_this_test_stay")
 @pytest.mark.parametrize("path", list(documents_with_blocks()))
 def test_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -97,12 +97,9 @@ def test_keys_are_spelt_where_they_are_computed_and_nowhere_else():
     assert spelt == []
 
 
-def test_a_metric_is_one_function_and_one_row(monkeypatch, tiny_dataset):
+@pytest.mark.usefixtures("rows_of_this_test_stay")
+def test_a_metric_is_one_function_and_one_row(tiny_dataset):
     """The walk-through of CONTRIBUTING.md."""
-    monkeypatch.setattr(table, "METRICS", list(table.METRICS))
-    home = evaluation.evaluate.__globals__
-    monkeypatch.setitem(home, "METRICS", table.METRICS)
-    monkeypatch.setitem(home, "_FURTHER", {})
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## A new metric")[1]
     block = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     exec(block, {})

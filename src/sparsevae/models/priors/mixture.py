@@ -91,7 +91,7 @@ def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) ->
     Each is the mean of an example and of uniform noise in [0, 1]; without examples it is the
     noise. An encoder that has learned to read such images is not misled by noise and grey
     backgrounds later. Too few examples are used again, so that the number of pseudo-inputs
-    never depends on them.
+    never depends on them; a gap (NaN) of an example is noise alone.
 
     Raises:
         ConfigurationError: ``count`` is below 1.
@@ -101,4 +101,5 @@ def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) ->
     noise = torch.rand(count, *shape)
     if examples is None:
         return noise
-    return 0.5 * (examples[torch.arange(count) % len(examples)] + noise)
+    chosen = examples[torch.arange(count) % len(examples)]
+    return 0.5 * (torch.where(chosen.isnan(), noise, chosen) + noise)
