@@ -32,7 +32,7 @@ class BatchTopK(Model):
         **common: see :class:`Model`.
     """
 
-    has_gates = True
+    has_gates = couples_rows = True
     threshold: Tensor
 
     def __init__(
