@@ -129,6 +129,8 @@ def fit(
         for note in prepared.notes:
             typer.echo(note)
         pictures = train(prepared, RunFolder(out), device, names(track) or ())
+        if not processes.first():
+            return  # with status 0: torchrun would end the first one for any other
         run = RunFolder(out)
         for note in run.diagnosis.get("notes", ()):
             typer.echo(note)
