@@ -7,6 +7,9 @@ old one. What a killed process left under such a name is swept when its folder i
 import json
 import os
 import re
+import shutil
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -97,6 +100,25 @@ def sweep(folder: Path, age: float = DAY) -> None:
             with suppress(OSError):  # another process swept it
                 if now - entry.stat(follow_symlinks=False).st_mtime > age:
                     os.unlink(entry)
+
+
+@contextmanager
+def private_folder(prefix: str) -> Iterator[Path]:
+    """A folder among the system's temporary ones for the length of a ``with`` block.
+
+    One that a killed process left is removed when the next one is made: its lock is free.
+
+    Args:
+        prefix: of its name.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - left.stat().st_mtime > MINUTE or (left / LOCK).exists():
+                with FileLock(left / LOCK, timeout=0):
+                    shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made:
+        with FileLock(Path(made) / LOCK, timeout=0):
+            yield Path(made)
 
 
 def disk_time(folder: Path) -> float:
