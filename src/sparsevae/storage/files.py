@@ -98,7 +98,8 @@ def sweep(folder: Path, age: float = DAY) -> None:
         now = disk_time(folder)
         for entry in left:
             with suppress(OSError):  # another process swept it
-                if now - entry.stat(follow_symlinks=False).st_mtime > age:
+                # A time to come is of a clock that has been set back since.
+                if abs(now - entry.stat(follow_symlinks=False).st_mtime) > age:
                     os.unlink(entry)
 
 
@@ -116,9 +117,11 @@ def private_folder(prefix: str) -> Iterator[Path]:
             if time.time() - left.stat().st_mtime > MINUTE or (left / LOCK).exists():
                 with FileLock(left / LOCK, timeout=0):
                     shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made:
-        with FileLock(Path(made) / LOCK, timeout=0):
-            yield Path(made)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made,
+        FileLock(Path(made) / LOCK),
+    ):
+        yield Path(made)
 
 
 def disk_time(folder: Path) -> float:
