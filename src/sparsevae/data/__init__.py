@@ -108,7 +108,12 @@ def names() -> tuple[str, ...]:
 
 
 def register(name: str, loader: Callable[[], Dataset]) -> None:
-    """Let :func:`load` know a data set from outside, in this process; a name stands for one."""
+    """Let :func:`load` know a data set from outside, in this process.
+
+    Args:
+        name: What it is called from now on.
+        loader: Gives both splits when they are needed.
+    """
     LOADERS[name] = loader
 
 

@@ -214,7 +214,7 @@ class DrawnRows:
     def __getitem__(self, chosen: Any, /) -> Array:
         everything = chosen == slice(None) if isinstance(chosen, slice) else False
         if "_all" in self.__dict__ or (everything and 4 * self.size <= RESIDENT):
-            return self._all[chosen]
+            return np.asarray(self._all[chosen])
         places = np.arange(self.count)[chosen] if isinstance(chosen, slice) else chosen
         blocks, inside = np.divmod(np.asarray(places), BLOCK)
         found = np.empty((len(inside), self.features.dimensions), np.float32)

@@ -93,7 +93,7 @@ def f1_scores(
         true: how often its feature is there.
     """
     total = np.asarray(on + true, np.float64)
-    return np.divide(2 * right, total, out=np.zeros(len(total)), where=total > 0)
+    return np.asarray(np.divide(2 * right, total, out=np.zeros(len(total)), where=total > 0))
 
 
 def calibration_error(

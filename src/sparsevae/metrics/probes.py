@@ -112,7 +112,13 @@ def probe_accuracies(
 
 
 def all_too_many(images: int, latents: int, labels: Labels) -> bool:
-    """Whether a probe with all training images would take too long."""
+    """Whether a probe with all training images would take too long.
+
+    Args:
+        images: number of training images.
+        latents: J.
+        labels: of the training images, shape ``(N,)``.
+    """
     return images * latents * len(np.unique(labels)) > LARGEST_OF_ALL
 
 
@@ -133,7 +139,7 @@ def probe_of_all(
         Share of test images with the right class; None where :func:`all_too_many`, or a class
         has fewer than two images on average.
     """
-    if too_few(labels, len(labels)) or all_too_many(*codes.shape, labels):
+    if too_few(labels, len(labels)) or all_too_many(len(codes), codes.shape[1], labels):
         return None
     from threadpoolctl import threadpool_limits
 

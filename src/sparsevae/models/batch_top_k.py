@@ -98,7 +98,8 @@ class BatchTopK(Model):
         guess = (dictionary(features) - dictionary.bias)[:, : x.shape[1]]
         missed = (x - p.loc).detach() - guess
         squares = 0.5 * (missed / p.scale.detach()).square().sum(1).mean()
-        return squares * dead.any()
+        woken: Tensor = squares * dead.any()
+        return woken
 
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
         """The code itself; in training the moving average follows what is kept."""

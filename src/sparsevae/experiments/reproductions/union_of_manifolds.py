@@ -41,7 +41,7 @@ QUANTITIES = {
 def directions() -> Floats:
     """One of each coordinate, of length 1, in random order over manifolds, (M·d, D)."""
     drawn = np.random.default_rng(SEED).normal(size=(MANIFOLDS * COORDINATES, DIMENSIONS))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
 def sample(rows: int, seed: int) -> tuple[Floats, npt.NDArray[np.int64]]:
