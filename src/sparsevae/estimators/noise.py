@@ -18,7 +18,7 @@ class Denoising:
     trained_: TrainedModel
     shape_: tuple[int, ...]
 
-    def denoise(self, X: Any, sigma: Any = None) -> Floats:
+    def denoise(self, X: Any, sigma: Any = None, **damage: Any) -> Floats:
         """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
 
         Parameters
@@ -27,6 +27,9 @@ class Denoising:
             Rows like those of ``fit``, with independent normal noise on every element.
         sigma : float or array-like of shape (D,) or (C,), default=None
             Standard deviation of the noise in the data's units; None estimates it.
+        **damage : float or array-like
+            In place of it, ``salt_and_pepper``, the share of elements that are the least or the
+            largest value, or ``hidden``, which are unknown, of X's shape.
 
         Returns:
         -------
@@ -36,8 +39,8 @@ class Denoising:
         Raises:
         ------
         ConfigurationError
-            The data are counts, or sigma is no standard deviation.
+            The data are counts, or a setting is out of its range.
         """
         check_is_fitted(self)
-        rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False)
+        rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False, **damage)
         return rows.reshape(len(rows), *self.shape_)

@@ -165,7 +165,8 @@ class SharedStep:
         eager, rows = self.eager, len(chosen)
         low, high = _ends(rows)
         part = (high - low) / rows if rows >= number() else 1 / number()
-        x = eager.batch(chosen[low:high])
+        with Noise(rows, low, high):
+            x = eager.batch(chosen[low:high])
         eager.set_rate(eager.learning_rate(progress))
         eager.optimiser.zero_grad(set_to_none=True)
         with reduced(eager.precision, x.device), Noise(rows, low, high), _batch_means(eager, part):

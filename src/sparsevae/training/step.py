@@ -100,7 +100,8 @@ class EagerStep:
     def batch(self, chosen: Tensor) -> Tensor:
         """Images with these indices on the model's device, shape ``(B, *shape)``."""
         rows = self.images.index_select(0, chosen)
-        return unit_interval(rows.to(self.totals.device, non_blocking=True))
+        x = unit_interval(rows.to(self.totals.device, non_blocking=True))
+        return (torch.rand_like(x) < x).to(x.dtype) if self.model.family.draws else x
 
     def count(self, terms: Terms, images: int) -> None:
         """Add the terms of a batch of so many images to the sums."""
