@@ -89,6 +89,8 @@ class EagerStep:
         """
         device = self.totals.device
         x = unit_interval(self.images.index_select(0, chosen).to(device, non_blocking=True))
+        if self.model.family.draws:
+            x = torch.bernoulli(x)
         self.set_rate(self.learning_rate(progress))
         self.optimiser.zero_grad(set_to_none=True)
         with reduced(self.precision, device):
