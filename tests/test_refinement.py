@@ -73,7 +73,7 @@ def test_of_a_linear_model_with_normal_noise_the_mean_becomes_the_exact_one():
         precision = torch.eye(LATENTS) + matrix @ matrix.T / 0.49
         exact = (x - bias) @ matrix.T / 0.49 @ torch.linalg.inv(precision)
         torch.manual_seed(1)
-        q = refinement.posterior(model, x, 300)
+        q = refinement.posterior(model, x, 150)
         assert (model.posterior(x).mean - exact).abs().mean() > 0.1
     assert (q.mean - exact).abs().mean() < 0.04
     torch.testing.assert_close(q.scale.mean(0), precision.diagonal() ** -0.5, rtol=0.05, atol=0)
