@@ -357,6 +357,7 @@ def test_findings_of_another_form_are_one_sentence(tmp_path):
         assert RunFolder(tmp_path).diagnosis
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test", "few_draws")
 def test_a_study_says_collapse_while_it_trains_and_when_it_ends(tmp_path):
     said = []
     fields = {"dataset": "mnist-5k", "models": ["vsc"], "latents": [2], "limit": 300}

@@ -59,7 +59,7 @@ def write_baselines(
 def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     """The data, and what is reached on them without a model."""
     train, test = dataset.train.scaled(), dataset.test.scaled()
-    labels = dataset.train.labels
+    denoisers = bounds.TrivialDenoisers(train, dataset.train.labels)
     examples = test[pictures.example_indices(dataset.test.labels, len(test))]
     seed = pictures.NOISE_SEED
     columns = {
@@ -77,8 +77,8 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
         "collapse_floor": bounds.collapse_floor(train, test),
         "perfect_score": bounds.perfect_score(test),
         "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
-        "denoising": bounds.denoising_rows(train, test, columns, labels),
-        "denoising_examples": bounds.denoising_rows(train, examples, pictured, labels),
+        "denoising": denoisers.rows(test, columns),
+        "denoising_examples": denoisers.rows(examples, pictured),
     }
 
 

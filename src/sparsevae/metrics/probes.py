@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from sparsevae.data.splits import shuffled, stratified_indices
+from sparsevae.metrics.denoisers import principal_axes
 from sparsevae.metrics.sparsity import Floats, Labels
 from sparsevae.metrics.table import PROBE_SIZES
 
@@ -178,15 +179,15 @@ def fit_probes(
     mean, spread = codes.mean(0, dtype=np.float64), codes.std(0, dtype=np.float64)
     spread = np.where(spread > 10 * np.finfo(np.float64).eps * np.abs(mean), spread, 1.0)
     scaled = (codes - mean) / spread
-    variances, axes = np.linalg.eigh(scaled.T @ scaled / len(scaled))
-    turned = axes.T @ scaled.T  # (J, N)
-    weights = np.zeros((len(mean) + 1, len(classes)))
+    variances, axes = principal_axes(scaled)  # beyond them the penalty leaves no weights
+    turned = axes.T @ scaled.T  # (R, N) with R = min(N, J)
+    weights = np.zeros((len(turned) + 1, len(classes)))
     if start is not None and np.array_equal(start.classes, classes):
         weights = np.concatenate([axes.T @ start.weights[:-1], start.weights[-1:]])
     fits = []
     for strength in strengths:
         penalty = 1 / (strength * len(scaled))
-        step = np.append(1 / np.sqrt(CURVATURE * variances.clip(0) + penalty), 1.0)[:, None]
+        step = np.append(1 / np.sqrt(CURVATURE * variances + penalty), 1.0)[:, None]
         weights = step * _optimum(step[:-1] * turned, places, weights / step, penalty * step**2)
         turned_back = np.concatenate([axes @ weights[:-1], weights[-1:]])
         fits.append(Probe(classes, mean, spread, turned_back))
