@@ -112,6 +112,7 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup(item):
+    torch.set_flush_denormal(False)  # what trained before in this process sets it
     for name, need in NEEDS.items():
         if need.met or item.get_closest_marker(name) is None:
             continue

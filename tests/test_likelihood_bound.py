@@ -192,3 +192,11 @@ def test_the_prior_is_that_of_the_end_of_training():
     assert model.prior.mixture(model.posterior).components.spike_probability == pytest.approx(0.4)
     with fixed_noise(0):
         assert (model.draw_codes(4000) != 0).float().mean() == pytest.approx(0.4, abs=0.02)
+
+
+def test_the_standard_error_is_the_spread_of_repeated_bounds():
+    logs = 0.5 * np.random.default_rng(0).standard_normal((400, 25, 200))
+    repeated = [likelihood.importance_weighted_bound(each).mean() for each in logs]
+    sizes = likelihood.effective_sample_size(logs[0])
+    assert likelihood.standard_error(sizes, 200) == pytest.approx(np.std(repeated), rel=0.15)
+    assert likelihood.standard_error(np.full(7, 200.0), 200) == 0

@@ -329,6 +329,12 @@ def test_codes_are_the_same_in_every_form(table_run, place, tmp_path):
     np.testing.assert_array_equal(table, dense)
     for ending in (".npy", ".csv", ".npz"):
         np.testing.assert_array_equal(read_codes(tmp_path / f"codes{ending}", 3), dense)
+    out = tmp_path / "refined.npy"
+    assert command("encode", table_run.path, place / "table.csv", "--out", out, "--refine", 3) == 0
+    refined, rows = np.load(out), read(place / "table.csv", labels="kind").values
+    expected = replace(TrainedModel.load(table_run.path), refine=3).encode(rows)
+    np.testing.assert_array_equal(refined, expected)
+    assert not np.array_equal(refined, dense)
 
 
 def test_decoded_codes_are_the_reconstruction_in_the_datas_units(table_run, place, tmp_path):

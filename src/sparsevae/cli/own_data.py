@@ -193,14 +193,17 @@ def encode(
     run: Run,
     path: Data,
     out: Annotated[Path, typer.Option(help="codes.npy, .csv, or .npz (sparse).")],
+    refine: Annotated[int, typer.Option(min=0, help="Gradient steps on each row's code.")] = 0,
     array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
 ) -> None:
     """Write the deterministic code of every row."""
+    from dataclasses import replace
+
     from sparsevae.runs.codes import CODE_WRITERS, check_place, write_codes
 
-    trained = load(run, device)
+    trained = replace(load(run, device), refine=refine)
     check_place(out, CODE_WRITERS)
     codes = trained.encode(read_for(trained, path, array=array, channels=channels))
     write_codes(out, codes)

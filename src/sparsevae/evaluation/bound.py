@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsevae.evaluation import refinement
 from sparsevae.evaluation.limits import rows_at_once, rows_scored
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import Tick, fixed_noise
@@ -28,6 +29,7 @@ SAMPLES, IMAGES = 500, 1000
 ROWS = 2500  # codes decoded at once, fewer where rows are large
 COLUMNS = (
     keys.IMPORTANCE_WEIGHTED_BOUND,
+    keys.IMPORTANCE_WEIGHTED_ERROR,
     keys.IMPORTANCE_NEGATIVE_ELBO,
     keys.INFERENCE_SLACK,
     keys.EFFECTIVE_SAMPLE_SIZE,
@@ -76,7 +78,12 @@ def _scored(q: Posterior, prior: Posterior, samples: int) -> tuple[Tensor, Tenso
 
 @torch.no_grad()
 def log_weights(
-    model: Model, x: Tensor, samples: int, prior: Mixture | None, target: Tensor | None = None
+    model: Model,
+    x: Tensor,
+    samples: int,
+    prior: Mixture | None,
+    target: Tensor | None = None,
+    refine: int = 0,
 ) -> Tensor:
     """Log p(x|z) + log p(z) − log q(z|x) of codes from torch's generator.
 
@@ -87,15 +94,17 @@ def log_weights(
         prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`; None where its
             :meth:`~sparsevae.models.priors.Prior.factors` are the density.
         target: the rows that are scored where they are not ``x``.
+        refine: gradient steps on every row's posterior before, see
+            :mod:`sparsevae.evaluation.refinement`.
 
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    alone = model.prior.factors()
+    alone, q = model.prior.factors(), refinement.posterior(model, x, refine, target)
     if alone is not None:
-        codes, log_q, log_p = _scored(model.posterior(x), alone, samples)
+        codes, log_q, log_p = _scored(q, alone, samples)
     elif prior is not None:
-        codes, mask, log_q = drawn_codes(model.posterior(x).gated(), samples)
+        codes, mask, log_q = drawn_codes(q.gated(), samples)
         log_p = mixture_log_prob(prior, codes, mask)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
     step = rows_at_once(math.prod(model.shape), ROWS)
@@ -122,6 +131,7 @@ def image_bounds(
     samples: int = SAMPLES,
     seed: int = 0,
     target: Floats | None = None,
+    refine: int = 0,
     tick: Tick = lambda share: None,
 ) -> dict[str, Floats]:
     """The bounds of every row; memory does not grow with their number.
@@ -132,6 +142,7 @@ def image_bounds(
         samples: K, codes drawn for each row.
         seed: of the draws.
         target: the rows that are scored where they are not ``x``.
+        refine: as in :func:`log_weights`.
         tick: called with the share of the rows that is done.
 
     Returns:
@@ -151,7 +162,7 @@ def image_bounds(
         for start in range(0, len(x), group):
             some = slice(start, start + group)
             rows, scored = (torch.from_numpy(part[some]).to(where) for part in (x, target))
-            weights = log_weights(model, rows, samples, prior, scored).cpu().numpy()
+            weights = log_weights(model, rows, samples, prior, scored, refine).cpu().numpy()
             bound = likelihood.importance_weighted_bound(weights)
             size = likelihood.effective_sample_size(weights)
             parts.append((bound, weights.mean(1), size))
@@ -185,6 +196,7 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None 
     negative_elbo = (some.reconstruction + some.kl)[:images].mean(dtype=np.float64)
     numbers = (
         one.log_volume - bounds["bound"].mean(),
+        likelihood.standard_error(sizes, samples),
         one.log_volume - bounds["elbo"].mean(),
         negative_elbo + bounds["bound"].mean(),
         sizes.mean(),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparsevae.data import Split
 from sparsevae.data.scaling import GREY
-from sparsevae.evaluation import limits
+from sparsevae.evaluation import limits, refinement
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Array, Floats, mean_row
 
@@ -90,22 +90,30 @@ def batched(function: Callable[[Tensor], Tensor], rows: Array, model: Shaped) ->
     return np.concatenate(parts)
 
 
-def encode(model: Model, images: Array) -> Floats:
+def encode(model: Model, images: Array, refine: int = 0) -> Floats:
     """The deterministic codes of images, a batch at a time.
 
     Args:
         model: on any device, in evaluation mode.
-        images: uint8 grey levels or floats in [0, 1], shape ``(N, *shape)``.
+        images: uint8 grey levels or floats as the model takes them, shape ``(N, *shape)``.
+        refine: gradient steps on every row's posterior, see
+            :mod:`sparsevae.evaluation.refinement`; their noise is fixed.
 
     Returns:
         Shape ``(N, J)``; entries of dimensions that are off are exactly 0.
     """
-    x = images.astype(np.float32)
-    return batched(model.encode, x / np.float32(255) if images.dtype == np.uint8 else x, model)
+    x = images.astype(np.float32, copy=False)
+    x = x / np.float32(255) if images.dtype == np.uint8 else x
+    if not refine:
+        return batched(model.encode, x, model)
+    with fixed_noise(0):
+        return batched(lambda rows: refinement.posterior(model, rows, refine).code, x, model)
 
 
 @torch.no_grad()
-def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None) -> Measured:
+def measure(
+    model: Model, x: Floats, seed: int = 0, target: Floats | None = None, refine: int = 0
+) -> Measured:
     """Encode and score rows with the full model (progress 1), one draw a row.
 
     Args:
@@ -114,6 +122,8 @@ def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None
         seed: of the draws.
         target: what is scored where it is not ``x``: rows outside of a scaling's range, which a
             model is given cut off, have a density all the same.
+        refine: gradient steps on every row's posterior, see
+            :mod:`sparsevae.evaluation.refinement`.
     """
     where, step = next(model.parameters()).device, rows_at_once(model)
     parts: list[tuple[Tensor, ...]] = []
@@ -123,7 +133,7 @@ def measure(model: Model, x: Floats, seed: int = 0, target: Floats | None = None
             scored = batch
             if target is not None:
                 scored = torch.from_numpy(target[start : start + step]).to(where)
-            q = model.posterior(batch)
+            q = refinement.posterior(model, batch, refine, scored)
             z = q.rsample()
             reconstruction = -model.likelihood(z).log_prob(scored)
             kl, expected = model.prior.kl(q, batch, model.posterior, 1.0)

@@ -40,9 +40,21 @@ class Posterior(Distribution):
 
     Attributes:
         loc: the value of a dimension that is on, shape ``(B, J)``.
+        numbers: how many numbers a dimension has that :meth:`moved` moves; 0 for none.
     """
 
     loc: Tensor
+    numbers: int = 0
+
+    def moved(self, steps: Tensor) -> "Posterior":
+        """The distribution whose parameters lie these steps away, each in its own unit.
+
+        A unit is the standard deviation of a mean, 2 of log-odds and of a log-variance.
+
+        Args:
+            steps: shape ``(numbers, B, J)``.
+        """
+        raise NotImplementedError
 
     @property
     @abstractmethod
@@ -114,8 +126,14 @@ class Gaussian(Posterior, Normal):
         scale: s > 0, shape ``(B, J)``.
     """
 
+    numbers = 2
+
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         Normal.__init__(self, loc, scale, validate_args=False)
+
+    def moved(self, steps: Tensor) -> "Gaussian":
+        """N(μ + s·a, (s·exp(b))²) of steps a and b, shape ``(2, B, J)``."""
+        return Gaussian(self.loc + self.scale * steps[0], self.scale * steps[1].exp())
 
     @property
     def code(self) -> Tensor:
@@ -143,6 +161,7 @@ class SpikeAndSlab(Posterior):
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 (torch's own hook)
     has_rsample = True
+    numbers = 3
 
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor) -> None:
         self.logits, self.loc, self.scale = logits, loc, scale
@@ -172,6 +191,11 @@ class SpikeAndSlab(Posterior):
     def gated(self) -> "SpikeAndSlab":
         """Itself."""
         return self
+
+    def moved(self, steps: Tensor) -> "SpikeAndSlab":
+        """Log-odds l + 2a and the slab N(μ + s·b, (s·exp(c))²) of a, b and c, ``(3, B, J)``."""
+        loc, scale = self.loc + self.scale * steps[1], self.scale * steps[2].exp()
+        return SpikeAndSlab(self.logits + 2 * steps[0], loc, scale)
 
     def indexed(self, index: Any) -> "SpikeAndSlab":
         """The distribution of parameters that are indexed as tensors are."""

@@ -23,7 +23,7 @@ def elbo(trained: "TrainedModel", rows: Any, draws: int) -> Floats:
 
     def nats(x: Floats, target: Floats, block: int) -> Array:
         seeds = range(block * draws, (block + 1) * draws)
-        measured = [measure(trained.model, x, seed, target) for seed in seeds]
+        measured = [measure(trained.model, x, seed, target, trained.refine) for seed in seeds]
         return np.asarray(np.mean([-(m.reconstruction + m.kl) for m in measured], axis=0))
 
     return _of_raw_rows(trained, rows, nats)
@@ -33,7 +33,8 @@ def log_likelihood(trained: "TrainedModel", rows: Any, samples: int) -> Floats:
     """See :meth:`sparsevae.TrainedModel.log_likelihood`, shape ``(N,)``."""
 
     def nats(x: Floats, target: Floats, block: int) -> Array:
-        bounds = image_bounds(trained.model, x, samples=samples, seed=block, target=target)
+        model, refine = trained.model, trained.refine
+        bounds = image_bounds(model, x, samples=samples, seed=block, target=target, refine=refine)
         return bounds["bound"]
 
     return _of_raw_rows(trained, rows, nats)

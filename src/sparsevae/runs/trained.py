@@ -22,7 +22,7 @@ from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES
 from sparsevae.evaluation.denoising import Denoiser, rows_needed
 from sparsevae.evaluation.imputation import DRAWS, expected
-from sparsevae.evaluation.passes import batched, fixed_noise
+from sparsevae.evaluation.passes import batched, encode, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled, densities, noise
@@ -51,6 +51,7 @@ class TrainedModel:
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
         clean: raw training rows that :meth:`denoise` learns from; they are never saved.
+        refine: gradient steps on each row's posterior, see :mod:`sparsevae.evaluation.refinement`.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -76,6 +77,7 @@ class TrainedModel:
     data_sha256: str = ""
     path: Path | None = None
     clean: Array | None = field(default=None, repr=False)
+    refine: int = 0
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
@@ -163,10 +165,8 @@ class TrainedModel:
 
     def encode(self, rows: Any) -> Floats:
         """Deterministic codes, exact zeros where a gate is shut, shape ``(N, J)``."""
-        parts = [
-            batched(self.model.encode, self.scaled(block), self.model)
-            for block in blocks(self.values(rows))
-        ]
+        values, model, refine = self.values(rows), self.model, self.refine
+        parts = [encode(model, self.scaled(block), refine) for block in blocks(values)]
         return np.concatenate(parts) if parts else np.empty((0, self.model.latents), np.float32)
 
     def decode(self, codes: Any, *, own_type: bool = True) -> Any:
