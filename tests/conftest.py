@@ -121,10 +121,6 @@ def pytest_runtest_setup(item):
         pytest.skip(need.reason)
 
 
-def pytest_runtest_teardown():
-    torch.set_flush_denormal(False)  # which commands set for the whole of their process
-
-
 def close_network(patch):
     """Refuse every connection that leaves the machine."""
     connect, resolve = socket.socket.connect, socket.getaddrinfo
