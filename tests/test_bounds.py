@@ -33,9 +33,7 @@ def digits():
 
 
 def rows_of(train, test, sigmas):
-    return bounds.TrivialDenoisers(train).rows(
-        test, bounds.gaussian_columns(test, sigmas, seed=0)
-    )
+    return bounds.TrivialDenoisers(train).rows(test, bounds.gaussian_columns(test, sigmas, seed=0))
 
 
 @pytest.fixture(scope="module")

@@ -228,7 +228,8 @@ def test_classes_help_where_rows_have_some():
 
 def test_classes_of_fewer_rows_than_elements_have_the_densities_of_their_covariances():
     rng = np.random.default_rng(0)
-    clean, y = rng.normal(size=(2, 5, 9)) + [[[0.0]], [[1.0]]], rng.normal(size=(20, 9))
+    y = rng.normal(size=(20, 9))
+    clean = rng.normal(size=(2, 5, 9)) + np.array([[[0.0]], [[1.0]]])
     estimates, scores = [], []
     for rows in clean:
         covariance = np.cov(rows.T, bias=True) + 0.3 * np.eye(9)

@@ -81,9 +81,7 @@ def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset, row_of):
 
 
 @EACH
-def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(
-    name, tiny_dataset, row_of
-):
+def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tiny_dataset, row_of):
     bare = replace(
         tiny_dataset,
         train=Split(tiny_dataset.train.images),

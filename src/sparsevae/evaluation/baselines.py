@@ -29,7 +29,6 @@ RAW = "raw pixels"
 VERSION = 2  # of what is measured
 FITTED, MOST_NUMBERS = 10_000, 2**25  # rows and numbers that principal components are fitted to
 WIDEST = 1000  # columns of a covariance; more take the randomised solver
-FORMER = "usefulness"  # what earlier versions called the probes
 
 
 def write_baselines(
@@ -46,7 +45,7 @@ def write_baselines(
     kept = dict(read_json(path)) if path.is_file() else {}
     if kept.get("data_sha256") != dataset.sha256 or kept.get("version") != VERSION:
         kept = {}
-    rows = kept.pop(FORMER, kept.get("probes", {}))
+    rows = kept.get("probes", {})
     missing = [name for name in code_names(dataset, sizes) if name not in rows]
     if kept and not missing:
         return

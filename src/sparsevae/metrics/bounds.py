@@ -126,9 +126,7 @@ class TrivialDenoisers:
         }
         self.known = _SecondMoments(flat, labels) if flat.shape[1] <= MOST_PIXELS else None
 
-    def rows(
-        self, test: Images, columns: Mapping[str, Corrupted]
-    ) -> dict[str, dict[str, float]]:
+    def rows(self, test: Images, columns: Mapping[str, Corrupted]) -> dict[str, dict[str, float]]:
         """MSE per pixel to the clean image.
 
         Args:
