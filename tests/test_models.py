@@ -55,6 +55,9 @@ VARIANTS = [
     {"input_noise": 0.3},
     {"prefixes": [0.4, 0.8]},
     {"target_active": 2.0},
+    {"encoder_hidden": 4},
+    {"decode_gates": True},
+    {"decode_gates": True, "prefixes": [0.4], "estimator": "reinmax"},
 ]
 
 
@@ -167,7 +170,8 @@ def test_the_reconstruction_is_the_score_of_the_decoded_draw(case):
     model, x = case.build(), images()
     terms = drawn(model, x)
     torch.manual_seed(2)
-    z = model.posterior(x).rsample()
+    q = model.posterior(x)
+    z = model.draw(q, 1.0) if model.decoder.gates else q.rsample()
     torch.testing.assert_close(-model.likelihood(z).log_prob(x), terms.reconstruction)
 
 
@@ -518,3 +522,43 @@ def test_any_shape_size_and_number_of_rows_goes_through(name, shape, latents, ba
 )
 def test_a_weight_outside_its_range_is_refused_by_name(name, argument, value):
     assert refused(name=name, arguments={argument: value}).startswith(f"{argument} must be ")
+
+
+# ------------------------------------------------------------------ gates that are decoded
+
+
+@pytest.mark.parametrize("estimator", ["straight-through", "reinmax"])
+def test_decoded_gates_are_the_supports_of_the_codes_and_carry_the_gates_gradient(estimator):
+    model = Case("vsc", {"decode_gates": True, "estimator": estimator}).build()
+    x = images()
+    drawn_codes = model.draw(model.posterior(x), 1.0)
+    codes, gates = drawn_codes.split(LATENTS, 1)
+    assert torch.equal(gates, (codes != 0).float())
+    torch.testing.assert_close(
+        model.likelihood(drawn_codes).log_prob(x), model.likelihood(codes.detach()).log_prob(x)
+    )
+    first = model.decoder.trunk[0]
+    assert first.weight.shape[1] == 2 * LATENTS
+    with torch.no_grad():
+        first.weight[:, :LATENTS] = 0  # values are ignored
+    q = model.posterior(x)
+    logits, loc = q.logits, q.loc
+    loss = -model.likelihood(model.draw(q, 1.0)).log_prob(x).sum()
+    of_gates, of_slabs = torch.autograd.grad(loss, [logits, loc])
+    assert (of_gates != 0).all()
+    assert (of_slabs == 0).all()
+
+
+def test_a_residual_layer_of_the_encoder_adds_to_its_features():
+    plain, deeper = Case("vae").build(), Case("vae", {"encoder_hidden": 4}).build()
+    layer = deeper.encoder.trunk[1]
+    h = images((WIDTHS[-1],))
+    change = layer.second(torch.relu(layer.first(h)))
+    torch.testing.assert_close(layer(h), h + change)
+    counts = deeper.parameter_counts()["trunk"] - plain.parameter_counts()["trunk"]
+    assert counts == 2 * 4 * WIDTHS[-1] + 4 + WIDTHS[-1]
+
+
+def test_a_width_below_0_is_told():
+    with pytest.raises(ConfigurationError, match="width from 0 on"):
+        Case("vae", {"encoder_hidden": -1}).build()

@@ -252,6 +252,9 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option(help="Of the noise, in the data's units; else estimated.")
     ] = None,
+    salt_and_pepper: Annotated[
+        float, typer.Option(help="In place of it, the share of elements that are black or white.")
+    ] = 0.0,
     clean: Annotated[
         str | None, typer.Option(help="Clean rows, for a model that keeps no residuals.")
     ] = None,
@@ -265,7 +268,8 @@ def denoise(
     rows = read_for(trained, path, array=array, channels=channels)
     if clean is not None:
         trained = trained.with_clean(read_for(trained, clean, channels=channels))
-    keep_rows(out, trained.denoise(rows, sigma, own_type=not floats), trained)
+    damage = {"salt_and_pepper": salt_and_pepper} if salt_and_pepper else {}
+    keep_rows(out, trained.denoise(rows, sigma, own_type=not floats, **damage), trained)
 
 
 @app.command()

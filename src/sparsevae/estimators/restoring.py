@@ -39,7 +39,7 @@ class Restoring:
         check_is_fitted(self)
         return self.trained_.impute(read(self, X, reset=False))
 
-    def denoise(self, X: Any, sigma: Any = None) -> Floats:
+    def denoise(self, X: Any, sigma: Any = None, **damage: Any) -> Floats:
         """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
 
         Parameters
@@ -48,6 +48,9 @@ class Restoring:
             Rows like those of ``fit``, with independent normal noise on every element.
         sigma : float or array-like of shape (D,) or (C,), default=None
             Standard deviation of the noise in the data's units; None estimates it.
+        **damage : float or array-like
+            In place of it, ``salt_and_pepper``, the share of elements that are the least or the
+            largest value, or ``hidden``, which are unknown, of X's shape.
 
         Returns:
         -------
@@ -57,10 +60,10 @@ class Restoring:
         Raises:
         ------
         ConfigurationError
-            The data are counts, or sigma is no standard deviation.
+            The data are counts, or a setting is out of its range.
         """
         check_is_fitted(self)
-        rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False)
+        rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False, **damage)
         return rows.reshape(len(rows), *self.shape_)
 
     @property

@@ -74,6 +74,7 @@ class Common(TypedDict, total=False):
     prefixes: Prefixes
     freeze: Frozen
     input_gaps: float
+    encoder_hidden: int
 
 
 class Model(nn.Module, ABC):
@@ -98,6 +99,9 @@ class Model(nn.Module, ABC):
             alone too, see :meth:`nested`.
         freeze: "encoder" or "decoder" leaves that part as it was drawn, as a control.
         input_gaps: the largest share of a table's columns that are hidden there.
+        encoder_hidden: width of a residual layer between the encoder's trunk and its head, 0 for
+            none; a "linear" trunk has none.
+        decode_gates: whether the decoder takes 1[z_j ≠ 0] beside z_j.
 
     Attributes:
         has_gates: whether a latent dimension is on or off for an image.
@@ -130,6 +134,8 @@ class Model(nn.Module, ABC):
         prefixes: Prefixes = (),
         freeze: Frozen = "nothing",
         input_gaps: float = 0.0,
+        encoder_hidden: int = 0,
+        decode_gates: bool = False,
     ) -> None:
         super().__init__()
         check_shape(shape)
@@ -137,10 +143,12 @@ class Model(nn.Module, ABC):
         self.prior, self.penalty = prior, penalty
         self.kl_weight, self.input_noise = kl_weight, input_noise
         self.family, self.family_settings = family(likelihood)
-        reading = self.family.reading
-        self.encoder = Encoder(shape, outputs * latents, widths, trunk, latents, reading)
+        if encoder_hidden < 0:
+            raise ConfigurationError(f"encoder_hidden is a width from 0 on, not {encoder_hidden}.")
+        settings = widths, trunk, latents, self.family.reading, encoder_hidden
+        self.encoder = Encoder(shape, outputs * latents, *settings)
         numbers = self.family.outputs, trunk, self.family.trained
-        self.decoder = Decoder(shape, latents, widths, *numbers)
+        self.decoder = Decoder(shape, latents, widths, *numbers, gates=decode_gates)
         self.prefixes = sorted({max(1, round(share * latents)) for share in prefixes} - {latents})
         if freeze != "nothing":
             self.get_submodule(freeze).requires_grad_(False)
@@ -198,7 +206,9 @@ class Model(nn.Module, ABC):
         """
         total = z.new_zeros(())
         for first in self.prefixes:
-            part = torch.cat([z[:, :first], torch.zeros_like(z[:, first:])], 1)
+            part = torch.where(
+                torch.arange(z.shape[1], device=z.device) % self.latents < first, z, 0
+            )
             total = total - self.likelihood(part).log_prob(x).mean()
         return total
 

@@ -2,6 +2,7 @@
 
 from typing import Literal, Unpack
 
+import torch
 from torch import Tensor
 
 from sparsevae.models import few, priors
@@ -50,6 +51,9 @@ class VSC(Model):
         penalty_weight: ρ over progress t.
         penalty_distance: d, "kl" or "symmetric", see :class:`ActivityPenalty`.
         dual_rate: nats an open gate, the most by which a step moves what holds the target.
+        decode_gates: whether the decoder takes the gates 1[z_j ≠ 0] beside the codes z_j, so that
+            what an open gate stands for need not be learned from large values alone. A "linear"
+            trunk takes codes alone.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from; a linear trunk
             starts its thresholds from them.
@@ -77,10 +81,12 @@ class VSC(Model):
         penalty_weight: Scheduled = 1.0,
         penalty_distance: Distance = "kl",
         dual_rate: float | None = None,
+        decode_gates: bool = False,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
+        decode_gates = decode_gates and common.get("trunk") != "linear"
         asked = priors.TARGET_ACTIVE if target_active == "auto" else target_active
         share = priors.default_alpha(latents, asked) if alpha is None else alpha
         target = share * latents if alpha is None and target_active != "auto" else None
@@ -106,6 +112,7 @@ class VSC(Model):
                 _positive(dual_rate),
             ),
             kl_weight=between("kl_weight", kl_weight, 0.0),
+            decode_gates=decode_gates,
             **common,
         )
         self.target_active = target if penalty != "none" else None
@@ -144,8 +151,18 @@ class VSC(Model):
         return few.loss(self, x, progress, self.candidates)
 
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
-        """Codes of the estimator, shape ``(B, J)``."""
-        return self.estimator(q.gated(), self.temperature(progress), progress)
+        """Codes of the estimator, ``(B, J)``; with the gates, ``(B, 2J)``, where they are decoded.
+
+        The gates are the estimator's codes of slabs that are 1, and so have its gradient.
+        """
+        q, temperature = q.gated(), self.temperature(progress)
+        if not self.decoder.gates:
+            return self.estimator(q, temperature, progress)
+        loc, one = q.loc, torch.ones_like(q.loc)
+        both = torch.stack([loc, one]), torch.stack([q.scale, torch.zeros_like(one)])
+        return torch.cat(
+            [*self.estimator(SpikeAndSlab(q.logits, *both), temperature, progress)], 1
+        )
 
 
 def _positive(dual_rate: float | None) -> float | None:

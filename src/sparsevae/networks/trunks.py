@@ -185,6 +185,21 @@ def _hidden(widths: Sequence[int]) -> list[nn.Module]:
     return [layer for pair in pairwise(widths) for layer in (Linear(*pair), nn.ReLU())]
 
 
+class Residual(nn.Module):
+    """h + W₂ relu(W₁ h + b₁) + b₂, at first a tenth of what layers start with: (B, H) → (B, H)."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.first, self.second = Linear(features, hidden), Linear(hidden, features)
+        for parameter in self.second.parameters():
+            parameter.data.mul_(0.1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Apply the layer; shapes as in the class."""
+        change: Tensor = self.second(torch.relu(self.first(features)))
+        return features + change
+
+
 class Encoder(nn.Module):
     """Trunk, then one linear head: (B, *shape) → (B, outputs).
 
@@ -196,6 +211,7 @@ class Encoder(nn.Module):
         latents: J, which divides the outputs; a "linear" trunk has one feature a dimension.
         reading: "plain" takes rows as they are; "gaps" takes 0 where they are NaN, and beside
             every element whether it is, at first with weight 0; "logs" takes log(1 + x).
+        hidden: width of a :class:`Residual` layer before the head; 0 for none.
     """
 
     def __init__(
@@ -206,6 +222,7 @@ class Encoder(nn.Module):
         trunk: Trunk = "convolution",
         latents: int | None = None,
         reading: Reading = "plain",
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.head: Linear | SharedHeads
@@ -223,6 +240,8 @@ class Encoder(nn.Module):
             flat = [nn.Flatten()] if len(shape) > 1 else []
             self.trunk = nn.Sequential(*flat, *_hidden([math.prod(shape), *widths]))
         self.head = Linear(widths[-1], outputs)
+        if hidden:
+            self.trunk = nn.Sequential(self.trunk, Residual(widths[-1], hidden))
         if reading == "gaps":  # one that never was a gap in training says nothing afterwards
             first = next(self.trunk.parameters())
             first.data[:, first.shape[1] // 2 :] = 0
@@ -268,6 +287,8 @@ class Decoder(nn.Module):
         trunk: as the encoder's; "linear" is a :class:`~sparsevae.networks.dictionary.Dictionary`.
         trained: one more number an element that no code decides: the same for all elements
             ("one"), or for each its own ("element").
+        gates: whether it takes 1[z_j ≠ 0] beside every z_j: codes alone, or both, ``(B, 2J)``,
+            with a gradient of the caller's.
     """
 
     def __init__(
@@ -278,8 +299,12 @@ class Decoder(nn.Module):
         outputs: int = 1,
         trunk: Trunk = "convolution",
         trained: Trained = "none",
+        *,
+        gates: bool = False,
     ) -> None:
         super().__init__()
+        self.latents, self.gates = latents, gates
+        latents = 2 * latents if gates else latents
         if trained != "none":
             self.free = nn.Parameter(torch.zeros(shape if trained == "element" else ()))
         self.trained, self.element = trained, tuple(shape)
@@ -298,6 +323,8 @@ class Decoder(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
+        if self.gates and codes.shape[1] == self.latents:
+            codes = torch.cat([codes, (codes != 0).to(codes.dtype)], 1)
         output: Tensor = self.trunk(codes)
         return self._completed(output)
 

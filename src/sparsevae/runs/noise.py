@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.evaluation import repair
 from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Array, Floats, blocks
@@ -72,6 +73,56 @@ def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] 
     for block in blocks(values):
         y = trained.scaled(block, clip=False)
         parts.append(denoiser.restored(trained.model, y, scaled, clipped=clipped))
+    return np.concatenate(parts)
+
+
+def repaired(
+    trained: "TrainedModel",
+    rows: Any,
+    sigma: None = None,
+    *,
+    salt_and_pepper: float = 0.0,
+    hidden: Any = None,
+) -> Floats:
+    """Damaged raw rows as the model takes rows, whole again, shape ``(N, *shape)``.
+
+    Args:
+        trained: the model.
+        rows: see :meth:`sparsevae.TrainedModel.denoise`.
+        sigma: None, for there is no normal noise.
+        salt_and_pepper: the share of elements that are the least or the largest value instead.
+        hidden: whether an element is unknown, of the rows' shape; None where all are seen.
+
+    Raises:
+        ConfigurationError: another kind of noise too, a share or a shape that cannot be, or black
+            and white of a model whose rows have no ends.
+    """
+    values, family, share = trained.values(rows), trained.model.family, salt_and_pepper
+    if sigma is not None:
+        raise ConfigurationError(
+            "Normal noise and damaged elements are taken out one at a time; leave sigma out."
+        )
+    if not 0 <= share < 1:
+        raise ConfigurationError(f"salt_and_pepper is a share from 0 to below 1, not {share}.")
+    if family.reading != "plain" or (share and family.domain != "unit"):
+        raise ConfigurationError(
+            f"{trained.name} (likelihood {trained.likelihood!r}) has no least and largest value "
+            "that an element could be damaged to; give hidden elements of measurements alone."
+        )
+    unknown = np.zeros(1, bool) if hidden is None else np.asarray(hidden, bool)
+    if hidden is not None and unknown.size != np.prod(values.shape):
+        raise ConfigurationError(
+            f"hidden says of every element whether it is unknown, so it has the rows' shape "
+            f"{values.shape}; got {unknown.shape}."
+        )
+    unknown = np.broadcast_to(unknown.reshape(-1), values.size).reshape(values.shape)
+    parts = [np.empty((0, *trained.model.shape), np.float32)]
+    done = 0
+    for block in blocks(values):
+        covered = unknown[done : done + len(block)].astype(np.float32)
+        x = trained.scaled(block, clip=family.domain == "unit")
+        parts.append(repair.repaired(trained.model, x, share, covered))
+        done += len(block)
     return np.concatenate(parts)
 
 

@@ -264,7 +264,9 @@ class TrainedModel:
         """
         return replace(self, clean=np.array(self.values(rows)[: rows_needed(self.model)]))
 
-    def denoise(self, rows: Any, sigma: Any = None, *, own_type: bool = True) -> Array:
+    def denoise(
+        self, rows: Any, sigma: Any = None, *, own_type: bool = True, **damage: Any
+    ) -> Array:
         """Noisy rows without their noise, in the data's range and units, ``(N, *shape)``.
 
         Args:
@@ -273,12 +275,15 @@ class TrainedModel:
             sigma: of the noise in the data's units, one number, one a column or channel, or one
                 an element; None estimates one for all rows, in proportion to elements' scales.
             own_type: see :meth:`decode`.
+            **damage: in place of it, ``salt_and_pepper`` or ``hidden`` or both, see
+                :func:`sparsevae.runs.noise.repaired`.
 
         Raises:
-            ConfigurationError: ``sigma`` is no standard deviation, or the model cannot denoise.
+            ConfigurationError: a setting is out of its range, or the model cannot denoise.
             DatasetError: rows of another kind.
         """
-        return self._raw(noise.denoised(self, rows, sigma), own_type)
+        clean = noise.repaired if damage else noise.denoised
+        return self._raw(clean(self, rows, sigma, **damage), own_type)
 
     def elbo(self, rows: Any, *, draws: int = 5) -> Floats:
         """The evidence lower bound of every row: nats in the data's own units, shape ``(N,)``.
@@ -332,14 +337,9 @@ class TrainedModel:
         own, marks = self.split(rows), getattr(rows, "labels", None)
         if labels is not None:
             marks, _ = labels_of(np.asarray(labels), "labels")
+        model, x, scaling = self.model, self.values(rows), self.data.scaling
         return evaluate(
-            self.model,
-            self.values(rows),
-            marks,
-            train=own,
-            groups=groups,
-            scaling=self.data.scaling,
-            progress=progress,
+            model, x, marks, train=own, groups=groups, scaling=scaling, progress=progress
         )
 
     def save(self, folder: Path | str) -> Path:
