@@ -200,3 +200,14 @@ def test_the_standard_error_is_the_spread_of_repeated_bounds():
     sizes = likelihood.effective_sample_size(logs[0])
     assert likelihood.standard_error(sizes, 200) == pytest.approx(np.std(repeated), rel=0.15)
     assert likelihood.standard_error(np.full(7, 200.0), 200) == 0
+
+
+def test_rows_that_are_drawn_are_measured_on_one_draw(tiny_dataset):
+    arguments = {"likelihood": "drawn-bernoulli"}
+    model = build("vae", (1, 28, 28), 3, widths=(3, 4, 8), arguments=arguments).eval()
+    first, second = (Pass.of(model, tiny_dataset).x for _ in range(2))
+    assert set(np.unique(first)) == {0.0, 1.0}
+    np.testing.assert_array_equal(first, second)
+    grey = tiny_dataset.test.scaled()
+    assert np.array_equal(first[grey == 0], grey[grey == 0])
+    assert abs(first.mean() - grey.mean()) < 0.01

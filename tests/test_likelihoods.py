@@ -92,6 +92,8 @@ def test_certain_pixels_have_finite_scores_and_gradients():
 
 def support(found):
     """Values that cover a family's domain, shape (N, 1), and the weight of each in a sum."""
+    if found.draws:
+        return torch.tensor([[0.0], [1.0]]).double(), 1.0
     if found.domain == "counts":
         return torch.arange(400.0).double()[:, None], 1.0
     low, high = (0.0, 1.0) if found.domain == "unit" else (-60.0, 60.0)

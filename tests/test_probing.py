@@ -72,6 +72,27 @@ def test_a_model_whose_mean_is_its_code_has_one_kind_of_code(name, data):
     assert list(row) == list(measured(make(), data))
 
 
+def test_a_probe_sees_all_labels_and_permuted_ones_teach_nothing(data):
+    from sklearn.linear_model import LogisticRegression
+
+    model = make("vae")
+    row = measured(model, data)
+    train, test = (split.scaled() for split in (data.train, data.test))
+    codes = [model.encode(torch.from_numpy(x)).numpy() for x in (train, test)]
+    mean, spread = codes[0].mean(0), codes[0].std(0)
+    spread[spread == 0] = 1.0
+    scaled = [(code - mean) / spread for code in codes]
+    accuracies = [
+        LogisticRegression(C=strength, max_iter=3000)
+        .fit(scaled[0], data.train.labels)
+        .score(scaled[1], data.test.labels)
+        for strength in probes.STRENGTHS
+    ]
+    assert min(abs(row["probe_all"] - accuracy) for accuracy in accuracies) < 0.006
+    assert row["probe_permuted"] < 0.25 < row["probe_all"]
+    assert "probe_all_gamma_mu" not in row
+
+
 def bare(split, classes=None):
     return Split(split.images, None if classes is None else np.full(len(split), classes))
 

@@ -62,3 +62,28 @@ def test_a_captured_step_follows_the_eager_one(tiny_dataset):
         return [row["objective"] for row in train(model, optimiser, images, **settings)]
 
     assert losses(capture=True) == pytest.approx(losses(capture=False), rel=0.05)
+
+
+def test_a_likelihood_that_draws_sees_zeros_and_ones_of_the_steps_generator():
+    seen = []
+
+    def losses(seed):
+        torch.manual_seed(3)
+        arguments = {"likelihood": "drawn-bernoulli"}
+        model = models.build("vae", (4,), 2, widths=(5,), arguments=arguments)
+        model.loss, own = lambda x, progress: (seen.append(x), own(x, progress))[1], model.loss
+        totals, images = torch.zeros(len(step.TERMS)), torch.full((50, 4), 0.3)
+        optimiser = step.make_optimiser(model)
+        take = step.EagerStep(model, optimiser, images, OneCycle(2e-3), "float32", totals)
+        torch.manual_seed(seed)
+        for _ in range(2):
+            take(torch.arange(50), 0.0)
+        return totals
+
+    assert torch.equal(losses(1), losses(1))
+    first, second, again, *_ = seen
+    assert set(first.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert float(first.mean()) == pytest.approx(0.3, abs=0.1)
+    assert not torch.equal(losses(1), losses(2))

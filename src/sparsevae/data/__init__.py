@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "names",
     "read",
+    "register",
 ]
 
 
@@ -102,8 +103,18 @@ PATIENCE = 8.0
 
 
 def names() -> tuple[str, ...]:
-    """The names that :func:`load` knows."""
-    return tuple(LOADERS)
+    """The names of the data sets that come with this package."""
+    return tuple(named.name for _, _, named in _KNOWN)
+
+
+def register(name: str, loader: Callable[[], Dataset]) -> None:
+    """Let :func:`load` know a data set from outside, in this process.
+
+    Args:
+        name: What it is called from now on.
+        loader: Gives both splits when they are needed.
+    """
+    LOADERS[name] = loader
 
 
 def catalogue() -> tuple[Named, ...]:
@@ -120,7 +131,7 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
     Files are looked for in the folders of `SPARSEVAE_DATA`, then in the cache, then downloaded.
 
     Args:
-        name: One of :func:`names`.
+        name: One of :func:`names`, or one that was registered.
         limit: Keep the first `limit` training and the first `limit` test images; a number larger
             than a split keeps all of it.
 
@@ -133,7 +144,7 @@ def load(name: str, *, limit: int | None = None) -> Dataset:
         ConfigurationError: If `limit` is below 1.
     """
     if name not in LOADERS:
-        raise DatasetError(f"there is no data set {name!r}; choose one of {', '.join(names())}.")
+        raise DatasetError(f"there is no data set {name!r}; choose one of {', '.join(LOADERS)}.")
     if limit is not None and limit < 1:
         raise ConfigurationError(f"limit is {limit}; give at least 1 image, or None for all.")
     dataset = LOADERS[name]()

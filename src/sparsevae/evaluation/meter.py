@@ -17,6 +17,7 @@ TRAINED = 3e-7  # an element of a row in one training step
 STARTED = 100  # elements that a row counts for beside its own: what a step costs in any case
 COMPARED = 3.5e-8  # an element of an image in a structural similarity
 FITTED = 2e-7  # a number of a code times a class in a linear probe, all strengths and seeds
+OF_ALL = 1e-7  # the same in the probe with all training images
 NEIGHBOUR = 2e-8  # a labelled row for a scored one
 CLUSTERED = 4e-6  # a row times a cluster in k-means
 ALWAYS = 0.1  # of every part: imports, arrays
@@ -78,6 +79,7 @@ def costs(extent: Extent) -> dict[str, float]:
         "ablation": 0.5 * ablated * extent.latents * half,
         "classifier": 3 * half * min(10 * extent.training, 120_000) if taught else 0.0,
         "probes": 2 * (FITTED * learned * extent.latents + NEIGHBOUR * near)
+        + OF_ALL * classes * extent.training * extent.latents
         + CLUSTERED * min(n, 2000) * classes,
         "geometry": 2 * half * (1089 + 33 * min(classes**2 / 2, limits.PAIRS)) if taught else 0.0,
         "pictures": half * (1000 + 15 * extent.latents),

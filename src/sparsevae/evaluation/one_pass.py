@@ -26,6 +26,8 @@ from sparsevae.metrics import bounds, images, sparsity
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Array, Floats, Row, Rows
 
+DRAW_SEED = 0  # of rows that a likelihood draws
+
 
 @dataclass(frozen=True, eq=False)
 class Pass:
@@ -109,10 +111,14 @@ class Pass:
 
     @cached_property
     def x(self) -> Floats:
-        """The rows as the model takes them."""
+        """The rows as the model takes them; of a likelihood that draws them, one draw."""
         if self.scaling is None:
-            return np.require(self.rows[:], np.float32, ["C", "W"])
-        return self.scaling.apply(self.rows)
+            x = np.require(self.rows[:], np.float32, ["C", "W"])
+        else:
+            x = self.scaling.apply(self.rows)
+        if not self.model.family.draws:
+            return x
+        return (np.random.default_rng(DRAW_SEED).random(x.shape) < x).astype(np.float32)
 
     @cached_property
     def target(self) -> Floats:

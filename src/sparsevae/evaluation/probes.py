@@ -139,4 +139,23 @@ def probe_columns(one: Pass) -> Row:
     if not np.array_equal(measured.code, measured.mean):
         means = partial(batched, lambda x: model.posterior(x).mean, model=model)
         mean = columns(means, measured.mean)
-    return {**row, **class_columns(mean, keys.GATED_MEAN, lambda share: tick((1 + share) / 2))}
+    row |= class_columns(mean, keys.GATED_MEAN, lambda share: tick((1 + share) / 2))
+    return {**row, **_controls(one, code)}
+
+
+def _controls(one: Pass, codes: Labelled | None) -> Row:
+    """Columns of the code alone: a probe with all labels, and one with permuted labels."""
+    row: Row = {keys.PROBE_ALL: None, keys.PROBE_PERMUTED: None}
+    if codes is None or codes.train is None or codes.train_labels is None:
+        return row
+    test = codes.test, codes.test_labels
+    row[keys.PROBE_PERMUTED] = probes.permuted_probe(codes.train[0], codes.train_labels[0], *test)
+    train = one.train
+    known = None if train is None else train.labels
+    if train is None or known is None or one.counted is None or not one.counted.whole:
+        return row
+    if not probes.all_too_many(len(train), one.model.latents, known):
+        encode = partial(batched, one.model.encode, model=one.model)
+        every = _encoded(train, np.arange(len(train)), encode)
+        row[keys.PROBE_ALL] = probes.probe_of_all(every, known, *test)
+    return row

@@ -80,6 +80,9 @@ def probe(labels: int) -> str:
     return f"probe_{labels}"
 
 
+PROBE_ALL, PROBE_PERMUTED = "probe_all", "probe_permuted"  # of the code alone
+
+
 def neighbours(labels: int) -> str:
     """The key of the nearest neighbours with that many labelled images."""
     return f"knn_{labels}"

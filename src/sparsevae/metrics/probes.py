@@ -24,6 +24,8 @@ VALIDATION_SHARE = 5  # one labelled image in so many chooses C
 ITERATIONS = 5000  # more than any of these convex problems has needed
 GRADIENT = 3e-5  # the largest entry at which the optimum counts as reached
 LARGEST = 2**26  # images times numbers of a code times classes of one probe
+LARGEST_OF_ALL = 2**29  # the same of the probe with all training images
+PERMUTED = 1000  # images of the probe with permuted labels
 SCORED = 5000  # images that neighbours are looked for, at most
 CURVATURE = 0.25  # the largest of p(1 − p), which bounds that of the cross entropy
 
@@ -105,9 +107,68 @@ def probe_accuracies(
     accuracies = []
     for seed, known, of in zip(PROBE_SEEDS, codes, labels, strict=True):
         chosen = stratified_indices(of, size, seed)
-        probe = _chosen_probe(known[chosen], of[chosen], seed)
+        probe, _ = _chosen_probe(known[chosen], of[chosen], seed)
         accuracies.append((probe.predict(test_codes) == test_labels).mean())
     return np.array(accuracies)
+
+
+def all_too_many(images: int, latents: int, labels: Labels) -> bool:
+    """Whether a probe with all training images would take too long.
+
+    Args:
+        images: number of training images.
+        latents: J.
+        labels: of the training images, shape ``(N,)``.
+    """
+    return images * latents * len(np.unique(labels)) > LARGEST_OF_ALL
+
+
+def probe_of_all(
+    codes: Floats, labels: Labels, test_codes: Floats, test_labels: Labels
+) -> float | None:
+    """Accuracy of a linear probe on all training images, scored on the test images.
+
+    The strength is the one that the first draw of 5,000 chooses, whose weights it starts from.
+
+    Args:
+        codes: of all training images, shape ``(N, J)``.
+        labels: their classes, shape ``(N,)``.
+        test_codes: shape ``(M, J)``.
+        test_labels: shape ``(M,)``.
+
+    Returns:
+        Share of test images with the right class; None where :func:`all_too_many`, or a class
+        has fewer than two images on average.
+    """
+    if too_few(labels, len(labels)) or all_too_many(len(codes), codes.shape[1], labels):
+        return None
+    from threadpoolctl import threadpool_limits
+
+    first = probe_draws(labels)[0]
+    start, strength = _chosen_probe(codes[first], labels[first], PROBE_SEEDS[0])
+    with threadpool_limits(1, "blas"):
+        (probe,) = fit_probes(codes, labels, (strength,), start=start)
+    return float((probe.predict(test_codes) == test_labels).mean())
+
+
+def permuted_probe(
+    codes: Floats, labels: Labels, test_codes: Floats, test_labels: Labels
+) -> float | None:
+    """Accuracy of a probe of 1,000 images whose labels are permuted among them: a control.
+
+    Args:
+        codes: of one draw of :func:`probe_draws`, shape ``(N, J)``.
+        labels: their classes, shape ``(N,)``.
+        test_codes: shape ``(M, J)``.
+        test_labels: shape ``(M,)``.
+    """
+    size = min(PERMUTED, len(labels))
+    if too_few(labels, size):
+        return None
+    chosen = stratified_indices(labels, size, PROBE_SEEDS[0])
+    mixed = labels[chosen][shuffled(size, PROBE_SEEDS[0])]
+    probe, _ = _chosen_probe(codes[chosen], mixed, PROBE_SEEDS[0])
+    return float((probe.predict(test_codes) == test_labels).mean())
 
 
 def too_few(labels: Labels, size: int) -> bool:
@@ -146,8 +207,8 @@ class Probe:
         return np.asarray(self.classes[scores.argmax(1)])
 
 
-def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> Probe:
-    """The probe fitted on all rows, with the strength that a fifth of them chose."""
+def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> tuple[Probe, float]:
+    """The probe fitted on all rows, and its strength, which a fifth of them chose."""
     from threadpoolctl import threadpool_limits
 
     held = np.zeros(len(labels), dtype=bool)
@@ -156,7 +217,8 @@ def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> Probe:
         fits = fit_probes(codes[~held], labels[~held], STRENGTHS, single=True)
         scores = [(fit.predict(codes[held]) == labels[held]).mean() for fit in fits]
         best = int(np.argmax(scores))
-        return fit_probes(codes, labels, STRENGTHS[best : best + 1], start=fits[best])[0]
+        strength = STRENGTHS[best]
+        return fit_probes(codes, labels, (strength,), start=fits[best])[0], strength
 
 
 def fit_probes(

@@ -87,7 +87,7 @@ def _metrics() -> Iterator[Metric]:
                     display=displays.get(f"{number}", "file"),
                 )
             yield entry
-            if entry.group == "probes":
+            if entry.group == "probes" and key not in (keys.PROBE_ALL, keys.PROBE_PERMUTED):
                 of_means.append(_of_means(entry))
     yield from of_means
 

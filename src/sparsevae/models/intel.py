@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import within
-from sparsevae.models.penalties import ActivityPenalty
+from sparsevae.models.penalties import ActivityPenalty, Held
 from sparsevae.models.priors import CutStandardNormal, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress
 from sparsevae.models.sparse_distributions import CutNormal
@@ -30,6 +30,7 @@ class InteL(Model):
         latents: J.
         target_active: how many dimensions should be on an image; a multiplier holds it. None
             leaves it to the divergence.
+        held: what is brought to the target, see :class:`ActivityPenalty`.
         **common: see :class:`Model`.
     """
 
@@ -42,11 +43,12 @@ class InteL(Model):
         latents: int,
         *,
         target_active: Target | None = None,
+        held: Held = "probabilities",
         **common: Unpack[Common],
     ) -> None:
         share = min(0.5, (target_active or latents * default_alpha(latents)) / latents)
-        held = ActivityPenalty("posterior", share, Constant(0.0), share * latents)
-        prior, penalty = CutStandardNormal(latents, share), held if target_active else None
+        multiplier = ActivityPenalty("posterior", share, Constant(0.0), share * latents, held=held)
+        prior, penalty = CutStandardNormal(latents, share), multiplier if target_active else None
         super().__init__(shape, latents, outputs=2, prior=prior, penalty=penalty, **common)
         self.target_active = share * latents if target_active else None
 

@@ -14,13 +14,14 @@ from sparsevae.models.schedules import Constant, Progress, Schedule, scaled_shar
 from sparsevae.models.tables import Table
 
 Penalised = Literal["none", "posterior", "prior"]
-Held = Literal["probabilities", "gates"]
+Held = Literal["probabilities", "gates", "count"]
 LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradients are finite
-DUAL_RATE = {"probabilities": 0.01, "gates": 0.1}
+DUAL_RATE = {"probabilities": 0.01, "gates": 0.1, "count": 0.01}
 """Nats: the most by which a step moves the multiplier, by what it holds, where nothing is said. A
 count of gates answers to it at once, a sum of probabilities later."""
-STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-40, 120)}
+STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-40, 120), "count": (-400, 1200)}
 """Of the multiplier: −4 and 12 nats an open gate at those rates."""
+COUNT_RATE, LARGEST_FACTOR = 0.002, 4.0  # of what a count moves, by at most e^rate a step
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
@@ -94,7 +95,9 @@ class ActivityPenalty(nn.Module):
         alpha_factor: what α and the target are multiplied by over progress, α up to ½.
         held: what the multiplier brings to the target: Σ_j γ̄_j ("probabilities"), or how many
             gates are open, γ > ½, as in the deterministic code ("gates"). With thousands of
-            dimensions many small γ add up to a sum that no open gate stands for.
+            dimensions many small γ add up to a sum that no open gate stands for. "count" holds
+            Σ_j γ̄_j at a number that moves slowly until as many gates are open as there should
+            be: gates that are all near ½ would open and shut together at a price for their count.
         dual_rate: nats, the most by which a step moves the multiplier; None takes
             :data:`DUAL_RATE`. Its ends, :data:`STEPS_TO_ENDS` away, are as far as rows of many
             elements need.
@@ -102,6 +105,7 @@ class ActivityPenalty(nn.Module):
 
     alpha: Tensor
     price: Tensor  # ν, under the name that stored weights have
+    factor: Tensor  # of the sum that a count is brought about by
 
     def __init__(
         self,
@@ -122,6 +126,8 @@ class ActivityPenalty(nn.Module):
         self.distance = DISTANCES.row(distance)
         self.register_buffer("alpha", torch.tensor(alpha))
         self.register_buffer("price", torch.tensor(0.0))
+        if held == "count":
+            self.register_buffer("factor", torch.tensor(1.0))
 
     def forward(self, posterior: Tensor, prior: Tensor, progress: Progress = 1.0) -> Tensor:
         """The penalty in nats, 0-d.
@@ -162,7 +168,12 @@ class ActivityPenalty(nn.Module):
         """
         if self.target_active is not None:
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
-            count = active if opened is None or self.held == "probabilities" else opened
+            count = opened if opened is not None and self.held == "gates" else active
+            if self.held == "count" and opened is not None:
+                off = (opened / target - 1).clamp(-1.0, 1.0)
+                self.factor.mul_(torch.exp(-COUNT_RATE * off))
+                self.factor.clamp_(1 / LARGEST_FACTOR, LARGEST_FACTOR)
+                target = target * self.factor
             error = (count / target - 1).clamp(-1.0, 1.0)
             low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS[self.held])
             self.price.add_(self.dual_rate * error).clamp_(low, high)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import within
-from sparsevae.models.penalties import ActivityPenalty
+from sparsevae.models.penalties import ActivityPenalty, Held
 from sparsevae.models.priors import PoissonPrior, Target, default_alpha
 from sparsevae.models.schedules import Constant, Progress, Scheduled, between
 from sparsevae.models.sparse_distributions import Counts
@@ -31,6 +31,7 @@ class PoissonVAE(Model):
         target_active: how many dimensions should be on an image, P(on) = 1 − e^−rate; a
             multiplier holds it. None leaves it to the divergence.
         temperature: τ over progress.
+        held: what is brought to the target, see :class:`ActivityPenalty`.
         **common: see :class:`Model`.
     """
 
@@ -43,13 +44,14 @@ class PoissonVAE(Model):
         latents: int,
         *,
         target_active: Target | None = None,
+        held: Held = "count",
         temperature: Scheduled = RELAXED,
         **common: Unpack[Common],
     ) -> None:
         share = default_alpha(latents) if target_active is None else target_active / latents
         share = min(0.5, share)
-        held = share * latents
-        penalty = ActivityPenalty("posterior", share, Constant(0.0), held)
+        target = share * latents
+        penalty = ActivityPenalty("posterior", share, Constant(0.0), target, held=held)
         super().__init__(
             shape,
             latents,
@@ -58,7 +60,7 @@ class PoissonVAE(Model):
             penalty=None if target_active is None else penalty,
             **common,
         )
-        self.target_active = None if target_active is None else held
+        self.target_active = None if target_active is None else target
         self.temperature = between("temperature", temperature, 1e-6)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Counts:

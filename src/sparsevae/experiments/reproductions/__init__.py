@@ -11,7 +11,14 @@ from typing import Any
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments import published
-from sparsevae.experiments.reproductions import poisson_knn, smiley, student_report, vsc_2019
+from sparsevae.experiments.reproductions import (
+    poisson_knn,
+    smiley,
+    student_report,
+    synth_sae,
+    union_of_manifolds,
+    vsc_2019,
+)
 from sparsevae.experiments.reproductions.reproduction import (
     Reproduction,
     Value,
@@ -27,8 +34,13 @@ from sparsevae.training.grids import planned
 __all__ = ["REPRODUCTIONS", "Reproduction", "Value", "compare", "reproduce", "reproduction"]
 
 REPRODUCTIONS: dict[str, Reproduction] = {
-    module.REPRODUCTION.name: module.REPRODUCTION
-    for module in (vsc_2019, smiley, poisson_knn, student_report)
+    found.name: found
+    for found in (
+        *(module.REPRODUCTION for module in (vsc_2019, smiley, poisson_knn, student_report)),
+        synth_sae.REPRODUCTION,
+        synth_sae.WHOLE,
+        union_of_manifolds.REPRODUCTION,
+    )
 }
 
 
@@ -93,7 +105,7 @@ def reproduce(
         dataset = data_of(name, study.split, study.limit)
         for run_name, run in planned(study, name, len(dataset.train)).items():
             folder = out / key / "runs" / run_name
-            tasks.append(RunTask.of(run, folder, where, dataset, (published.__name__,)))
+            tasks.append(RunTask.of(run, folder, where, dataset, (published.__name__, __name__)))
     make_folder(out)
     do_tasks(tasks, jobs, listener)
     chosen.draw(out)

@@ -45,6 +45,16 @@ def nothing(out: Path) -> None:
     """What a reproduction without pictures draws."""
 
 
+def no_more(run: RunFolder) -> Row:
+    """What is measured besides metrics.json, where that has all that is compared."""
+    return {}
+
+
+def no_notes(out: Path) -> tuple[str, ...]:
+    """What is said of a table that speaks for itself."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """A named list of runs, and a table.
@@ -57,6 +67,9 @@ class Reproduction:
         defects: what is known to be wrong with the published values, a sentence each.
         differences: what we do otherwise, a sentence each.
         draw: draws pictures into the folder when all runs are done.
+        measure: columns of a run that metrics.json does not have.
+        notes: sentences under the table, from the folder.
+        wide: whether the table has one line a model, and a column a quantity.
     """
 
     name: str
@@ -66,6 +79,9 @@ class Reproduction:
     defects: tuple[str, ...]
     differences: tuple[str, ...]
     draw: Callable[[Path], None] = nothing
+    measure: Callable[[RunFolder], Row] = no_more
+    notes: Callable[[Path], tuple[str, ...]] = no_notes
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,18 +118,21 @@ def compare(reproduction: Reproduction, out: Path) -> list[Compared]:
     Raises:
         RunFolderError: a study has no finished runs.
     """
-    runs = {study: finished_runs(out / study) for study in reproduction.studies}
+    runs = {
+        study: [(run, {**run.metrics, **reproduction.measure(run)}) for run in finished_runs(path)]
+        for study, path in ((study, out / study) for study in reproduction.studies)
+    }
     return [_row(value, runs[value.study]) for value in reproduction.values]
 
 
-def _row(value: Value, runs: Sequence[RunFolder]) -> Compared:
+def _row(value: Value, runs: Sequence[tuple[RunFolder, Row]]) -> Compared:
     wanted = (value.model, value.latents)
-    chosen = [run.metrics for run in runs if (run.config.model, run.config.latents) == wanted]
+    chosen = [row for run, row in runs if (run.config.model, run.config.latents) == wanted]
     given = (metrics.get(value.metric) for metrics in chosen)
     numbers = [value.factor * number for number in given if number is not None]
     return Compared(
         value,
-        runs[0].config.dataset,
+        runs[0][0].config.dataset,
         float(np.mean(numbers)) if numbers else None,
         float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
         len(numbers),
@@ -130,26 +149,32 @@ def write_table(reproduction: Reproduction, out: Path) -> Path:
         RunFolderError: a study has no finished runs.
         OutputError: the folder cannot be written to.
     """
-    rows = compare(reproduction, out)
+    rows, notes = compare(reproduction, out), reproduction.notes(out)
     about = {name: getattr(reproduction, name) for name in ("source", "defects", "differences")}
     studies = {key: study.model_dump(mode="json") for key, study in reproduction.studies.items()}
     content = {
         "name": reproduction.name,
         **about,
         "rows": [row.content() for row in rows],
+        "notes": list(notes),
         "studies": studies,
         "versions": versions(),
     }
     write_json(out / "table.json", content)
     path = out / "table.md"
-    write_text(path, markdown(reproduction, rows))
+    write_text(path, markdown(reproduction, rows, notes))
     return path
 
 
-def markdown(reproduction: Reproduction, rows: Sequence[Compared]) -> str:
-    """The table with its source, the known defects and the differences as lists."""
-    lines = [f"# {reproduction.name}", "", reproduction.source, "", _line(HEAD)]
-    lines += [_line(["---"] * len(HEAD)), *(_line(_cells(row)) for row in rows)]
+def markdown(
+    reproduction: Reproduction, rows: Sequence[Compared], notes: Sequence[str] = ()
+) -> str:
+    """The table with its source, notes, the known defects and the differences as lists."""
+    head, cells = _wide(rows) if reproduction.wide else (HEAD, [_cells(row) for row in rows])
+    lines = [f"# {reproduction.name}", "", reproduction.source, "", _line(head)]
+    lines += [_line(["---"] * len(head)), *map(_line, cells)]
+    for note in notes:
+        lines += ["", note]
     for title, sentences in (
         ("Known defects of the published values", reproduction.defects),
         ("What is done otherwise here", reproduction.differences),
@@ -162,10 +187,28 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def _wide(rows: Sequence[Compared]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Head and cells of a table with a column a quantity; published numbers in brackets."""
+    quantities = list(dict.fromkeys(row.value.quantity for row in rows))
+    head = ("setting", "model", "J", "seeds", *quantities)
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        value, theirs = row.value, row.value.published
+        place = (value.study, MODELS[value.model].title, str(value.latents), str(row.seeds))
+        cell = _ours(row) + ("" if theirs is None else f" ({_number(theirs)})")
+        lines.setdefault(place, {})[value.quantity] = cell
+    return head, [
+        [*place, *(cells.get(name, "–") for name in quantities)] for place, cells in lines.items()
+    ]
+
+
+def _ours(row: Compared) -> str:
+    return _number(row.ours) + ("" if row.deviation is None else f" ± {row.deviation:.2g}")
+
+
 def _cells(row: Compared) -> list[str]:
-    value, deviation = row.value, row.deviation
-    ours = _number(row.ours) + ("" if deviation is None else f" ± {deviation:.2g}")
-    ours += f" ({row.seeds} seeds)" if row.seeds > 1 else ""
+    value = row.value
+    ours = _ours(row) + (f" ({row.seeds} seeds)" if row.seeds > 1 else "")
     title = MODELS[value.model].title
     place = (row.dataset, value.study, title, str(value.latents))
     return [*place, value.quantity, _number(value.published), ours, value.note]

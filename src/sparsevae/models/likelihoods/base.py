@@ -25,6 +25,8 @@ class Likelihood(Distribution):
         normalised: whether it is a probability, so that bits per dimension are defined.
         continuous: whether it is a density, which changes with the unit of the data.
         reading: how an encoder reads rows that it scores.
+        draws: whether the data are probabilities of ones: every training step draws zeros and ones
+            anew, and rows are measured on draws of one seed.
         alike: whether all elements are of one kind, so that bits per dimension are defined.
     """
 
@@ -36,6 +38,7 @@ class Likelihood(Distribution):
     continuous: ClassVar[bool] = True
     reading: ClassVar[Reading] = "plain"
     alike: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
 
     def __init__(self, shape: torch.Size) -> None:
         super().__init__(shape[:1], shape[1:], validate_args=False)

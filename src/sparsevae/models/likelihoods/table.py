@@ -16,7 +16,7 @@ from sparsevae.models.likelihoods.measured import (
     SharedGaussian,
 )
 from sparsevae.models.likelihoods.mixed import Mixed
-from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
+from sparsevae.models.likelihoods.unit import ContinuousBernoulli, DrawnBernoulli, GreyBernoulli
 from sparsevae.models.tables import Table
 
 Named = str | Mapping[str, Any]  # "gaussian", or {"kind": "gaussian", "floor": 0.2}
@@ -26,6 +26,7 @@ LIKELIHOODS: Table[type[Likelihood]] = Table(
     {
         "bernoulli": GreyBernoulli,
         "continuous-bernoulli": ContinuousBernoulli,
+        "drawn-bernoulli": DrawnBernoulli,
         "gaussian": LearnedGaussian,
         "shared-gaussian": SharedGaussian,
         "diagonal-gaussian": DiagonalGaussian,

@@ -50,6 +50,19 @@ class GreyBernoulli(Likelihood):
         return torch.bernoulli(self.mean.expand(self._extended_shape(sample_shape)))
 
 
+class DrawnBernoulli(GreyBernoulli):
+    """Bernoulli with logits of pixels that are drawn from their grey values: dynamic binarisation.
+
+    Every training step draws black or white anew, from the generator of its epoch; rows are
+    measured on one draw (Salakhutdinov and Murray 2008; Burda et al. 2016). It is a probability.
+
+    Args:
+        logits: shape ``(B, C, H, W)`` or ``(B, D)``.
+    """
+
+    normalised = draws = True
+
+
 class ContinuousBernoulli(Likelihood):
     """The density on [0, 1] proportional to e^{lx} (Loaiza-Ganem and Cunningham 2019).
 
