@@ -101,43 +101,45 @@ def fit(
     from sparsevae.runs.folder import RunFolder
     from sparsevae.runs.prepare import prepare
     from sparsevae.runs.summary import last_words, summary
-    from sparsevae.training import loop
+    from sparsevae.training import loop, processes
 
-    loop.device(device)
-    prepared = prepare(
-        read(
-            path,
-            channels,
-            columns=names(columns),
-            drop=names(drop),
-            labels=labels,
-            array=array,
-            size=size,
-        ),
-        test_fraction=test_fraction,
-        model=model,
-        latents=latents,
-        likelihood=likelihood,
-        scaling=scaling,
-        widths=numbers(widths, "--widths"),
-        trunk=trunk,
-        epochs=epochs,
-        batch_size=batch_size,
-        recipe=recipe,
-        seed=seed,
-    )
-    for note in prepared.notes:
-        typer.echo(note)
-    pictures = train(prepared, RunFolder(out), device, names(track) or ())
-    run = RunFolder(out)
-    for note in run.diagnosis.get("notes", ()):
-        typer.echo(note)
-    for figure in pictures:
-        typer.echo(f"Picture: {figure}")
-    typer.echo(f"Run: {out}")
-    words, alarm = last_words(run)
-    for line in (*summary(run), *words):
-        typer.echo(line)
+    with processes.joined(loop.device(device)):
+        prepared = prepare(
+            read(
+                path,
+                channels,
+                columns=names(columns),
+                drop=names(drop),
+                labels=labels,
+                array=array,
+                size=size,
+            ),
+            test_fraction=test_fraction,
+            model=model,
+            latents=latents,
+            likelihood=likelihood,
+            scaling=scaling,
+            widths=numbers(widths, "--widths"),
+            trunk=trunk,
+            epochs=epochs,
+            batch_size=batch_size,
+            recipe=recipe,
+            seed=seed,
+        )
+        for note in prepared.notes:
+            typer.echo(note)
+        pictures = train(prepared, RunFolder(out), device, names(track) or ())
+        if not processes.first():
+            return  # with status 0: torchrun would end the first one for any other
+        run = RunFolder(out)
+        for note in run.diagnosis.get("notes", ()):
+            typer.echo(note)
+        for figure in pictures:
+            typer.echo(f"Picture: {figure}")
+        typer.echo(f"Run: {out}")
+        words, alarm = last_words(run)
+        for line in (*summary(run), *words):
+            typer.echo(line)
     if alarm:
         raise typer.Exit(ALARM)
 
@@ -154,7 +156,11 @@ def train(
     from sparsevae.runs.cost import estimate
     from sparsevae.runs.train import train_prepared, work_of
     from sparsevae.studies.trackers.queue import tracking
+    from sparsevae.training import processes
 
+    if not processes.first():
+        train_prepared(prepared, run, device=device)
+        return []
     config, dataset, was_finished = prepared.config, prepared.dataset, run.finished
     if not was_finished:
         typer.echo(estimate(config, dataset, device).sentence)

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from sparsevae.cli.application import Device, Jobs, Plugins, app, stopped
+from sparsevae.cli.application import (
+    Address,
+    Device,
+    Engine,
+    Jobs,
+    Plugins,
+    Track,
+    app,
+    names,
+    stopped,
+)
 
 
 @app.command()
@@ -17,6 +27,9 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of what is drawn.", min=0)] = 0,
     device: Device = "auto",
     jobs: Jobs = None,
+    engine: Engine = "local",
+    address: Address = None,
+    track: Track = None,
     plugin: Plugins = None,
     out: Annotated[Path, typer.Option(help="Folder of the search.")] = Path("search"),
 ) -> None:
@@ -29,6 +42,7 @@ def tune(
 
     fields = read_yaml(file)
     options = {"trials": trials, "seed": seed, "device": device, "jobs": jobs}
+    options |= {"engine_name": engine, "address": address, "track": names(track) or ()}
     with following() as listener:
         try:
             done = search(fields, out, plugins=plugin or (), listener=listener, **options)  # type: ignore[arg-type]

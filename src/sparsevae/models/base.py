@@ -107,6 +107,8 @@ class Model(nn.Module, ABC):
         has_gates: whether a latent dimension is on or off for an image.
         target_active: how many dimensions should be on an image; None where nothing holds them.
         warm_up: λ of the slabs over progress; 1 for a model without slabs.
+        couples_rows: whether a row's loss depends on the other rows of its batch, the penalty
+            apart; a batch cannot be shared among processes then.
 
     Raises:
         ConfigurationError: ``shape`` is not one of the two forms, an unknown likelihood, or gaps
@@ -115,6 +117,7 @@ class Model(nn.Module, ABC):
 
     blocks: Tensor
     has_gates: bool = False
+    couples_rows: bool = False
     target_active: float | None = None
     warm_up: Schedule = Constant(1.0)
 

@@ -37,7 +37,7 @@ class BatchTopK(Model):
         **common: see :class:`Model`.
     """
 
-    has_gates = True
+    has_gates = couples_rows = True
     threshold: Tensor
     idle: Tensor  # steps since a dimension was on, shape ``(J,)``
 

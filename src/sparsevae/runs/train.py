@@ -1,11 +1,14 @@
 """Train one run: into its folder, from its last checkpoint if need be, or in memory."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from sparsevae.data import Dataset
 from sparsevae.data.readers.raw import Channels
@@ -28,7 +31,7 @@ from sparsevae.runs.training import Progress, Training, rows_of, silent
 from sparsevae.storage import cache
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.leases import leased
-from sparsevae.training import loop, streams
+from sparsevae.training import loop, processes, step, streams
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.watch import mean_image_score, warning
 
@@ -64,12 +67,14 @@ def train_run(
         OutputError: another process trains in it, or it is not writable.
     """
     where = loop.device(device)
+    if not processes.first():
+        _train_beside(config, dataset, folder, where)
+        return
     with leased(folder.path, command, warn) as lease:
         folder, progress = RunFolder(folder.path, lease), lease.renewing(progress)
         folder.start(config, dataset.sha256, dataset.shape, data)
         images = rows_of(dataset.train)
-        training = Training.begin(config, images, where)
-        training.restore(folder, images)
+        training = _taken_up(config, images, folder, where)
         history = training.history
         progress(len(history) * len(images) + training.middle.taken * config.batch_size)
         mean_score = mean_image_score(training.model, mean_image(dataset.train))
@@ -93,6 +98,27 @@ def train_run(
         known = identity(config, model, history)
         measuring = Counting(progress, measuring_worth(config, dataset))
         keep_numbers(folder, model.eval(), dataset, known, measuring)
+        processes.meet()
+
+
+def _train_beside(
+    config: RunConfig, dataset: Dataset, folder: RunFolder, where: torch.device
+) -> None:
+    """Take part in a training whose first process writes, until that one has measured it."""
+    images = rows_of(dataset.train)
+    _taken_up(config, images, folder, where).go_on(images)
+    processes.meet()
+
+
+def _taken_up(
+    config: RunConfig, images: step.Rows, folder: RunFolder, where: torch.device
+) -> Training:
+    """A training from the last checkpoint of its folder, the same one in every process."""
+    processes.meet()
+    training = Training.begin(config, images, where)
+    training.restore(folder, images)
+    processes.meet()
+    return training
 
 
 def keep_numbers(
@@ -216,6 +242,9 @@ def fit(
 ) -> TrainedModel:
     """Train a model on rows of one's own, by the protocol of ``sparsevae fit``.
 
+    In memory a run, or an epoch, that is trained anew is told by a warning; ``out`` keeps a row of
+    it in its history.
+
     Args:
         rows: raw rows, an array, a data frame or a tensor of shape ``(N, D)``, ``(N, H, W)``,
             ``(N, C, H, W)`` or ``(N, H, W, C)``. A data frame may hold text, dates, booleans and
@@ -270,11 +299,12 @@ def fit(
         seed=seed,
         arguments=arguments,
     )
-    if out is not None:
-        return train_prepared(prepared, RunFolder(out), device=device, progress=progress)
-    images = rows_of(prepared.dataset.train)
-    training = Training.begin(prepared.config, images, where)
-    training.go_on(images, progress=progress)
+    with processes.joined(where):
+        if out is not None:
+            return train_prepared(prepared, RunFolder(out), device=device, progress=progress)
+        images = rows_of(prepared.dataset.train)
+        training = Training.begin(prepared.config, images, where)
+        training.go_on(images, progress=progress, say=partial(warnings.warn, stacklevel=3))
     return trained_model(training, prepared)
 
 

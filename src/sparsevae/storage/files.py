@@ -7,6 +7,9 @@ old one. What a killed process left under such a name is swept when its folder i
 import json
 import os
 import re
+import shutil
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -95,8 +98,30 @@ def sweep(folder: Path, age: float = DAY) -> None:
         now = disk_time(folder)
         for entry in left:
             with suppress(OSError):  # another process swept it
-                if now - entry.stat(follow_symlinks=False).st_mtime > age:
+                # A time to come is of a clock that has been set back since.
+                if abs(now - entry.stat(follow_symlinks=False).st_mtime) > age:
                     os.unlink(entry)
+
+
+@contextmanager
+def private_folder(prefix: str) -> Iterator[Path]:
+    """A folder among the system's temporary ones for the length of a ``with`` block.
+
+    One that a killed process left is removed when the next one is made: its lock is free.
+
+    Args:
+        prefix: of its name.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - left.stat().st_mtime > MINUTE or (left / LOCK).exists():
+                with FileLock(left / LOCK, timeout=0):
+                    shutil.rmtree(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made,
+        FileLock(Path(made) / LOCK),
+    ):
+        yield Path(made)
 
 
 def disk_time(folder: Path) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Progress, Schedule
-from sparsevae.training.step import EagerStep, reduced, unit_interval
+from sparsevae.training.step import EagerStep, reduced
 
 MOST_FAULTS = 3  # after so many a run stops
 FACTOR = "learning_rate_factor"  # column of the history once a rate was halved
@@ -122,7 +122,7 @@ def find(step: EagerStep, batches: Iterable[Tensor], progress: Sequence[float]) 
 def _taken(step: EagerStep, chosen: Tensor, progress: float) -> str:
     """Take one step; the first number in it that is not finite, in words, if there is one."""
     model, device = step.model, step.totals.device
-    x = unit_interval(step.images.index_select(0, chosen).to(device))
+    x = step.batch(chosen)
     if not torch.isfinite(x).all():
         return "the data hold a number that is not finite"
     step.set_rate(step.learning_rate(progress))

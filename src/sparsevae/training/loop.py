@@ -20,7 +20,7 @@ from sparsevae.errors import DeviceError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Schedule
 from sparsevae.networks import kernels
-from sparsevae.training import faults
+from sparsevae.training import faults, processes
 from sparsevae.training.config import Precision
 from sparsevae.training.step import TERMS, EagerStep, Rows, fastest
 from sparsevae.training.streams import StreamedRows, drawn_order
@@ -223,7 +223,7 @@ class _Pass:
         numbers = math.prod(self.images.shape[1:])
         order = drawn_order(len(self.images), numbers, self.batch_size, self.images.device)
         if isinstance(self.images, StreamedRows):
-            self.images.begin(order)
+            self.images.begin(order, processes.share if processes.number() > 1 else None)
         if begun.taken:
             self.totals.copy_(begun.tensors["totals"])
             self.spikes.copy_(begun.tensors["spikes"])
@@ -243,7 +243,10 @@ class _Pass:
 
     def _slow(self, factor: float) -> None:
         self.factor = factor
-        self.take_step = fastest(self._eager(factor), self.batch_size)
+        eager, together = self._eager(factor), processes.number() > 1
+        self.take_step = (
+            processes.SharedStep(eager) if together else fastest(eager, self.batch_size)
+        )
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

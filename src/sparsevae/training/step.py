@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.models import Model
+from sparsevae.models import Model, Terms
 from sparsevae.models.schedules import Progress
 from sparsevae.training.config import Precision
 from sparsevae.training.streams import StreamedRows
@@ -87,21 +87,28 @@ class EagerStep:
             chosen: indices on the device of ``images``, shape ``(B,)``.
             progress: in [0, 1]; a number, or a 0-d tensor on the model's device.
         """
-        device = self.totals.device
-        x = unit_interval(self.images.index_select(0, chosen).to(device, non_blocking=True))
-        if self.model.family.draws:
-            x = torch.bernoulli(x)
+        x = self.batch(chosen)
         self.set_rate(self.learning_rate(progress))
         self.optimiser.zero_grad(set_to_none=True)
-        with reduced(self.precision, device):
+        with reduced(self.precision, x.device):
             terms = self.model.loss(x, progress)
         terms.objective.backward()
         self.optimiser.step()
         self.model.update_duals(terms, progress)
-        batch = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
-        self.totals.add_(torch.stack([term.detach() for term in batch]), alpha=len(chosen))
+        self.count(terms, len(chosen))
+
+    def batch(self, chosen: Tensor) -> Tensor:
+        """Images with these indices on the model's device, shape ``(B, *shape)``."""
+        rows = self.images.index_select(0, chosen)
+        x = unit_interval(rows.to(self.totals.device, non_blocking=True))
+        return (torch.rand_like(x) < x).to(x.dtype) if self.model.family.draws else x
+
+    def count(self, terms: Terms, images: int) -> None:
+        """Add the terms of a batch of so many images to the sums."""
+        means = (terms.reconstruction.mean(), terms.kl.mean(), terms.penalty, terms.objective)
+        self.totals.add_(torch.stack([term.detach() for term in means]), alpha=images)
         if self.spikes is not None and terms.active is not None:
-            self.spikes.add_(terms.active, alpha=len(chosen))
+            self.spikes.add_(terms.active, alpha=images)
 
     def set_rate(self, rate: Progress) -> None:
         """Set the rate of the next step."""

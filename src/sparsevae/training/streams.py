@@ -7,6 +7,7 @@ The order follows from torch's generator alone, wherever the rows lie.
 Shape legend: N rows, B rows in a batch, R rows in a block.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +84,8 @@ class StreamedRows:
         self._window_of: npt.NDArray[np.int64] = np.empty(0, np.int64)  # by block
         self._place_of: npt.NDArray[np.int64] = np.empty(0, np.int64)  # of a block in its window
         self._current, self._held = -1, np.empty(0, np.float32)
+        self._share: Callable[[Tensor], Tensor] | None = None
+        self._own: npt.NDArray[np.int64] = np.empty(0, np.int64)  # rows of shares in the window
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,9 +95,15 @@ class StreamedRows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def begin(self, order: Order) -> None:
-        """Rows will be taken in this order, batch by batch."""
-        self._order, self._current = order, -1
+    def begin(self, order: Order, share: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Rows will be taken in this order, batch by batch.
+
+        Args:
+            order: of the whole epoch.
+            share: what this process takes of a batch, so that no other rows are read; all when
+                None.
+        """
+        self._order, self._share, self._current = order, share, -1
         total = sum(map(len, order.windows))
         self._window_of, self._place_of = np.empty(total, np.int64), np.empty(total, np.int64)
         for number, window in enumerate(order.windows):
@@ -105,12 +114,37 @@ class StreamedRows:
         """Rows with these indices, scaled, float32, shape ``(B, *shape)``."""
         places = chosen.numpy()
         if self._order is None or len(self._order.windows) == 1:
-            return torch.from_numpy(self.scaling.apply(self.values[places]))
+            return self._alone(places)
         blocks, inside = np.divmod(places, self._order.block)
-        window = int(self._window_of[blocks[0]])
-        if window != self._current:
-            self._read(window, self._order)
-        return torch.from_numpy(self._held[self._place_of[blocks] + inside])
+        windows = self._window_of[blocks]
+        if (windows != windows[0]).any():
+            return self._alone(places)
+        if windows[0] != self._current:
+            read = self._read if self._share is None else self._read_share
+            read(int(windows[0]), self._order)
+        if self._share is None:
+            return torch.from_numpy(self._held[self._place_of[blocks] + inside])
+        at = np.searchsorted(self._own, places).clip(max=len(self._own) - 1)
+        if (self._own[at] != places).any():
+            return self._alone(places)
+        return torch.from_numpy(self._held[at])
+
+    def _alone(self, places: npt.NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self.scaling.apply(self.values[places]))
+
+    def _read_share(self, window: int, order: Order) -> None:
+        """Take a window's rows of this process's shares into memory, in the order of the file."""
+        assert self._share is not None  # the caller's condition
+        start = sum(map(self._rows_in, order.windows[:window]))
+        rows = order.rows[start : start + self._rows_in(order.windows[window])]
+        shares = [self._share(batch) for batch in rows.split(order.block)]
+        self._own = np.sort(torch.cat(shares).cpu().numpy())
+        self._held, self._current = self.scaling.apply(self.values[self._own]), window
+
+    def _rows_in(self, window: npt.NDArray[np.int64]) -> int:
+        assert self._order is not None  # the caller's condition
+        block = self._order.block
+        return len(window) * block - max(0, (int(window[-1]) + 1) * block - len(self))
 
     def _read(self, window: int, order: Order) -> None:
         """Take the blocks of a window into memory, each with one read."""

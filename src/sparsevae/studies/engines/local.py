@@ -8,7 +8,6 @@ that is killed takes no other with it.
 import os
 import re
 import signal
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -21,6 +20,7 @@ from loky.backend import get_context
 from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
 from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.storage.files import private_folder
 from sparsevae.studies.engines import Task, worker
 
 ATTEMPTS = 3  # times that a killed task is begun again before there are fewer workers
@@ -149,8 +149,8 @@ def run(
     """
     waiting = deque(map(_Job, tasks))
     at_once, failures = jobs or cores(), list[BaseException]()
-    with tempfile.TemporaryDirectory(prefix="sparsevae-") as messages:
-        workers = _Workers(Path(messages), on_images, on_warning)
+    with private_folder("sparsevae-messages-") as messages:
+        workers = _Workers(messages, on_images, on_warning)
         try:
             while waiting or workers.busy:
                 while waiting and len(workers.busy) < at_once:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sparsevae.studies.engines import Task
@@ -49,8 +50,8 @@ def work(task: Task, messages: Path) -> None:
     """Do a task, and write messages into a file that does not exist yet."""
 
     def send(message: int | str) -> None:
-        with messages.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(message) + "\n")
+        with suppress(OSError), messages.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(message) + "\n")  # a run is worth more than its progress
 
     do(task, send)
 

@@ -25,9 +25,15 @@ from sparsevae.studies.engines import Engine, engine, local
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.search.space import Direction, Range, SearchConfig
 from sparsevae.studies.search.trial import TrialTask, after_half, half_of, stopped
-from sparsevae.studies.study import Listener, do_tasks, run_study, settle_dataset
+from sparsevae.studies.study import (
+    Listener,
+    device_of_runs,
+    do_tasks,
+    run_study,
+    settle_dataset,
+)
 from sparsevae.studies.tasks import data_of
-from sparsevae.training import loop
+from sparsevae.studies.trackers.queue import tracking
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -67,6 +73,8 @@ def tune(
     jobs: int | None = None,
     plugins: Iterable[str] = (),
     engine_name: str = "local",
+    address: str | None = None,
+    track: Iterable[str] = (),
     listener: Listener | None = None,
 ) -> Tuned:
     """Search settings on validation rows, and measure the best once on the test set.
@@ -80,7 +88,9 @@ def tune(
         device: see :func:`sparsevae.training.loop.device`.
         jobs: trials at a time; as many as there is room for when None.
         plugins: files or modules with further rows of the tables.
-        engine_name: see :func:`sparsevae.studies.study.run_study`.
+        engine_name: see :func:`sparsevae.studies.study.run_study`, as for the two next ones.
+        address: of a cluster.
+        track: trackers that hear of every epoch of the trials, and of the best's runs.
         listener: told what happens.
 
     Raises:
@@ -97,21 +107,25 @@ def tune(
     config = SearchConfig.of(fields)
     named = settle_dataset(config.study, listener)
     config = config.model_copy(update={"study": named})
-    folder, where = Path(out), str(loop.device(device))
+    folder, where = Path(out).absolute(), device_of_runs(device, engine_name)
     make_folder(folder)
     with locked(folder):
         _keep_config(folder, config)
         search = Search(config, folder, seed, where, plugins)
-        search.run(trials, jobs or local.cores(), listener, engine(engine_name, None, folder))
+        runs = {_name(n): folder / "trials" / "runs" / _name(n) for n in range(trials)}
+        place = engine(engine_name, address, folder)
+        with tracking(track := tuple(track), folder, runs, listener.say) as follower:
+            search.run(trials, jobs or local.cores(), listener.heard_by(follower), place)
         number, settings = search.best(listener)
         best = folder / "best" / _name(number)
         listener.say(f"Trial {number} is the best; it is trained on all training data.")
         final = config.fixed(settings, split="test", seeds=SEEDS)
-        options: Any = {"device": device, "jobs": jobs, "plugins": plugins}
-        run_study(final, best, engine_name=engine_name, listener=listener, **options)
+        options: Any = {"device": device, "jobs": jobs, "plugins": plugins, "track": track}
+        options |= {"engine_name": engine_name, "address": address, "listener": listener}
+        run_study(final, best, **options)
         summary = search.summary(number, best)
         write_json(folder / SUMMARY, summary)
-    return Tuned(folder, settings, best, summary)
+    return Tuned(Path(out), settings, Path(out) / best.relative_to(folder), summary)
 
 
 class Search:
@@ -130,51 +144,63 @@ class Search:
     ) -> None:
         self.config, self.folder, self.seed = config, folder, seed
         self.device, self.plugins = device, plugins
+        (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a killed process: ours is held
         self.study = _open(folder / JOURNAL, config.directions)
         name = str(config.study.dataset)
         self.dataset = data_of(name, "validation", config.study.limit)
 
     def run(self, trials: int, jobs: int, listener: Listener, place: Engine) -> None:
-        """Do trials until there are so many; first those that were begun and not told."""
-        waiting = self._begun()
-        while waiting or len(self.study.trials) < trials:
-            while len(waiting) < jobs and len(self.study.trials) < trials:
-                waiting.append(self._ask())
-            batch, waiting = waiting[:jobs], waiting[jobs:]
-            tasks = [task for number in batch if (task := self._task(number)) is not None]
+        """Do trials until there are so many.
+
+        They are asked for so many at a time as are done at a time, and what an interrupt left of
+        such a batch is done first, so that every trial is drawn with the same ones known.
+        """
+        while (numbers := self._batch(trials, jobs)) is not None:
+            tasks = [task for number in numbers if (task := self._task(number)) is not None]
             do_tasks(tasks, jobs, listener, place)
-            for number in batch:
+            for number in numbers:
                 self._tell(number)
 
-    def _begun(self) -> list[int]:
+    def _batch(self, trials: int, jobs: int) -> list[int] | None:
+        """The trials that are to be done next; None when there are so many as are wanted."""
         from optuna.trial import TrialState
 
-        running = [t for t in self.study.trials if t.state == TrialState.RUNNING]
-        for trial in running:
-            if CHOSEN not in trial.user_attrs:  # its settings were not drawn to the end
-                self.study.tell(trial.number, state=TrialState.FAIL)
-        return [trial.number for trial in running if CHOSEN in trial.user_attrs]
+        asked = self._asked()
+        open_ones = [n for n, trial in enumerate(asked) if trial.state == TrialState.RUNNING]
+        first = min(open_ones, default=len(asked))
+        end = min(trials, (first // jobs + 1) * jobs)
+        for _ in range(len(asked), end):
+            open_ones.append(self._ask())
+        return open_ones or None
 
     def _ask(self) -> int:
         import optuna
+        from optuna.trial import TrialState
 
-        number = len(self.study.trials)
+        number = len(self._asked())
+        for left in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if CHOSEN not in left.user_attrs:  # killed before its settings were drawn to the end
+                self.study.tell(left.number, state=TrialState.FAIL)
         self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * 100_003 + number)
         trial = self.study.ask(_distributions(self.config))
         trial.set_user_attr(CHOSEN, _chosen(self.config, trial.params))
-        return int(trial.number)
+        return number
 
     def _asked(self) -> list["FrozenTrial"]:
-        return [trial for trial in self.study.trials if CHOSEN in trial.user_attrs]
+        """Trials whose settings are drawn; a trial's number is its place here."""
+        return [t for t in self.study.get_trials(deepcopy=False) if CHOSEN in t.user_attrs]
+
+    def _number(self, trial: "FrozenTrial") -> int:
+        return [other.number for other in self._asked()].index(trial.number)
 
     def _settings(self, number: int) -> dict[str, JsonValue]:
-        return dict(self.study.trials[number].user_attrs[CHOSEN])
+        return dict(self._asked()[number].user_attrs[CHOSEN])
 
     def _twin(self, number: int) -> int:
         """The first trial with the same settings."""
         settings = self._settings(number)
-        same = (t.number for t in self.study.trials if t.user_attrs.get(CHOSEN) == settings)
-        return next(same, number)
+        asked = enumerate(self._asked())
+        return next(place for place, trial in asked if trial.user_attrs[CHOSEN] == settings)
 
     def run_folder(self, number: int) -> RunFolder:
         """Where a trial is kept; trials with the same settings are one run."""
@@ -199,7 +225,7 @@ class Search:
         values = [
             value
             for trial in _whole(self.study)
-            for run in [self.run_folder(trial.number)]
+            for run in [self.run_folder(self._number(trial))]
             if (value := after_half(run.history, half_of(run.config.epochs), objective))
             is not None
         ]
@@ -208,15 +234,15 @@ class Search:
     def _tell(self, number: int) -> None:
         from optuna.trial import TrialState
 
-        run = self.run_folder(number)
+        run, trial = self.run_folder(number), self._asked()[number].number
         if not run.finished:
-            self.study.tell(number, state=TrialState.PRUNED)
+            self.study.tell(trial, state=TrialState.PRUNED)
             return
         values: list[Any] = [run.metrics.get(key) for key in self.config.objectives]
         if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-            self.study.tell(number, values)
+            self.study.tell(trial, values)
         else:
-            self.study.tell(number, state=TrialState.FAIL)
+            self.study.tell(trial, state=TrialState.FAIL)
 
     def reason(self, number: int) -> str:
         """Why a trial has no numbers, or what is alarming about it; empty where neither is."""
@@ -240,10 +266,10 @@ class Search:
         """
         whole = _whole(self.study)
         if not whole:
-            reasons = (self.reason(trial.number) for trial in self._asked())
+            reasons = map(self.reason, range(len(self._asked())))
             why = next(filter(None, reasons), "none was asked for")
             raise RunFolderError(f"No trial of {self.folder} came to its end: {why}")
-        quiet = [trial for trial in whole if not self.reason(trial.number)]
+        quiet = [trial for trial in whole if not self.reason(self._number(trial))]
         if not quiet:
             listener.say("Every trial has an alarm, see search.html; the best is among them.")
         front = self.front(quiet or whole)
@@ -255,7 +281,7 @@ class Search:
             return float(sum((cost - low) / ((high - low) or 1.0) for cost, low, high in costs))
 
         chosen = min(front, key=lambda trial: (scaled(trial), trial.number))
-        return chosen.number, self._settings(chosen.number)
+        return self._number(chosen), self._settings(self._number(chosen))
 
     def front(self, trials: Iterable["FrozenTrial"]) -> list["FrozenTrial"]:
         """The trials that no other one is better than in every objective."""
@@ -292,14 +318,14 @@ class Search:
             "test": {key: [row.get(key) for row in rows] for key in self.config.objectives},
             "trials": [
                 {
-                    "number": trial.number,
+                    "number": place,
                     "state": trial.state.name.lower(),
                     "settings": trial.user_attrs[CHOSEN],
                     "values": trial.values,
                     "front": trial.number in front,
-                    "reason": self.reason(trial.number),
+                    "reason": self.reason(place),
                 }
-                for trial in self._asked()
+                for place, trial in enumerate(self._asked())
             ],
         }
 
