@@ -113,6 +113,10 @@ ROWS_OF_TABLE: dict[str, tuple[str, dict[str, JsonValue]]] = {
     "vae": ("vae", {}),
     "vaease": ("vaease", {}),
     "vsc-auto": ("vsc", {**LEARNED, "target_active": "auto", "penalty": "none"}),
+    "vsc-fixed": (
+        "vsc",
+        {**LEARNED, "prior": "fixed", "target_active": "auto", "penalty": "none"},
+    ),
     "vsc-told": ("vsc", {**LEARNED, **TOLD, "penalty": "posterior"}),
     **{
         name: (name, TOLD)
