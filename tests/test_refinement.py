@@ -73,7 +73,7 @@ def test_of_a_linear_model_with_normal_noise_the_mean_becomes_the_exact_one():
         precision = torch.eye(LATENTS) + matrix @ matrix.T / 0.49
         exact = (x - bias) @ matrix.T / 0.49 @ torch.linalg.inv(precision)
         torch.manual_seed(1)
-        q = refinement.posterior(model, x, 300)
+        q = refinement.posterior(model, x, 150)
         assert (model.posterior(x).mean - exact).abs().mean() > 0.1
     assert (q.mean - exact).abs().mean() < 0.04
     torch.testing.assert_close(q.scale.mean(0), precision.diagonal() ** -0.5, rtol=0.05, atol=0)
@@ -88,6 +88,21 @@ def test_a_trained_model_gives_refined_codes_and_bounds_the_same_every_time():
     assert (codes == 0).any()
     assert refined.elbo(images).mean() > trained.elbo(images).mean()
     assert refined.log_likelihood(images, samples=20).shape == (6,)
+    found, plain = (
+        each.evaluate(images, groups=("bound",)).metrics for each in (refined, trained)
+    )
+    assert found["negative_elbo"] < plain["negative_elbo"]
+    assert found["importance_negative_elbo"] < plain["importance_negative_elbo"]
+
+
+def test_rows_are_refined_in_chunks_and_the_bound_is_of_each_row(monkeypatch):
+    model, x = make("vsc", estimator="reinmax"), rows(23).numpy()
+    whole = bound.image_bounds(model, x, samples=300, refine=20)
+    monkeypatch.setattr(bound, "REFINED", 8)
+    monkeypatch.setattr(bound, "ROWS", 600)  # groups of two
+    parts = bound.image_bounds(model, x, samples=300, refine=20)
+    assert parts["bound"].shape == (23,)
+    np.testing.assert_allclose(parts["bound"], whole["bound"], atol=0.3)
 
 
 def test_mistakes_are_told():

@@ -26,6 +26,7 @@ Columns = Annotated[
 ]
 Drop = Annotated[str | None, typer.Option(help="Columns that are left out: id,*_note.")]
 Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
+Refine = Annotated[int, typer.Option(min=0, help="Gradient steps on each row's posterior.")]
 Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
 Size = Annotated[
@@ -199,7 +200,7 @@ def encode(
     run: Run,
     path: Data,
     out: Annotated[Path, typer.Option(help="codes.npy, .csv, or .npz (sparse).")],
-    refine: Annotated[int, typer.Option(min=0, help="Gradient steps on each row's code.")] = 0,
+    refine: Refine = 0,
     array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
@@ -356,16 +357,19 @@ def evaluate(
     path: Data,
     labels: Labels = None,
     out: Annotated[Path | None, typer.Option(help="Write the numbers to this .json.")] = None,
+    refine: Refine = 0,
     array: Member = None,
     channels: Channels = None,
     device: Device = "auto",
 ) -> None:
     """Measure a model on other rows."""
+    from dataclasses import replace
+
     from sparsevae.cli.bars import working
     from sparsevae.runs.codes import check_place
     from sparsevae.storage.files import write_json
 
-    trained = load(run, device)
+    trained = replace(load(run, device), refine=refine)
     if out is not None:
         check_place(out, (".json",))
     rows = read_for(trained, path, labels=labels, array=array, channels=channels)

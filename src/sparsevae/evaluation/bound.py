@@ -10,6 +10,7 @@ Shape legend: N images, K codes drawn for each, J latent dimensions, U component
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from sparsevae.storage.arrays import Floats, Row
 
 SAMPLES, IMAGES = 500, 1000
 ROWS = 2500  # codes decoded at once, fewer where rows are large
+REFINED = 1000  # rows whose posterior is refined at once
 COLUMNS = (
     keys.IMPORTANCE_WEIGHTED_BOUND,
     keys.IMPORTANCE_WEIGHTED_ERROR,
@@ -83,7 +85,7 @@ def log_weights(
     samples: int,
     prior: Mixture | None,
     target: Tensor | None = None,
-    refine: int = 0,
+    posterior: Posterior | None = None,
 ) -> Tensor:
     """Log p(x|z) + log p(z) − log q(z|x) of codes from torch's generator.
 
@@ -94,13 +96,13 @@ def log_weights(
         prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`; None where its
             :meth:`~sparsevae.models.priors.Prior.factors` are the density.
         target: the rows that are scored where they are not ``x``.
-        refine: gradient steps on every row's posterior before, see
-            :mod:`sparsevae.evaluation.refinement`.
+        posterior: q(z|x) where it is not the encoder's, batch shape ``(N, J)``.
 
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    alone, q = model.prior.factors(), refinement.posterior(model, x, refine, target)
+    alone = model.prior.factors()
+    q = model.posterior(x) if posterior is None else posterior
     if alone is not None:
         codes, log_q, log_p = _scored(q, alone, samples)
     elif prior is not None:
@@ -123,6 +125,22 @@ def weights_of(
     return doubled(log_likelihood) + mixture_log_prob(prior, codes, mask) - doubled(log_q)
 
 
+def _groups(
+    model: Model, x: Floats, target: Floats, group: int, refine: int
+) -> Iterator[tuple[Posterior | None, slice]]:
+    """Groups of rows and, where it is refined, many groups at once, their posterior."""
+    where = next(model.parameters()).device
+    chunk = group * max(1, rows_at_once(math.prod(model.shape), REFINED) // group)
+    for start in range(0, len(x), chunk):
+        end, q = min(start + chunk, len(x)), None
+        if refine:
+            rows, scored = (torch.from_numpy(p[start:end]).to(where) for p in (x, target))
+            q = refinement.posterior(model, rows, refine, scored).gated()
+        for at in range(start, end, group):
+            some = slice(at, min(at + group, end))
+            yield None if q is None else q.indexed(slice(at - start, some.stop - start)), some
+
+
 @torch.no_grad()
 def image_bounds(
     model: Model,
@@ -142,7 +160,8 @@ def image_bounds(
         samples: K, codes drawn for each row.
         seed: of the draws.
         target: the rows that are scored where they are not ``x``.
-        refine: as in :func:`log_weights`.
+        refine: gradient steps on every row's posterior before, see
+            :mod:`sparsevae.evaluation.refinement`.
         tick: called with the share of the rows that is done.
 
     Returns:
@@ -159,14 +178,13 @@ def image_bounds(
     target = x if target is None else target
     parts = []
     with fixed_noise(seed):
-        for start in range(0, len(x), group):
-            some = slice(start, start + group)
+        for q, some in _groups(model, x, target, group, refine):
             rows, scored = (torch.from_numpy(part[some]).to(where) for part in (x, target))
-            weights = log_weights(model, rows, samples, prior, scored, refine).cpu().numpy()
+            weights = log_weights(model, rows, samples, prior, scored, q).cpu().numpy()
             bound = likelihood.importance_weighted_bound(weights)
             size = likelihood.effective_sample_size(weights)
             parts.append((bound, weights.mean(1), size))
-            tick((start + len(rows)) / len(x))
+            tick(some.stop / len(x))
     columns = map(np.concatenate, zip(*parts, strict=True))
     return dict(zip(("bound", "elbo", "effective_sample_size"), columns, strict=True))
 
@@ -191,7 +209,8 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None 
     if not (model.has_bound and known) or one.outside:
         return dict.fromkeys(COLUMNS)
     some = one.measured
-    bounds = image_bounds(model, x, samples=samples, target=target, tick=one.meter.tick)
+    settings: Row = {"samples": samples, "refine": one.refine, "tick": one.meter.tick}
+    bounds = image_bounds(model, x, target=target, **settings)
     sizes = bounds["effective_sample_size"]
     negative_elbo = (some.reconstruction + some.kl)[:images].mean(dtype=np.float64)
     numbers = (

@@ -100,6 +100,7 @@ def evaluate(
     factor_groups: Iterable[slice] = (),
     classifier_file: Path | None = None,
     progress: Report | None = None,
+    refine: int = 0,
 ) -> Evaluation:
     """Measure a trained model on rows, as much as is asked for.
 
@@ -119,6 +120,8 @@ def evaluate(
         factor_groups: columns of factors that belong together.
         classifier_file: where the classifier is kept between calls; nowhere when None.
         progress: called with the share of the work that is done, from 0 to 1.
+        refine: gradient steps on every row's posterior, which codes, gates and bounds are then of;
+            see :mod:`sparsevae.evaluation.refinement`.
 
     Raises:
         ConfigurationError: an unknown group.
@@ -144,6 +147,7 @@ def evaluate(
             factor_groups=tuple(factor_groups),
             classifier_file=classifier_file,
             meter=Meter(progress or (lambda share: None)),
+            refine=refine,
         ),
         groups,
     )

@@ -46,6 +46,8 @@ class Pass:
         classifier_file: where the classifier is kept; None trains it and keeps it nowhere.
         meter: told how far the work is.
         given: number of the rows that these were taken from.
+        refine: gradient steps on every row's posterior, see
+            :mod:`sparsevae.evaluation.refinement`.
     """
 
     model: Model
@@ -59,6 +61,7 @@ class Pass:
     classifier_file: Path | None = None
     meter: Meter = field(default_factory=Meter)
     given: int = 0
+    refine: int = 0
 
     @classmethod
     def over(
@@ -173,7 +176,7 @@ class Pass:
     def measured(self) -> Measured:
         """Codes, spike probabilities and terms of the bound of every row."""
         with self.meter.part("codes"):
-            return measure(self.model, self.x, target=self.target)
+            return measure(self.model, self.x, target=self.target, refine=self.refine)
 
     @cached_property
     def decoded(self) -> Floats:

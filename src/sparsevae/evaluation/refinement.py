@@ -17,7 +17,7 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.distributions import Posterior
 
-DRAWS = 4  # a step: with one, the noise of the gates' gradient undoes what is gained
+DRAWS = 8  # a step: with one, the noise of the gates' gradient undoes what is gained
 RATE, MOMENTS = 0.1, (0.9, 0.95)  # of Adam; the rate falls to 0
 
 

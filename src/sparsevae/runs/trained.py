@@ -337,10 +337,9 @@ class TrainedModel:
         own, marks = self.split(rows), getattr(rows, "labels", None)
         if labels is not None:
             marks, _ = labels_of(np.asarray(labels), "labels")
-        model, x, scaling = self.model, self.values(rows), self.data.scaling
-        return evaluate(
-            model, x, marks, train=own, groups=groups, scaling=scaling, progress=progress
-        )
+        settings: Row = {"train": own, "groups": groups, "scaling": self.data.scaling}
+        settings |= {"progress": progress, "refine": self.refine}
+        return evaluate(self.model, self.values(rows), marks, **settings)
 
     def save(self, folder: Path | str) -> Path:
         """Write a run folder that every command and :meth:`load` take.

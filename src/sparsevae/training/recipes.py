@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.models import check_arguments, row
+from sparsevae.models import MODELS, check_arguments, row
 from sparsevae.models.priors import TARGET_ACTIVE, default_alpha
 from sparsevae.models.tables import Table
 from sparsevae.training.config import RunConfig, StudyConfig
@@ -50,6 +50,7 @@ SPARSE_WARM_UP: JSON = {
     "kl_weight": 1.0,
     "penalty_weight": {"kind": "ramp", "start": 0.1, "end": 0.6, "first": 4.0, "last": 0.5},
 }
+DEEPER: JSON = {"encoder_hidden": 256}
 # A mixture of pseudo-inputs is for values in [0, 1].
 ANY_VALUES: JSON = {"prior": "learned", "penalty": "posterior", "estimator": "reinmax"}
 # What did best for photographs, tables and signals on validation rows. A gate is worth many nats
@@ -84,6 +85,16 @@ RECIPES: Table[Recipe] = Table(
             "Adam, one cycle up to 4e-3; VSC with a mixture prior, its activity held at a target.",
             {"kind": "one-cycle", "peak": 4e-3},
             {"vsc": SPARSE, "vsc-wu": SPARSE_WARM_UP},
+            keeps_alpha=False,
+        ),
+        "best": Recipe(
+            "As default, with a residual layer in every encoder; VSC's decoder takes gates too.",
+            {"kind": "one-cycle", "peak": 4e-3},
+            {
+                **dict.fromkeys(MODELS, DEEPER),
+                "vsc": {**SPARSE, **DEEPER, "decode_gates": True},
+                "vsc-wu": {**SPARSE_WARM_UP, **DEEPER, "decode_gates": True},
+            },
             keeps_alpha=False,
         ),
         "any-values": OF_MEASUREMENTS,
