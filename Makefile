@@ -35,8 +35,10 @@ demo: $(READY)
 	@echo "The report is $(CURDIR)/demo/report.html"
 	@echo "Move the codes: open $(CURDIR)/demo/explorer.html, or run $(BIN)/sparsevae explore demo"
 
-# Two workers share the cores; each has one thread.
+# Two workers share the cores; each has one thread. Many tests start processes, which would each
+# compile the package anew without bytecode.
 test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) compiler browser
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal --durations 8 -m "not slow and not speed"
 

@@ -28,7 +28,7 @@ def main() -> None:
     train, test = data.train.scaled(), data.test.scaled()[: options.limit]
     columns = bounds.gaussian_columns(test, DENOISED, SEED)
     del columns["clean"]
-    rows = bounds.denoising_rows(train, test, columns, data.train.labels)
+    rows = bounds.TrivialDenoisers(train, data.train.labels).rows(test, columns)
     for name in options.models:
         trained = sparsevae.load(name)
         if trained.path is None or RunFolder(trained.path).denoiser is None:

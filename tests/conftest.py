@@ -30,6 +30,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import train_run
 from sparsevae.storage import cache
+from sparsevae.studies.engines import local, worker
 from sparsevae.training.config import StudyConfig
 from sparsevae.training.recipes import runs
 
@@ -193,6 +194,31 @@ def few_draws(tiny_run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bound, "importance_columns", partial(whole, samples=20, images=50))
         yield whole
+
+
+def done_here(tasks, jobs, on_images, on_warning, **place):
+    """The local engine without processes."""
+
+    def send(name, message):
+        (on_warning if isinstance(message, str) else on_images)(name, message)
+
+    for task in tasks:
+        worker.do(task, partial(send, task.name))
+        yield task
+
+
+@pytest.fixture(scope="module")
+def no_workers():
+    """A module's studies are done in this process, where processes are not what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "run", done_here)
+        yield
+
+
+@pytest.fixture
+def no_workers_in_this_test(monkeypatch):
+    """A test's studies are done in this process."""
+    monkeypatch.setattr(local, "run", done_here)
 
 
 def table_run(folder, likelihood, values):

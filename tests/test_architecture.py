@@ -57,6 +57,11 @@ def executed(node):
             yield from executed(child)
 
 
+def called(call):
+    """The last name of what is called."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
 def targets(node):
     """The dotted names that one node imports; of a package's name, the package itself."""
     if isinstance(node, ast.Import):
@@ -66,7 +71,7 @@ def targets(node):
         for alias in node.names:
             inner = f"{node.module}.{alias.name}"
             yield inner if inner in MODULES else node.module
-    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+    elif isinstance(node, ast.Call) and called(node) == "import_module":
         yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant))
 
 

@@ -33,7 +33,7 @@ def digits():
 
 
 def rows_of(train, test, sigmas):
-    return bounds.denoising_rows(train, test, bounds.gaussian_columns(test, sigmas, seed=0))
+    return bounds.TrivialDenoisers(train).rows(test, bounds.gaussian_columns(test, sigmas, seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,9 @@ def test_filters_keep_blank_images_and_no_row_has_more_components_than_pixels(di
 
 def test_damaged_images_are_those_that_models_are_given(digits):
     train, test = digits
-    rows = bounds.denoising_rows(train, test, bounds.damaged_columns(test, (0.1, 0.4), seed=0))
+    rows = bounds.TrivialDenoisers(train).rows(
+        test, bounds.damaged_columns(test, (0.1, 0.4), seed=0)
+    )
     given = {
         "salt and pepper 0.4": corruptions.salt_and_pepper(test, 0.4, 0),
         "occlusion 0.4": corruptions.occlusion(test, round(0.4 * 8), 0),
@@ -180,7 +182,7 @@ def test_damaged_images_are_those_that_models_are_given(digits):
             restored = np.stack([wiener(image, (1, 3, 3), noise=damage) for image in images[:50]])
         few = {column: bounds.Corrupted(images[:50], damage)}
         expected = np.mean((restored - test[:50]) ** 2)
-        filtered = bounds.denoising_rows(train, test[:50], few)["Wiener filter 3x3"][column]
+        filtered = bounds.TrivialDenoisers(train).rows(test[:50], few)["Wiener filter 3x3"][column]
         assert filtered == pytest.approx(expected, rel=1e-5)
 
 

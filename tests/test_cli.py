@@ -24,6 +24,7 @@ def run(monkeypatch, capsys, *arguments):
     return exit_.value.code or 0, said.out, said.err
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_a_study_from_options_and_its_report_again(monkeypatch, capsys, tmp_path):
     out = tmp_path / "study"
     status, said, _ = run(monkeypatch, capsys, *BASE, "--limit", 200, "--out", out)
@@ -36,6 +37,7 @@ def test_a_study_from_options_and_its_report_again(monkeypatch, capsys, tmp_path
     assert len((out / "report.html").read_bytes()) == pytest.approx(len(page), rel=0.01)
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_options_go_before_the_file(monkeypatch, capsys, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("dataset: digits\nmodels: [vae]\nlatents: [2]\nepochs: 7\nlimit: 200\n")

@@ -22,14 +22,6 @@ def test_a_study_survives_yaml(tmp_path):
     assert StudyConfig.checked(read_yaml(path)) == study
 
 
-@pytest.mark.parametrize("config", [RunConfig, StudyConfig])
-def test_widths_of_old_folders_are_read_under_their_first_name(config):
-    given = RUN if config is RunConfig else {}
-    old, new = (config.checked({**given, name: [4, 8]}) for name in ("channels", "widths"))
-    assert old == new
-    assert new.model_dump()["widths"] == (4, 8)
-
-
 def test_an_empty_file_gives_the_defaults(tmp_path):
     (tmp_path / "empty.yaml").touch()
     assert StudyConfig.checked(read_yaml(tmp_path / "empty.yaml")) == StudyConfig()

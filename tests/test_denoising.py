@@ -97,9 +97,8 @@ def test_it_beats_its_own_code_and_what_knows_second_moments(model, digits, clip
     column = f"{SIGMA} clipped" if clip else f"{SIGMA}"
     clean = test / np.float32(GREY)
     columns = {column: bounds.gaussian_columns(clean, (SIGMA,), 0)[column]}
-    rivals = bounds.denoising_rows(
-        train / np.float32(GREY), clean, columns, data.load("mnist-5k").train.labels
-    )
+    labels = data.load("mnist-5k").train.labels
+    rivals = bounds.TrivialDenoisers(train / np.float32(GREY), labels).rows(clean, columns)
     for name, row in rivals.items():
         assert restored < row[column], name
 
@@ -227,13 +226,30 @@ def test_classes_help_where_rows_have_some():
     assert one < 0.2 * other
 
 
+def test_classes_of_fewer_rows_than_elements_have_the_densities_of_their_covariances():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(20, 9))
+    clean = rng.normal(size=(2, 5, 9)) + np.array([[[0.0]], [[1.0]]])
+    estimates, scores = [], []
+    for rows in clean:
+        covariance = np.cov(rows.T, bias=True) + 0.3 * np.eye(9)
+        off, inverse = y - rows.mean(0), np.linalg.inv(covariance)
+        estimates.append(y - 0.3 * off @ inverse)
+        scores.append(-0.5 * (np.einsum("ni,ij,nj->n", off, inverse, off)))
+        scores[-1] -= 0.5 * np.linalg.slogdet(covariance)[1]
+    weight = 1 / (1 + np.exp(scores[0] - scores[1]))[:, None]
+    expected = (1 - weight) * estimates[0] + weight * estimates[1]
+    found = denoisers.class_gaussians([denoisers.moments(rows) for rows in clean], y, 0.3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.needs_mnist
 def test_rivals_on_mnist_are_those_of_the_field():
     """Squared errors an image on the test set; 7.4 and 6.3 of class Gaussians are of 10 seeds."""
     found = data.load("mnist")
     train, test = found.train.scaled(), found.test.scaled()[:1000]
     columns = {"0.3": bounds.gaussian_columns(test, (SIGMA,), 0)["0.3"]}
-    rows = bounds.denoising_rows(train, test, columns, found.train.labels)
+    rows = bounds.TrivialDenoisers(train, found.train.labels).rows(test, columns)
     per_image = {name: 784 * row["0.3"] for name, row in rows.items()}
     assert per_image["PCA-50"] == pytest.approx(13.5, abs=0.5)
     assert per_image["Wiener of components"] == pytest.approx(9.55, abs=0.4)

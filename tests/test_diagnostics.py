@@ -357,6 +357,7 @@ def test_findings_of_another_form_are_one_sentence(tmp_path):
         assert RunFolder(tmp_path).diagnosis
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test", "few_draws")
 def test_a_study_says_collapse_while_it_trains_and_when_it_ends(tmp_path):
     said = []
     fields = {"dataset": "mnist-5k", "models": ["vsc"], "latents": [2], "limit": 300}
@@ -385,11 +386,3 @@ def test_panels_count_alarms_over_seeds_and_say_what_is_missing(tiny_run):
     assert "decoder prints the mean image in 1" in panel.seeds
     (unknown,) = panels_of.panels([replace(run, diagnosis={})])
     assert unknown.missing
-
-
-def test_names_of_earlier_versions_are_read(tiny_run, tmp_path):
-    former = dict(tiny_run.diagnosis)
-    former["statistics"] = dict(former["statistics"])
-    former["statistics"]["rises"] = former["statistics"].pop("ablation_cost")
-    write_json(tmp_path / "findings.json", former)
-    assert RunFolder(tmp_path).diagnosis == tiny_run.diagnosis

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Distribution, Normal, kl_divergence
 
-from sparsevae.models.distributions import Gaussian, Point, SpikeAndSlab, pairwise_kl
+from sparsevae.models import VAE
+from sparsevae.models.distributions import Gaussian, Point, SpikeAndSlab, held, pairwise_kl
 
 STANDARD_ERRORS = 4.5
 
@@ -284,3 +285,20 @@ def test_unit_noise_costs_only_the_choice_of_dimensions():
     p = SpikeAndSlab(zero - 1.0, zero, torch.ones_like(zero))
     spikes = kl_divergence(Bernoulli(logits=q.logits), Bernoulli(logits=p.logits))
     torch.testing.assert_close(kl_divergence(q.warmed(0.0), p), spikes)
+
+
+def test_values_are_held_without_a_change_inside_and_learn_to_come_back():
+    x = torch.tensor([-30.0, -1.25, 0.0, 3.7, 80.0], requires_grad=True)
+    found = held(x, 20.0)
+    assert found.tolist() == [-20.0, *x[1:4].tolist(), 20.0]
+    found.sum().backward()
+    assert (x.grad == 1).all()
+
+
+def test_a_row_unlike_all_others_has_a_finite_loss_in_a_vae():
+    torch.manual_seed(0)
+    model = VAE((7,), 3, widths=(8,), trunk="mlp", likelihood={"kind": "diagonal-gaussian"})
+    terms = model.loss(torch.full((2, 7), 1e5))
+    terms.kl.mean().backward()
+    assert terms.kl.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.encoder.parameters())

@@ -7,10 +7,9 @@ through the command line's entry. Whatever trains is given few epochs, images an
 ``<!-- not run: reason -->`` is only read.
 """
 
-import os
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ DOCUMENTS = sorted(
     if path.relative_to(ROOT).parts[:2] != ("docs", "_build")
 )
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
-COMMAND = Path(sys.executable).with_name("sparsevae")
 SHELLS = ("console", "bash", "sh")
 FEWER = {
     "study": ("--epochs", "1", "--limit", "200", "--seeds", "0", "--latents", "4"),
@@ -35,8 +33,7 @@ FEWER = {
 }  # appended, so that they outdo the line's own options
 ONE_MODEL = ("--models", "vsc")  # of a study that brings no model of its own
 DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}
-SECONDS = 600  # for one command, on a machine that does other things too
-unhurried = pytest.mark.timeout(3 * SECONDS)
+unhurried = pytest.mark.timeout(1200)  # a whole document, on a machine with other work
 
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n\s*)?"
@@ -74,27 +71,8 @@ def commands(text):
             yield [*words[1:], *FEWER.get(verb, ()), *one]
 
 
-def run(arguments, cwd):
-    """Run a program in a folder; its output stands in the failure if it fails."""
-    environment = {**os.environ, "PYTHONWARNINGS": "default"}
-    result = subprocess.run(
-        [str(argument) for argument in arguments],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert result.returncode == 0, f"{shlex.join(result.args)}\n{result.stdout}{result.stderr}"
-    return result.stdout
-
-
-def command(arguments, cwd):
-    """Run a command as it is typed; what starts no workers in this process, to save its start."""
-    if arguments[0] == "study":
-        run([COMMAND, *arguments], cwd)
-        return
+def command(arguments):
+    """Run a command as it is typed, but in this process, to save its start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["sparsevae", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -118,7 +96,7 @@ def documents_with_blocks():
 
 
 @unhurried
-@pytest.mark.usefixtures("rows_of_this_test_stay")
+@pytest.mark.usefixtures("rows_of_this_test_stay", "no_workers", "few_draws")
 @pytest.mark.parametrize("path", list(documents_with_blocks()))
 def test_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -130,13 +108,15 @@ def test_a_document_runs(path, tmp_path, monkeypatch):
             exec(compile(padded, path, "exec"), shared)
         else:
             for arguments in commands(block.text):
-                command(arguments, tmp_path)
+                command(arguments)
 
 
-@unhurried
+@pytest.mark.usefixtures("rows_of_this_test_stay", "no_workers", "few_draws")
 @pytest.mark.parametrize("path", EXAMPLES, ids=names_of(EXAMPLES))
-def test_an_example_runs(path, tmp_path):
-    run([sys.executable, path, "--epochs", "1", "--limit", "2000"], tmp_path)
+def test_an_example_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path), "--epochs", "1", "--limit", "300"])
+    runpy.run_path(str(path), run_name="__main__")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names_of(DOCUMENTS))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sparsevae.evaluation.passes import measure
 from sparsevae.metrics import bounds, images
 from sparsevae.models import MODELS, build
 
+pytestmark = pytest.mark.usefixtures("few_draws")
 LATENTS = 4
 EACH = pytest.mark.parametrize("name", MODELS)
 
@@ -23,6 +25,12 @@ def evaluate(model, dataset):
     return found.metrics, found.arrays
 
 
+@pytest.fixture(scope="module")
+def row_of(tiny_dataset, few_draws):
+    """Metrics of every model as :func:`make` gives it, measured once."""
+    return cache(lambda name: evaluate(make(name), tiny_dataset)[0])
+
+
 def make(name, shape=(1, 28, 28), **arguments):
     torch.manual_seed(0)
     model = build(name, shape, LATENTS, widths=(3, 4, 16), arguments=arguments).eval()
@@ -31,9 +39,8 @@ def make(name, shape=(1, 28, 28), **arguments):
 
 
 @EACH
-def test_the_bound_is_the_sum_of_its_terms_and_blank_without_a_prior(name, tiny_dataset):
-    model = make(name)
-    row, _ = evaluate(model, tiny_dataset)
+def test_the_bound_is_the_sum_of_its_terms_and_blank_without_a_prior(name, row_of):
+    model, row = make(name), row_of(name)
     if not model.has_bound:
         assert row["negative_elbo"] is row["kl"] is row["active_units"] is None
         assert (row["loss"] > row["reconstruction"]) == (name in ("l1", "vaease"))
@@ -60,9 +67,8 @@ def test_the_penalty_is_over_the_whole_set_and_no_part_of_the_bound(tiny_dataset
 
 
 @EACH
-def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset):
-    model, x = make(name), tiny_dataset.test.scaled()
-    row, _ = evaluate(model, tiny_dataset)
+def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset, row_of):
+    model, x, row = make(name), tiny_dataset.test.scaled(), row_of(name)
 
     def error(shown):
         return images.mse(x, model.reconstruct(torch.from_numpy(shown)).numpy())
@@ -75,7 +81,7 @@ def test_errors_are_those_of_the_decoded_codes(name, tiny_dataset):
 
 
 @EACH
-def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tiny_dataset):
+def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tiny_dataset, row_of):
     bare = replace(
         tiny_dataset,
         train=Split(tiny_dataset.train.images),
@@ -83,7 +89,7 @@ def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tin
         classes=(),
         sha256="",
     )
-    labelled, blank = (evaluate(make(name), data)[0] for data in (tiny_dataset, bare))
+    labelled, blank = row_of(name), evaluate(make(name), bare)[0]
     columns = {"selectivity", "selectivity_all", "class_overlap", "classifier_accuracy"}
     assert all(blank[column] is None for column in {*columns, "path_length", "grid_length"})
     assert all(labelled[column] is not None for column in columns)
@@ -92,20 +98,18 @@ def test_without_labels_what_needs_them_is_blank_and_the_rest_the_same(name, tin
 
 
 @pytest.mark.parametrize("name", ["ae", "vae"])
-def test_a_model_without_gates_is_dense_and_not_selective(name, tiny_dataset):
-    row, _ = evaluate(make(name), tiny_dataset)
+def test_a_model_without_gates_is_dense_and_not_selective(name, row_of):
+    row = row_of(name)
     assert row["selectivity"] == row["selectivity_all"] == row["exact_zeros"] == 0.0
     assert row["active_per_image"] == row["sum_gamma"] == row["always_on"] == LATENTS
     assert row["dead"] == 0
 
 
 @EACH
-def test_the_row_is_plain_json_and_the_same_again(name, tiny_dataset):
-    model = make(name)
-    row, arrays = evaluate(model, tiny_dataset)
-    again, others = evaluate(model, tiny_dataset)
+def test_the_row_is_plain_json_and_the_same_again(name, tiny_dataset, row_of):
+    model, row = make(name), row_of(name)
+    again, _ = evaluate(model, tiny_dataset)
     assert json.loads(json.dumps(row, allow_nan=False)) == row == again
-    assert set(arrays) == set(others)
     counts = model.parameter_counts()
     assert {part: row[f"parameters_{part}"] for part in counts} == counts
 

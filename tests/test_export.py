@@ -444,7 +444,7 @@ def test_writing_replaces_a_link_and_leaves_what_it_pointed_to(finished, tmp_pat
     outside = tmp_path / "outside.json"
     outside.write_text("kept")
     copy = RunFolder(shutil.copytree(finished.path, tmp_path / "stranger"))
-    (copy.path / "findings.json").symlink_to(outside)
+    (copy.path / "diagnostics.json").symlink_to(outside)
     copy.keep_diagnosis({"findings": [], "statistics": {}})
     assert outside.read_text() == "kept"
     assert copy.diagnosis["findings"] == []

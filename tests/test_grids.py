@@ -143,7 +143,7 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, no_workers, few_draws):
     out = tmp_path_factory.mktemp("grid")
     return study(**SMALL, out=out, jobs=1)
 

@@ -67,7 +67,7 @@ def test_a_run_that_cannot_be_measured_is_one_sentence(absent, said, copied, tin
 
 
 @pytest.fixture(scope="module")
-def small_study(tmp_path_factory):
+def small_study(tmp_path_factory, no_workers):
     out = tmp_path_factory.mktemp("study")
     study.study(**SMALL, models=["vsc"], seeds=[0, 1], out=out, device="cpu", jobs=1)
     return out

@@ -111,7 +111,9 @@ def build(folder, baselines=None, stability=None):
 @pytest.fixture(scope="session")
 def baselines(tiny_dataset):
     train, test = tiny_dataset.train.scaled(), tiny_dataset.test.scaled()
-    rows = bounds.denoising_rows(train, test, bounds.gaussian_columns(test, SIGMAS, NOISE_SEED))
+    rows = bounds.TrivialDenoisers(train).rows(
+        test, bounds.gaussian_columns(test, SIGMAS, NOISE_SEED)
+    )
     return {
         "dataset": tiny_dataset.name,
         "images": {"train": len(train), "test": len(test)},

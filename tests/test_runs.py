@@ -402,18 +402,7 @@ def with_further(folder, names):
     return tensors
 
 
-def test_what_version_1_kept_beside_the_weights_is_left_out(started):
-    some = config(model="vae")
-    folder = RunFolder(started.path.with_name("old"))
-    folder.start(some, "abc", SHAPE)
-    folder.save_weights(model_of(some), [])
-    tensors = with_further(folder, weights.OLD)
-    found = weights.load_model(folder.path, some, SHAPE).state_dict()
-    assert found.keys() == tensors.keys()
-    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
-
-
-def test_no_other_surplus_is_left_out(weighted):
+def test_tensors_that_the_model_lacks_are_refused(weighted):
     with_further(weighted, ["penalty.other"])
     with pytest.raises(RunFolderError, match="do not fit") as caught:
         weights.load_model(weighted.path, config(), SHAPE)

@@ -345,6 +345,7 @@ def test_messages_are_read_once_and_only_when_they_are_whole(tmp_path):
     assert list(messages) == ["half a line"]
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_what_any_model_must_beat_is_measured_beside_the_runs_or_made_up_for(finished, tmp_path):
     beside = json.loads((finished[0] / "baselines.json").read_text())
     again, said = tmp_path / "again", []
@@ -367,6 +368,7 @@ def test_another_configuration_in_the_same_folder_is_refused(finished):
         study.run_study(other, finished[0])
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
     kept = tmp_path / "results" / "some-study"
     shutil.copytree(finished[0], kept)
@@ -385,6 +387,7 @@ def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
         assert new.read() == old.read()
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
     kept, out, pending = tmp_path / "results" / "some-study", tmp_path / "new", []
     shutil.copytree(finished[0], kept)
@@ -422,8 +425,8 @@ def test_the_repository_keeps_every_run_of_its_studies(path):
     assert sorted(rows) == sorted(str(run.files["metrics.json"]["loss"]) for run in kept.values())
 
 
-def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
-    config = StudyConfig(models=("vae",), latents=(2,), seeds=tuple(range(10_000)), epochs=1)
+def test_thousands_of_runs_are_looked_through_within_seconds(tmp_path):
+    config = StudyConfig(models=("vae",), latents=(2,), seeds=tuple(range(3000)), epochs=1)
     grid = runs_of(config, "digits", 1000)
     for run in grid:
         folder = tmp_path / "study" / "runs" / run.name
@@ -443,8 +446,8 @@ def test_ten_thousand_runs_are_looked_through_within_seconds(tmp_path):
     wanted = {tmp_path / run.name: run for run in grid}
     take_over(wanted, "0" * 64, [tmp_path / "study"], lambda line: None)
     assert pending == [{}]
-    assert len(list(tmp_path.glob("*/metrics.json"))) == 10_000
-    assert time.process_time() - began < 30
+    assert len(list(tmp_path.glob("*/metrics.json"))) == 3000
+    assert time.process_time() - began < 9
 
 
 def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):

@@ -112,6 +112,7 @@ def at_work(folder, epochs):
     return run, rows
 
 
+@pytest.mark.usefixtures("no_workers_in_this_test")
 def test_a_study_tells_its_trackers_every_epoch_once(notebook, tmp_path):
     study.run_study(
         study.StudyConfig.checked(TINY), tmp_path / "out", jobs=1, track=["tensorboard"]

@@ -15,7 +15,10 @@ from sparsevae.studies.search import trial, tune
 from sparsevae.studies.search.space import SearchConfig
 
 pytest.importorskip("optuna", reason="optuna is not installed")
-pytestmark = pytest.mark.filterwarnings("default::optuna.exceptions.ExperimentalWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("default::optuna.exceptions.ExperimentalWarning"),
+    pytest.mark.usefixtures("few_draws"),
+]
 
 FIELDS = {
     "dataset": "mnist-5k",

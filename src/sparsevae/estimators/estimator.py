@@ -15,9 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
-from sparsevae.estimators.gaps import Imputing
-from sparsevae.estimators.noise import Denoising
 from sparsevae.estimators.reading import read
+from sparsevae.estimators.restoring import Restoring
 from sparsevae.estimators.settings import Settings
 from sparsevae.models import Model, row
 from sparsevae.models.schedules import Constant
@@ -33,9 +32,7 @@ STEADY = Constant(1e-3)  # the rate where the number of passes is not known
 LARGEST_SEED = 2**31 - 1
 
 
-class SparseVAE(
-    Imputing, Denoising, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse, dense or binary-gated codes of tables and images, by any model of the table.
 
     With the default model, Variational Sparse Coding, every row has its own few components on: a

@@ -29,7 +29,6 @@ RAW = "raw pixels"
 VERSION = 2  # of what is measured
 FITTED, MOST_NUMBERS = 10_000, 2**25  # rows and numbers that principal components are fitted to
 WIDEST = 1000  # columns of a covariance; more take the randomised solver
-FORMER = "usefulness"  # what earlier versions called the probes
 
 
 def write_baselines(
@@ -46,7 +45,7 @@ def write_baselines(
     kept = dict(read_json(path)) if path.is_file() else {}
     if kept.get("data_sha256") != dataset.sha256 or kept.get("version") != VERSION:
         kept = {}
-    rows = kept.pop(FORMER, kept.get("probes", {}))
+    rows = kept.get("probes", {})
     missing = [name for name in code_names(dataset, sizes) if name not in rows]
     if kept and not missing:
         return
@@ -59,7 +58,7 @@ def write_baselines(
 def trivial_scores(dataset: Dataset) -> dict[str, Any]:
     """The data, and what is reached on them without a model."""
     train, test = dataset.train.scaled(), dataset.test.scaled()
-    labels = dataset.train.labels
+    denoisers = bounds.TrivialDenoisers(train, dataset.train.labels)
     examples = test[pictures.example_indices(dataset.test.labels, len(test))]
     seed = pictures.NOISE_SEED
     columns = {
@@ -77,8 +76,8 @@ def trivial_scores(dataset: Dataset) -> dict[str, Any]:
         "collapse_floor": bounds.collapse_floor(train, test),
         "perfect_score": bounds.perfect_score(test),
         "mean_image_mse": images.mse(test, train.mean(0, keepdims=True)),
-        "denoising": bounds.denoising_rows(train, test, columns, labels),
-        "denoising_examples": bounds.denoising_rows(train, examples, pictured, labels),
+        "denoising": denoisers.rows(test, columns),
+        "denoising_examples": denoisers.rows(examples, pictured),
     }
 
 

@@ -21,6 +21,7 @@ from sparsevae.data import Split
 from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.evaluation.limits import LEARNED
 from sparsevae.evaluation.passes import Tick, batched, fixed_noise, rows_at_once
+from sparsevae.networks.adam import Adam
 from sparsevae.networks.trunks import Encoder, Shape
 from sparsevae.storage.arrays import Floats
 from sparsevae.storage.files import make_folder, read_tensors, write_tensors
@@ -128,7 +129,7 @@ def _train(model: Classifier, split: Split, tick: Tick) -> None:
     often, each = passes(count, math.prod(model.shape))
     steps, taken = often * math.ceil(each / BATCH), 0
     with fixed_noise(SEED), torch.enable_grad():
-        optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+        optimiser = Adam(model.parameters(), lr=RATE)
         rate = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
         for _ in range(often):
             for chosen in torch.randperm(count)[:each].split(BATCH):

@@ -290,19 +290,23 @@ def _estimate(y: Tensor, f: Tensor, known: Residuals, curves: Tensor, share: Ten
     b, d, a, w, c = curves.unbind(0)
     w = share * w
     of_r, of_e = known.loadings.unbind(0)
+    seen = of_e.any(1).nonzero().squeeze(1)  # elements, few, whose noise the code has seen
     own_r, own_e = known.specific.unbind(0)
     most = (1 - PRECISION) * (own_r * own_e).sqrt()  # more no covariance of two numbers can be
     mixed = d * w * torch.clamp(c - (of_r * of_e).sum(1), -most, most)
     diagonal = d**2 * own_r + w**2 * own_e + 2 * mixed
 
+    w_seen, of_e = w[:, seen], of_e[seen]
+
     def factors(u: Tensor) -> Tensor:
         """Vᵀ of R + E, ``(B, Q)``."""
-        return (d * u) @ of_r + (w * u) @ of_e
+        return (d * u) @ of_r + (w_seen * u[:, seen]) @ of_e
 
     def covariance(u: Tensor) -> Tensor:
         """Cov(R + E, R + E) u."""
         of = factors(u)
-        return d * (of @ of_r.T) + w * (of @ of_e.T) + diagonal * u
+        product = d * (of @ of_r.T) + diagonal * u
+        return product.index_add_(1, seen, w_seen * (of @ of_e.T))
 
     u = _solved(covariance, y - f - share * a - b, diagonal)
     return f + b + d * (factors(u) @ of_r.T) + (d**2 * own_r + mixed) * u

@@ -16,6 +16,7 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.distributions import Posterior
+from sparsevae.networks.adam import Adam
 
 DRAWS = 8  # a step: with one, the noise of the gates' gradient undoes what is gained
 RATE, MOMENTS = 0.1, (0.9, 0.95)  # of Adam; the rate falls to 0
@@ -47,7 +48,7 @@ def posterior(model: Model, x: Tensor, steps: int, target: Tensor | None = None)
         )
     scored = x if target is None else target
     moved = torch.zeros(q.numbers, *q.loc.shape, device=x.device, requires_grad=True)
-    optimiser = torch.optim.Adam([moved], betas=MOMENTS)
+    optimiser = Adam([moved], betas=MOMENTS)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = RATE * (1 - step / steps)
         with torch.enable_grad():

@@ -42,7 +42,7 @@ def collapse_floor(train: Images, test: Images) -> float:
         test: those that are scored, shape ``(N, C, H, W)``.
     """
     mean = np.clip(train.mean(0, dtype=np.float64), 1e-6, 1 - 1e-6)
-    return grey_score(test, np.broadcast_to(mean, test.shape))
+    return grey_score(test.mean(0, dtype=np.float64)[None], mean)  # it is linear in the images
 
 
 def perfect_score(test: Images) -> float:
@@ -105,46 +105,51 @@ def damaged_columns(test: Images, levels: tuple[float, ...], seed: int) -> dict[
     return columns
 
 
-def denoising_rows(
-    train: Images,
-    test: Images,
-    columns: Mapping[str, Corrupted],
-    labels: npt.NDArray[np.integer] | None = None,
-) -> dict[str, dict[str, float]]:
-    """MSE per pixel to the clean image of the trivial denoisers.
+class TrivialDenoisers:
+    """Denoisers without a model, fitted once.
 
     Args:
-        train: what the mean image and the principal components are fitted on.
-        test: clean images.
-        columns: the same images to be restored, made with the seed that models are given.
-        labels: class of every training image, where there are classes.
-
-    Returns:
-        By row (such as ``"PCA-50"``), then by column.
+        train: what the mean image and the principal components are fitted on, images in [0, 1] of
+            shape ``(N, C, H, W)``.
+        labels: class of every training image, shape ``(N,)``, where there are classes.
     """
-    from sklearn.decomposition import PCA
 
-    flat = train.reshape(len(train), -1)
-    mean = np.broadcast_to(train.mean(0), test.shape)
-    fits = {}
-    for size in COMPONENTS:
-        if size < min(flat.shape):
-            fits[f"PCA-{size}"] = PCA(size, **solver(flat)).fit(flat)
-    known = _SecondMoments(flat, labels) if flat.shape[1] <= MOST_PIXELS else None
-    table: dict[str, dict[str, float]] = {}
-    for column, (noisy, variance, clipped, normal) in columns.items():
-        rows = {"doing nothing": noisy, "mean image": mean}
-        for name, fit in fits.items():
-            codes = fit.transform(noisy.reshape(len(noisy), -1))
-            rows[name] = fit.inverse_transform(codes).reshape(noisy.shape)
-        rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
-        rows["Wiener filter 3x3"] = _wiener(noisy, variance)
-        if normal and variance > 0 and known is not None:
-            rows |= known.rows(noisy, variance, clipped)
-        for name, restored in rows.items():
-            cut = np.clip(restored, 0, 1) if clipped else restored
-            table.setdefault(name, {})[column] = mse(test, cut)
-    return table
+    def __init__(self, train: Images, labels: npt.NDArray[np.integer] | None = None) -> None:
+        from sklearn.decomposition import PCA
+
+        flat = train.reshape(len(train), -1)
+        self.mean = train.mean(0)
+        self.fits = {
+            f"PCA-{size}": PCA(size, **solver(flat)).fit(flat)
+            for size in COMPONENTS
+            if size < min(flat.shape)
+        }
+        self.known = _SecondMoments(flat, labels) if flat.shape[1] <= MOST_PIXELS else None
+
+    def rows(self, test: Images, columns: Mapping[str, Corrupted]) -> dict[str, dict[str, float]]:
+        """MSE per pixel to the clean image.
+
+        Args:
+            test: clean images, shape ``(M, C, H, W)``.
+            columns: the same images to be restored, made with the seed that models are given.
+
+        Returns:
+            By row (such as ``"PCA-50"``), then by column.
+        """
+        table: dict[str, dict[str, float]] = {}
+        for column, (noisy, variance, clipped, normal) in columns.items():
+            rows = {"doing nothing": noisy, "mean image": np.broadcast_to(self.mean, test.shape)}
+            for name, fit in self.fits.items():
+                codes = fit.transform(noisy.reshape(len(noisy), -1))
+                rows[name] = fit.inverse_transform(codes).reshape(noisy.shape)
+            rows["median filter 3x3"] = median_filter(noisy, size=(1, 1, 3, 3))
+            rows["Wiener filter 3x3"] = _wiener(noisy, variance)
+            if normal and variance > 0 and self.known is not None:
+                rows |= self.known.rows(noisy, variance, clipped)
+            for name, restored in rows.items():
+                cut = np.clip(restored, 0, 1) if clipped else restored
+                table.setdefault(name, {})[column] = mse(test, cut)
+        return table
 
 
 class _SecondMoments:

@@ -14,13 +14,13 @@ RIDGE = 1e-3  # of the mean variance, so that elements that never vary have a we
 
 
 class Moments(NamedTuple):
-    """Of rows: how many, their mean, and variances along principal axes.
+    """Of rows: how many, their mean, and variances along principal axes; across them it is 0.
 
     Attributes:
         rows: N.
         mean: shape ``(D,)``.
-        variances: shape ``(D,)``.
-        axes: the axes as columns, shape ``(D, D)``.
+        variances: of R axes, R = min(N, D), shape ``(R,)``.
+        axes: the axes as columns, shape ``(D, R)``.
     """
 
     rows: int
@@ -32,9 +32,19 @@ class Moments(NamedTuple):
 def moments(rows: Flat) -> Moments:
     """The moments of rows of shape ``(N, D)``."""
     mean = rows.mean(0)
-    centred = rows - mean
-    variances, axes = np.linalg.eigh(centred.T @ centred / len(rows))
-    return Moments(len(rows), mean, variances.clip(0), axes)
+    return Moments(len(rows), mean, *principal_axes(rows - mean))
+
+
+def principal_axes(rows: Flat) -> tuple[Flat, Flat]:
+    """Mean squares of rows of shape ``(N, D)`` along R = min(N, D) axes, and the axes, ``(D, R)``.
+
+    They come from whichever is the smaller of the rows and their covariance.
+    """
+    if len(rows) < rows.shape[1]:
+        _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
+        return lengths**2 / len(rows), axes.T
+    squares, axes = np.linalg.eigh(rows.T @ rows / len(rows))
+    return squares.clip(0), axes
 
 
 def wiener_of_components(known: Moments, noisy: Flat, variance: float) -> Flat:
@@ -59,9 +69,12 @@ def class_gaussians(classes: Sequence[Moments], noisy: Flat, variance: float) ->
     """
     scores = []
     for known in classes:
-        along, spread = (noisy - known.mean) @ known.axes, known.variances + variance
-        squares = (along**2 / spread).sum(1)
-        scores.append(np.log(known.rows) - 0.5 * (squares + np.log(spread).sum()))
+        centred, spread = noisy - known.mean, known.variances + variance
+        along = centred @ known.axes
+        across = (centred**2).sum(1) - (along**2).sum(1)
+        squares = (along**2 / spread).sum(1) + across / variance
+        volume = np.log(spread / variance).sum()  # beside that of noise alone
+        scores.append(np.log(known.rows) - 0.5 * (squares + volume))
     weights = np.exp(np.array(scores) - np.max(scores, 0))
     weights /= weights.sum(0)
     restored = np.zeros_like(noisy)

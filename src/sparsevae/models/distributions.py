@@ -33,6 +33,19 @@ def within(values: Tensor, bound: float) -> Tensor:
     return bound * torch.tanh(values / bound)
 
 
+def held(values: Tensor, bound: float) -> Tensor:
+    """Values cut off at ±bound whose gradient is as if they were not, shape of ``values``.
+
+    What an encoder gives for a row unlike all others then has a finite exponential, and still
+    learns to come back.
+
+    Args:
+        values: of any shape.
+        bound: above 0; inside nothing changes.
+    """
+    return values + (values.clamp(-bound, bound) - values).detach()
+
+
 class Posterior(Distribution):
     """q(z|x) with batch shape ``(B, J)``: a torch distribution that also answers for its gates.
 

@@ -5,7 +5,7 @@ from typing import Literal, Unpack
 from torch import Tensor
 
 from sparsevae.models.base import Common, Model
-from sparsevae.models.distributions import Gaussian
+from sparsevae.models.distributions import Gaussian, held
 from sparsevae.models.priors import (
     Prior,
     PseudoInputMixture,
@@ -14,6 +14,8 @@ from sparsevae.models.priors import (
 )
 from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.networks.trunks import Shape
+
+LOG_VARIANCE = 20.0  # the largest, of rows unlike all others
 
 
 class VAE(Model):
@@ -57,4 +59,4 @@ class VAE(Model):
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Gaussian:
         """N(μ(x), s(x)²), batch shape ``(B, J)``."""
         loc, log_variance = self.encoder(x).chunk(2, dim=-1)
-        return Gaussian(loc, (0.5 * log_variance).exp())
+        return Gaussian(loc, (0.5 * held(log_variance, LOG_VARIANCE)).exp())

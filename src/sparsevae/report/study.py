@@ -16,7 +16,7 @@ from sparsevae.training.config import RunConfig
 from sparsevae.training.grids import differences, in_words
 
 COST = "ablation_cost"  # among the arrays: nats that the reconstruction loses without a dimension
-BASELINES, OLD_BASELINES = "baselines.json", "references.json"
+BASELINES = "baselines.json"
 SEPARATOR = " · "  # between a model and what varies
 READABLE = 64  # dimensions: the most that one heat map shows
 
@@ -174,10 +174,7 @@ class Study:
 
 def baselines_of(folder: Path) -> Row:
     """What any model must beat, as it was measured beside a study; empty where it was not."""
-    for name in (BASELINES, OLD_BASELINES):
-        if (folder / name).is_file():
-            return dict(read_json(folder / name))
-    return {}
+    return dict(_content(folder / BASELINES, dict))
 
 
 def _content(path: Path, kind: type) -> Any:

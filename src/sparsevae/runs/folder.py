@@ -53,13 +53,12 @@ C = TypeVar("C", bound=Checked)
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
 DENOISER = "denoiser.safetensors"
-DIAGNOSTICS, FORMER_DIAGNOSTICS = "diagnostics.json", "findings.json"
+DIAGNOSTICS = "diagnostics.json"
 BASELINES = "baselines.json"
 KEPT = (
     "config.json",
     HISTORY,
     DIAGNOSTICS,
-    FORMER_DIAGNOSTICS,
     PICTURES,
     DENOISER,
     BASELINES,
@@ -67,7 +66,6 @@ KEPT = (
     METRICS,
 )
 """Files of a finished run, in the order in which they are copied: metrics last."""
-FORMER = {"rises": "ablation_cost"}  # names of arrays and statistics of earlier versions
 
 
 def versions() -> dict[str, str]:
@@ -176,7 +174,7 @@ class RunFolder:
         """The numbers behind the pictures; empty where they were not kept."""
         path = self.path / PICTURES
         tensors, _ = read_tensors(path) if path.is_file() else ({}, {})
-        return {FORMER.get(name, name): tensor.numpy() for name, tensor in tensors.items()}
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     @cached_property
     def baselines(self) -> Row:
@@ -188,14 +186,9 @@ class RunFolder:
     def diagnosis(self) -> Row:
         """``findings`` and ``statistics`` of the diagnostics; empty where none were kept."""
         path = self.path / DIAGNOSTICS
-        if not path.is_file():
-            path = self.path / FORMER_DIAGNOSTICS
         diagnosis = dict(read_json(path)) if path.is_file() else {}
         if diagnosis and not {"findings", "statistics"} <= set(diagnosis):
             raise RunFolderError(f"{path} is damaged; remove it to do without.")
-        if diagnosis:
-            numbers = diagnosis["statistics"].items()
-            diagnosis["statistics"] = {FORMER.get(name, name): value for name, value in numbers}
         return diagnosis
 
     @cached_property

@@ -12,7 +12,6 @@ from sparsevae.storage.files import read_shapes, read_tensors
 from sparsevae.training.config import RunConfig
 
 WEIGHTS = "weights.safetensors"
-OLD = ("penalty.alpha", "penalty.price")  # every model had them in version 1
 PICKLED = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 
 
@@ -34,15 +33,12 @@ def load_model(folder: Path, config: RunConfig, shape: Shape) -> Model:
         raise RunFolderError(_absent(folder))
     with torch.device("meta"):
         planned = _untrained(folder, config, shape).state_dict()
-    surplus = [name for name in OLD if name not in planned]
-    shapes = {name: s for name, s in read_shapes(path).items() if name not in surplus}
-    if shapes != {name: tuple(tensor.shape) for name, tensor in planned.items()}:
+    if read_shapes(path) != {name: tuple(tensor.shape) for name, tensor in planned.items()}:
         raise RunFolderError(
             f"The weights in {folder} do not fit its config.json; train the run again."
         )
     model = _untrained(folder, config, shape)
-    tensors = read_tensors(path)[0]
-    model.load_state_dict({name: tensors[name] for name in planned})
+    model.load_state_dict(read_tensors(path)[0])
     return model.eval()
 
 

@@ -16,7 +16,7 @@ from sparsevae.report.study import BASELINES
 from sparsevae.runs.folder import RunFolder, finished_runs, identity
 from sparsevae.runs.train import Counting, keep_numbers, measuring_worth
 from sparsevae.storage.files import locked
-from sparsevae.studies.results import move_old_names, write_results
+from sparsevae.studies.results import write_results
 from sparsevae.studies.study import Listener
 from sparsevae.studies.tasks import data_of
 from sparsevae.training import loop
@@ -115,7 +115,6 @@ def measure_again(folder: Path, listener: Listener, *, device: str = "auto") -> 
             measure_run(run, _data(run), device=device, on_images=on_images)
             listener.finished(run.path.name, run.metrics)
         if is_study:
-            move_old_names(folder)
             sizes = {run.config.latents for run in runs}
             write_baselines(_data(runs[-1]), sizes, folder / BASELINES, listener.say)
             write_results(folder, runs)

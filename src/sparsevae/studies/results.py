@@ -23,7 +23,6 @@ import numpy.typing as npt
 
 from sparsevae.metrics import stability
 from sparsevae.metrics.table import METRICS
-from sparsevae.report.study import BASELINES, OLD_BASELINES
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import replacing, write_json
@@ -101,9 +100,3 @@ def _stability(alike: Sequence[RunFolder], varied: Row) -> Row | None:
         "stability_sd": float(np.std(agreement, ddof=1)) if len(pairs) > 1 else None,
         "stability_chance": float(np.mean(chance)),
     }
-
-
-def move_old_names(folder: Path) -> None:
-    """Give a file of an earlier version its present name."""
-    if (folder / OLD_BASELINES).is_file() and not (folder / BASELINES).exists():
-        (folder / OLD_BASELINES).rename(folder / BASELINES)

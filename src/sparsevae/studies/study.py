@@ -25,7 +25,7 @@ from sparsevae.runs.folder import RunFolder, finished_runs, versions
 from sparsevae.storage.files import locked, make_folder, write_json, write_text
 from sparsevae.studies.engines import Engine, Task, engine
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.studies.results import move_old_names, write_results
+from sparsevae.studies.results import write_results
 from sparsevae.studies.reuse import take_over
 from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
 from sparsevae.studies.trackers.queue import Follower, tracking
@@ -190,7 +190,6 @@ def run_study(
     make_folder(out)
     with nullcontext() if only else locked(out):
         _write_study(config, dataset, out)
-        move_old_names(out)
         tasks = _chosen(tasks, only)
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)

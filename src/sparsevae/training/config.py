@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -32,7 +31,6 @@ Split = Literal["test", "validation"]
 Precision = Literal["float32", "tf32", "bf16"]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]*$")]
-FORMER_WIDTHS = AliasChoices("widths", "channels")  # files of earlier versions say "channels"
 VARIABLE = (  # fields of a study that a grid may vary; those that are lists are a grid already
     *("epochs", "batch_size", "learning_rate", "recipe", "precision", "widths", "trunk"),
 )
@@ -91,7 +89,7 @@ class RunConfig(Checked):
     learning_rate: Positive | dict[str, JsonValue] = 1e-3
     precision: Precision = "float32"
     limit: Count | None = None
-    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = (16, 32, 256)
     trunk: Trunk = "convolution"
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     restarts: Annotated[int, Field(ge=0, le=9)] = 0
@@ -168,7 +166,7 @@ class StudyConfig(Checked):
     precision: Precision = "float32"
     limit: Count | None = None
     split: Split = "test"
-    widths: Widths = Field(default=(16, 32, 256), validation_alias=FORMER_WIDTHS)
+    widths: Widths = (16, 32, 256)
     trunk: Trunk = "convolution"
     arguments: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     vary: dict[str, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = Field(

@@ -16,6 +16,7 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model, Terms
 from sparsevae.models.schedules import Progress
+from sparsevae.networks.adam import Adam
 from sparsevae.training.config import Precision
 from sparsevae.training.streams import StreamedRows
 
@@ -32,7 +33,7 @@ def unit_interval(images: Tensor) -> Tensor:
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
-def make_optimiser(model: Model) -> torch.optim.Adam:
+def make_optimiser(model: Model) -> Adam:
     """Adam with its default moments, all parameters in one fused step.
 
     The loop sets the rate; on a CUDA device it is a tensor there, so that a captured step can
@@ -41,7 +42,7 @@ def make_optimiser(model: Model) -> torch.optim.Adam:
     device = next(model.parameters()).device
     on_cuda = device.type == "cuda"
     rate = torch.zeros((), device=device) if on_cuda else 0.0
-    return torch.optim.Adam(model.parameters(), lr=rate, fused=True, capturable=on_cuda)
+    return Adam(model.parameters(), lr=rate, fused=True, capturable=on_cuda)
 
 
 def reduced(precision: Precision, device: torch.device) -> AbstractContextManager[None]:

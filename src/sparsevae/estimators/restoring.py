@@ -1,4 +1,4 @@
-"""Noisy rows in the estimator.
+"""Rows with gaps or noise in the estimator.
 
 Shape legend: N rows of shape (D,), (H, W) or (C, H, W).
 """
@@ -12,11 +12,32 @@ from sparsevae.runs.trained import TrainedModel
 from sparsevae.storage.arrays import Floats
 
 
-class Denoising:
-    """What an estimator with a trained model does about noise."""
+class Restoring:
+    """What an estimator with a trained model does about gaps and noise."""
 
     trained_: TrainedModel
     shape_: tuple[int, ...]
+
+    def impute(self, X: Any) -> Any:
+        """Rows with their gaps filled by what the model expects there.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (N, D)
+            Rows like those of ``fit``, NaN or None at gaps.
+
+        Returns:
+        -------
+        rows : like X
+            All that was there is as it was.
+
+        Raises:
+        ------
+        DatasetError
+            The rows of ``fit`` had no gaps, and nothing but numbers.
+        """
+        check_is_fitted(self)
+        return self.trained_.impute(read(self, X, reset=False))
 
     def denoise(self, X: Any, sigma: Any = None, **damage: Any) -> Floats:
         """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
@@ -44,3 +65,8 @@ class Denoising:
         check_is_fitted(self)
         rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False, **damage)
         return rows.reshape(len(rows), *self.shape_)
+
+    @property
+    def _is_table(self) -> bool:
+        """Whether rows were a table with gaps, or with more than numbers."""
+        return self.trained_.data.table is not None
