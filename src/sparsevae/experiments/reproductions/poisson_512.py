@@ -11,7 +11,7 @@ QUANTITIES = {
     keys.PROBE_ALL: ("logistic regression, all labels, %", 100),
     keys.ACTIVE_PER_IMAGE: ("on an image", 1),
 }
-PUBLISHED = {
+PUBLISHED: dict[str, tuple[float | str | None, ...]] = {
     "vsc": ("3.44 iterative; 19.97 amortised", ".844; .838", "96.5; 97.9", "80; 83"),
     "poisson": ("3.44 iterative; 19.97 amortised", ".844; .838", "96.5; 97.9", "80; 83"),
     "vae": (11.3, 0.0, 95.8, None),
