@@ -16,6 +16,7 @@ from sparsevae.estimators import SparseVAE
 from sparsevae.models import MODELS
 from sparsevae.runs.prepare import held_out
 from sparsevae.runs.train import fit
+from sparsevae.training import faults
 from sparsevae.training.defaults import settle
 
 RNG = np.random.default_rng(0)
@@ -216,3 +217,12 @@ def test_a_search_goes_over_models():
     ).fit(TABLE)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.best_estimator_.trained_.config.model in ("vsc", "vae")
+
+
+def test_a_fit_in_memory_says_when_an_epoch_is_trained_anew(monkeypatch):
+    once, finite = iter([False]), faults.all_finite
+    monkeypatch.setattr(faults, "all_finite", lambda model: next(once, finite(model)))
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    with pytest.warns(UserWarning, match=r"epoch 1: .* trained anew from where it began, at 0\.5"):
+        trained = fit(rows, latents=2, epochs=2, device="cpu")
+    assert [row["learning_rate_factor"] for row in trained.history] == [0.5, 0.5]

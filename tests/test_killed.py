@@ -21,7 +21,7 @@ import yaml
 MARK = "SPARSEVAE_KILLED_TEST"
 TIMES = ("seconds", "began")
 IN_A_ROW = 3  # kills of one folder before it is left to its end
-PATIENCE = 30.0  # seconds until every worker has seen that its parent is gone
+PATIENCE = 90.0  # seconds until no process is left: two of Ray's own look for theirs once a minute
 STUDY = {
     "dataset": "mnist-5k",
     "models": ["vsc"],
@@ -116,6 +116,19 @@ def content(out):
     return found
 
 
+def differences(wanted, found):
+    """Files that both have and that differ, of JSON objects the entries that do."""
+    for name in sorted(set(wanted) & set(found)):
+        one, other = wanted[name], found[name]
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+            yield f"{name} differs: {[(key, one.get(key), other.get(key)) for key in keys]}"
+        else:
+            yield f"{name} differs"
+
+
 def killed(kind, times, place, seed=0):
     """Kill a command again and again: how often, and what was wrong afterwards.
 
@@ -151,8 +164,7 @@ def killed(kind, times, place, seed=0):
         found = content(out)
         wrong += [f"{out.name}: {name} is missing" for name in sorted(set(wanted) - set(found))]
         wrong += [f"{out.name}: {name} is left" for name in sorted(set(found) - set(wanted))]
-        both = set(wanted) & set(found)
-        wrong += [f"{out.name}: {n} differs" for n in sorted(both) if wanted[n] != found[n]]
+        wrong += [f"{out.name}: {line}" for line in differences(wanted, found)]
         shutil.rmtree(out)
     hidden = [*(place / "temporary").glob("*"), *(place / "cache").rglob("*.part")]
     ours = [path for path in hidden if not path.name.startswith("torchinductor")]  # torch's cache

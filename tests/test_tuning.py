@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.studies import engines, study
 from sparsevae.studies.search import trial, tune
 from sparsevae.studies.search.space import SearchConfig
+from sparsevae.studies.trackers import queue
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 pytestmark = [
@@ -270,3 +272,30 @@ def test_without_optuna_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(tune, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"pip install 'sparsevae\[tune\]'"):
         search(tmp_path)
+
+
+def test_trackers_hear_of_every_trial_and_of_the_best(here, tmp_path, monkeypatch):
+    heard = []
+
+    class Tracker:
+        def started(self, run):
+            return 0
+
+        def epoch(self, run, row, when):
+            heard.append((run.folder.path.name, row["epoch"]))
+
+        def finished(self, run):
+            heard.append((run.folder.path.name, "finished"))
+
+        def closed(self):
+            pass
+
+    monkeypatch.setattr(queue, "open_trackers", lambda targets, folder: {"one": Tracker()})
+    tune.tune(
+        {**FIELDS, "epochs": 1}, tmp_path, trials=2, jobs=1, engine_name="here", track=["one"]
+    )
+    trials = {f"trial-{n:04d}" for n in range(2)}
+    best = {path.name for path in tmp_path.glob("best/*/runs/*")}
+    assert len(best) == 3
+    wanted = [(name, end) for name in trials | best for end in (1, "finished")]
+    assert Counter(heard) == Counter(wanted)
