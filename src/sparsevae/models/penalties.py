@@ -21,7 +21,7 @@ DUAL_RATE = {"probabilities": 0.01, "gates": 0.1, "count": 0.01}
 count of gates answers to it at once, a sum of probabilities later."""
 STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-40, 120), "count": (-400, 1200)}
 """Of the multiplier: −4 and 12 nats an open gate at those rates."""
-COUNT_RATE, LARGEST_FACTOR = 0.002, 4.0  # of what a count moves, by at most e^rate a step
+COUNT_RATE, LARGEST_FACTOR = 0.002, 16.0  # of what a count moves, by at most e^rate a step
 
 
 def bernoulli_kl(rate: Tensor, alpha: Tensor | float) -> Tensor:
