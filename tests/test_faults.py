@@ -1,4 +1,4 @@
-"""Twenty things that go wrong with disks, clocks and processes: one sentence, and nothing is lost.
+"""Things that go wrong with disks, clocks and processes: one sentence, and nothing is lost.
 
 Each is provoked for real in the middle of a small run. What was there before stays whole, no
 temporary file stays, and once the fault is gone the run ends with the numbers of one that never
@@ -312,6 +312,17 @@ def test_19_messages_that_cannot_be_written_end_no_run(tmp_path):
 
     worker.work(Talking(), tmp_path / "gone" / "messages")
     assert (tmp_path / "done").exists()
+
+
+def test_21_what_safetensors_was_writing_when_it_was_killed_is_swept(tmp_path):
+    """It writes under a name of its own before that file is renamed, and renamed again."""
+    left, theirs = tmp_path / ".tmpKobhIv", tmp_path / ".tmpfile"
+    left.touch()
+    theirs.touch()
+    os.utime(left, (time.time() - 5,) * 2)
+    with leased(tmp_path):
+        assert not left.exists()
+    assert theirs.exists()
 
 
 def test_20_temporary_files_are_there_for_a_day_at_most(tmp_path):

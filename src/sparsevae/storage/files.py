@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LARGEST_JSON = 2**27  # bytes; a run's history of a million epochs is smaller
 PICKLES = (b"PK\x03\x04", b"\x80")  # how the files of torch.save and of pickle begin
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.part", re.DOTALL)
+UNFINISHED = re.compile(
+    r"\.tmp[0-9A-Za-z]{6}"
+)  # a name that safetensors itself writes under first
 LOCK = ".lock"
 DAY = 86_400.0  # seconds
 MINUTE = 60.0
@@ -83,15 +86,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path, age: float = DAY) -> None:
+def sweep(folder: Path, age: float = DAY, names: Sequence[re.Pattern[str]] = (TEMPORARY,)) -> None:
     """Removes the temporary files that killed processes left in a folder.
 
     Args:
         folder: a folder that can be written to.
         age: seconds for which nobody has touched them, by the clock of the disk they lie on, so
             that machines whose clocks differ leave each other's files alone.
+        names: of such files; in a folder that is ours alone :data:`UNFINISHED` ones as well.
     """
-    left = [entry for entry in os.scandir(folder) if TEMPORARY.fullmatch(entry.name)]
+    entries = os.scandir(folder)
+    left = [entry for entry in entries if any(name.fullmatch(entry.name) for name in names)]
     if not left:
         return
     with suppress(OSError):

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sparsevae.errors import TakenError
-from sparsevae.storage.files import disk_time, locked, make_folder, sweep, write_json
+from sparsevae.storage.files import (
+    TEMPORARY,
+    UNFINISHED,
+    disk_time,
+    locked,
+    make_folder,
+    sweep,
+    write_json,
+)
 
 LEASE = ".lease"
 RENEW_EVERY = 30.0  # seconds
@@ -104,7 +112,7 @@ def leased(
         lease = Lease(folder)
         content = {"owner": lease.owner, "command": command, "machine": _machine()}
         write_json(folder / LEASE, {**content, "host": socket.gethostname(), "pid": os.getpid()})
-        sweep(folder, 0.0)  # whoever wrote here before writes no more
+        sweep(folder, 0.0, (TEMPORARY, UNFINISHED))  # whoever wrote here before writes no more
         try:
             yield lease
         finally:
