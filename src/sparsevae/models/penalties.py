@@ -19,8 +19,8 @@ LOWEST_RATE = 1e-7  # mean activities stay this far from 0 and 1, so that gradie
 DUAL_RATE = {"probabilities": 0.01, "gates": 0.1, "count": 0.01}
 """Nats: the most by which a step moves the multiplier, by what it holds, where nothing is said. A
 count of gates answers to it at once, a sum of probabilities later."""
-STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-40, 120), "count": (-400, 1200)}
-"""Of the multiplier: −4 and 12 nats an open gate at those rates."""
+STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-120, 120), "count": (-400, 1200)}
+"""Of the multiplier: −4, of gates −12, and 12 nats an open gate at those rates."""
 COUNT_RATE, LARGEST_FACTOR = 0.002, 16.0  # of what a count moves, by at most e^rate a step
 
 
