@@ -10,7 +10,9 @@ from sparsevae.cli.application import Device, Jobs, app, numbers, stopped
 
 @app.command()
 def reproduce(
-    name: Annotated[str, typer.Argument(help="vsc-2019, smiley, poisson-knn or student-report.")],
+    name: Annotated[
+        str, typer.Argument(help="Such as vsc-2019; docs/reproductions.md lists them.")
+    ],
     dataset: Annotated[str | None, typer.Option(help="Only what runs on this one.")] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the reproduction's.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,

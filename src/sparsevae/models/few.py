@@ -73,8 +73,14 @@ def loss(model: "VSC", x: Tensor, progress: Progress, count: int) -> Terms:
         count: K.
     """
     q, chosen = candidates(model, model.corrupted(x), progress, count)
-    raw = model.decoder.of_few(model.draw(q, progress).float(), chosen)
-    reconstruction = -model.likelihood_of(raw).log_prob(x)
+    z = model.draw(q, progress).float()
+
+    def missed(codes: Tensor) -> Tensor:
+        return -model.likelihood_of(model.decoder.of_few(codes, chosen)).log_prob(x)
+
+    nested = sum(
+        (missed(z * (chosen < first)).mean() for first in model.prefixes), x.new_zeros(())
+    )
     p: SpikeAndSlab = model.prior.distribution(progress)
     shut = F.softplus(p.logits)  # −log(1 − γ_p), shape (J,)
     seen = p.indexed(chosen)
@@ -83,7 +89,7 @@ def loss(model: "VSC", x: Tensor, progress: Progress, count: int) -> Terms:
     mean = gamma.new_zeros(model.latents).index_add(0, chosen.flatten(), gamma.flatten()) / len(x)
     penalty = model.sparsity_penalty(mean[None], p.spike_probability[None], progress)
     weight = model.kl_weight(progress)
-    return Terms(reconstruction, kl, penalty, weight, mean.detach(), open_gates(gamma))
+    return Terms(missed(z), kl, penalty + nested, weight, mean.detach(), open_gates(gamma))
 
 
 @torch.no_grad()

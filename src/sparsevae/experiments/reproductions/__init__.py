@@ -12,6 +12,7 @@ from typing import Any
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments import published
 from sparsevae.experiments.reproductions import (
+    poisson_512,
     poisson_knn,
     smiley,
     student_report,
@@ -36,10 +37,14 @@ __all__ = ["REPRODUCTIONS", "Reproduction", "Value", "compare", "reproduce", "re
 REPRODUCTIONS: dict[str, Reproduction] = {
     found.name: found
     for found in (
-        *(module.REPRODUCTION for module in (vsc_2019, smiley, poisson_knn, student_report)),
+        vsc_2019.REPRODUCTION,
+        smiley.REPRODUCTION,
+        poisson_knn.REPRODUCTION,
+        poisson_512.REPRODUCTION,
+        student_report.REPRODUCTION,
+        union_of_manifolds.REPRODUCTION,
         synth_sae.REPRODUCTION,
         synth_sae.WHOLE,
-        union_of_manifolds.REPRODUCTION,
     )
 }
 

@@ -162,7 +162,7 @@ def _settings(told: float, candidates: int) -> dict[str, tuple[str, dict[str, Js
         "batch-top-k": ("batch-top-k", target),
         "jump-relu": ("jump-relu", target),
         "matryoshka": ("matryoshka", {**target, **MATRYOSHKA}),
-        "vsc-matryoshka": ("vsc", {**AUTO, **MATRYOSHKA, "candidates": candidates}),
+        "vsc-matryoshka": ("vsc", {**target, **MATRYOSHKA, "candidates": candidates}),
         "random-dictionary": ("batch-top-k", {**target, "freeze": "decoder"}),
     }
 
