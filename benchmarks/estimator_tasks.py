@@ -2,7 +2,7 @@
 
     python benchmarks/estimator_tasks.py [--tasks digits images tumours]
 
-Prints one Markdown table a task; one thread, a few minutes in all.
+Prints one Markdown table a task; one thread, about ten minutes in all.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsevae.cli.application import Run, Track, app, names, numbers, stopped
+from sparsevae.cli.application import Device, Run, Track, app, names, numbers, stopped
 
 if TYPE_CHECKING:
     from sparsevae.data import Raw
@@ -20,7 +20,6 @@ Data = Annotated[
     str,
     typer.Argument(metavar="PATH", help=".npy, .npz, .csv, .parquet, IDX, folder of images, …"),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Columns = Annotated[
     str | None, typer.Option(help="A table's columns, by names or patterns: width,x*.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sparsevae.cli.application import app, numbers, stopped
+from sparsevae.cli.application import Device, Jobs, app, numbers, stopped
 
 
 @app.command()
@@ -17,8 +17,8 @@ def reproduce(
     epochs: Annotated[int | None, typer.Option(help="In place of the reproduction's.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
     seeds: Annotated[str | None, typer.Option(help="One run each, such as 0,1,2.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
-    jobs: Annotated[int | None, typer.Option(help="Runs at a time.", min=1)] = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
     out: Annotated[Path | None, typer.Option(help="Folder; the name when left out.")] = None,
 ) -> None:
     """Train a published experiment again and print our numbers beside the published ones."""
