@@ -339,6 +339,7 @@ HOSTILE = {
     "far too many pseudo-inputs": lambda c: c["config"]["arguments"].update(
         prior="classifier", pseudo_inputs=10**11
     ),
+    "a far too wide layer": lambda c: c["config"]["arguments"].update(encoder_hidden=10**11),
     "a shape in words": lambda c: c.update(shape=["a"]),
     "a shape of truth": lambda c: c.update(shape=[True]),
     "a shape of halves": lambda c: c.update(shape=[2.5]),
