@@ -139,7 +139,7 @@ def scores(
             if true.dtype.kind == "M":
                 true, own = (pandas.to_datetime(v).astype("int64") for v in (true, own))
             spread = true.std(ddof=0)
-            if spread > 0:
+            if true[~some].nunique() > 1:  # what is seen to be constant is left out
                 errors = (true - own.astype(float))[some] / spread
                 squares.append(np.asarray(errors, float) ** 2)
         else:
