@@ -75,7 +75,7 @@ def test_a_posterior_of_ones_own_has_the_divergence_of_its_draws(toys):
 
 def test_its_arguments_are_checked_by_name():
     check_arguments("toy-model", {"floor": 0.1, "likelihood": "gaussian"})
-    with pytest.raises(ConfigurationError, match="take depth; it takes .*floor, freeze, input"):
+    with pytest.raises(ConfigurationError, match=r"take depth; it takes .*floor, freeze, input"):
         check_arguments("toy-model", {"depth": 3})
     with pytest.raises(ConfigurationError, match="floor = 'low'"):
         check_arguments("toy-model", {"floor": "low"})
