@@ -53,7 +53,7 @@ def cosines(learned: Atoms, known: Atoms) -> npt.NDArray[np.float64]:
 
 
 def matched_cosine(near: npt.NDArray[np.floating]) -> float:
-    """MCC: mean |cosine| of learned and known atoms, matched one to one so that it is largest.
+    """MCC: mean absolute cosine of learned and known atoms under their best one-to-one match.
 
     Args:
         near: of :func:`cosines`, shape ``(J, M)``.
@@ -99,7 +99,7 @@ def f1_scores(
 def calibration_error(
     probability: npt.NDArray[np.floating], fired: npt.NDArray[np.bool_], bins: int = 15
 ) -> float:
-    """Expected calibration error: mean |mean probability − share that fired| over equal bins.
+    """Expected calibration error: mean distance of probability and share that fired in bins.
 
     Args:
         probability: in [0, 1], shape ``(N,)``.

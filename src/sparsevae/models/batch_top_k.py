@@ -27,7 +27,7 @@ class BatchTopK(Model):
     dimensions and another fewer; in use it is the moving average of those, and codes do not
     depend on what else is encoded. With a linear trunk and a Gaussian score, dimensions that have
     been off for all rows of many steps try to explain what is left, e = x − x̂, in place of those
-    that are on (Gao et al. 2024): ½ |e − D·top₅₁₂(a of the dead)|²/σ² at a weight of 1/32.
+    that are on (Gao et al. 2024): ½ ‖e − D·top₅₁₂(a of the dead)‖²/σ² at a weight of 1/32.
 
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
@@ -87,7 +87,7 @@ class BatchTopK(Model):
         return Terms(-p.log_prob(x), zero, penalty, 1.0, on, open_gates(gamma))
 
     def _missed_by_the_dead(self, activations: Tensor, x: Tensor, p: Gaussian) -> Tensor:
-        """½ |e − D·top(a of the dead)|²/σ², mean over rows, 0-d; 0 where none is dead."""
+        """½ ‖e − D·top(a of the dead)‖²/σ², mean over rows, 0-d; 0 where none is dead."""
         dead = self.idle > IDLE
         if dead.device.type == "cpu" and not dead.any():
             return x.new_zeros(())
