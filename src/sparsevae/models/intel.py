@@ -7,8 +7,8 @@ from torch import Tensor
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import within
 from sparsevae.models.penalties import ActivityPenalty, Held
-from sparsevae.models.priors import CutStandardNormal, Target, default_alpha
-from sparsevae.models.schedules import Constant, Progress
+from sparsevae.models.priors import TARGET_ACTIVE, CutStandardNormal, Target, default_alpha
+from sparsevae.models.schedules import Progress
 from sparsevae.models.sparse_distributions import CutNormal
 from sparsevae.networks.trunks import Shape
 
@@ -46,9 +46,9 @@ class InteL(Model):
         held: Held = "probabilities",
         **common: Unpack[Common],
     ) -> None:
-        share = min(0.5, (target_active or latents * default_alpha(latents)) / latents)
-        multiplier = ActivityPenalty("posterior", share, Constant(0.0), share * latents, held=held)
-        prior, penalty = CutStandardNormal(latents, share), multiplier if target_active else None
+        share = default_alpha(latents, target_active or TARGET_ACTIVE)
+        penalty = ActivityPenalty.holding(share, latents, held) if target_active else None
+        prior = CutStandardNormal(latents, share)
         super().__init__(shape, latents, outputs=2, prior=prior, penalty=penalty, **common)
         self.target_active = share * latents if target_active else None
 

@@ -8,7 +8,7 @@ from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import Point
 from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.models.priors import TARGET_ACTIVE, Target, Thresholds, default_alpha
-from sparsevae.models.schedules import Constant, Progress
+from sparsevae.models.schedules import Progress
 from sparsevae.networks.trunks import Shape
 
 
@@ -45,7 +45,7 @@ class JumpReLU(Model):
         **common: Unpack[Common],
     ) -> None:
         share = default_alpha(latents, target_active)
-        held = ActivityPenalty("posterior", share, Constant(0.0), share * latents)
+        held = ActivityPenalty.holding(share, latents)
         prior = Thresholds(latents, share, share * latents)
         super().__init__(shape, latents, outputs=1, prior=prior, penalty=held, **common)
         self.target_active, self.bandwidth = share * latents, bandwidth

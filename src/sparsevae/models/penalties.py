@@ -155,6 +155,19 @@ class ActivityPenalty(nn.Module):
         """The target of a moment, which moves in proportion to that moment's α, 0-d."""
         return target * alpha / self.alpha
 
+    @classmethod
+    def holding(
+        cls, share: float, latents: int, held: Held = "probabilities"
+    ) -> "ActivityPenalty":
+        """The multiplier alone: so many of the posterior's gates on, and no wish for which ones.
+
+        Args:
+            share: of the J dimensions that should be on.
+            latents: J.
+            held: as above.
+        """
+        return cls("posterior", share, Constant(0.0), share * latents, held=held)
+
     @torch.no_grad()
     def update(
         self, active: Tensor, progress: Progress = 1.0, opened: Tensor | None = None

@@ -7,8 +7,8 @@ from torch import Tensor
 from sparsevae.models.base import Common, Model
 from sparsevae.models.distributions import within
 from sparsevae.models.penalties import ActivityPenalty, Held
-from sparsevae.models.priors import PoissonPrior, Target, default_alpha
-from sparsevae.models.schedules import Constant, Progress, Scheduled, between
+from sparsevae.models.priors import TARGET_ACTIVE, PoissonPrior, Target, default_alpha
+from sparsevae.models.schedules import Progress, Scheduled, between
 from sparsevae.models.sparse_distributions import Counts
 from sparsevae.networks.trunks import Shape
 
@@ -48,19 +48,17 @@ class PoissonVAE(Model):
         temperature: Scheduled = RELAXED,
         **common: Unpack[Common],
     ) -> None:
-        share = default_alpha(latents) if target_active is None else target_active / latents
-        share = min(0.5, share)
-        target = share * latents
-        penalty = ActivityPenalty("posterior", share, Constant(0.0), target, held=held)
+        share = default_alpha(latents, target_active or TARGET_ACTIVE)
+        penalty = ActivityPenalty.holding(share, latents, held) if target_active else None
         super().__init__(
             shape,
             latents,
             outputs=1,
             prior=PoissonPrior(latents, share),
-            penalty=None if target_active is None else penalty,
+            penalty=penalty,
             **common,
         )
-        self.target_active = None if target_active is None else target
+        self.target_active = share * latents if target_active else None
         self.temperature = between("temperature", temperature, 1e-6)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Counts:
