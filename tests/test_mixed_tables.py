@@ -1,7 +1,9 @@
 """Tables with text, dates, booleans and gaps: described, encoded, decoded, filled."""
 
+import pickle
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas
@@ -14,7 +16,8 @@ import sparsevae
 from sparsevae import SparseVAE, cli, data
 from sparsevae.data.readers.columns import described, is_plain, matching, plain_values
 from sparsevae.data.schema import Column, Schema
-from sparsevae.errors import ConfigurationError, DatasetError
+from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
+from sparsevae.evaluation.imputation import Imputer
 from sparsevae.models import build
 from sparsevae.models.likelihoods import Mixed
 from sparsevae.runs.given import raw_rows
@@ -383,6 +386,51 @@ def test_gaps_are_filled_better_than_by_the_mean_of_a_column():
     model = sparsevae.fit(np.where(hidden, np.nan, x), "vae", latents=4, epochs=150, seed=0)
     error = (model.impute(np.where(hidden, np.nan, x)) - x)[hidden]
     assert (error**2).mean() < 0.35 * x[hidden].var()
+
+
+def test_covariances_of_residuals_give_the_conditional_mean_of_a_normal():
+    """With no ridge, every row's estimate is that of conditioning on what is seen."""
+    generator = np.random.default_rng(0)
+    root = generator.normal(size=(5, 5))
+    covariance, r = root @ root.T, generator.normal(size=(100_000, 5)) @ root.T
+    hidden = generator.random(r.shape) < 0.3
+    found = Imputer.of_residuals(torch.from_numpy(r), torch.from_numpy(hidden), 0.0)
+    gaps = np.where(hidden, np.nan, r)[:50]
+    estimates = found.rest(torch.from_numpy(gaps)).numpy()
+    for row, estimate, gone in zip(r, estimates, hidden, strict=False):
+        some, seen = covariance[np.ix_(gone, ~gone)], covariance[np.ix_(~gone, ~gone)]
+        wanted = some @ np.linalg.solve(seen, row[~gone]) if gone.any() and not gone.all() else 0
+        np.testing.assert_allclose(estimate[gone], wanted, atol=0.15)
+        assert (estimate[~gone] == 0).all()
+
+
+def test_what_a_code_leaves_over_is_regressed_on_and_kept(tmp_path):
+    """Sixteen columns of eight factors through a code of two: the rest follows from the others."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 8)) @ generator.normal(size=(8, 16))
+    hidden = generator.random(x.shape) < 0.2
+    gaps = np.where(hidden, np.nan, x)
+    model = sparsevae.fit(gaps, "vae", latents=2, epochs=40, seed=0, device="cpu")
+    filled = model.impute(gaps)
+    alone = replace(model, clean=None)
+    assert alone.imputer is None
+    errors = [float(((each - x)[hidden] ** 2).mean()) for each in (filled, alone.impute(gaps))]
+    assert errors[0] < 0.8 * errors[1]
+
+    kept = sparsevae.load(model.save(tmp_path / "kept"))
+    np.testing.assert_allclose(kept.impute(gaps), filled, rtol=1e-5)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(copied.impute(gaps), filled, rtol=1e-5)
+    (tmp_path / "kept" / "imputer.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(RunFolderError, match="damaged"):
+        sparsevae.load(tmp_path / "kept").impute(gaps)
+
+
+def test_residuals_that_say_nothing_are_left_out():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 4))
+    x = np.where(generator.random(x.shape) < 0.2, np.nan, x)
+    assert not sparsevae.fit(x, **SETTINGS).imputer.cross.any()
 
 
 # ------------------------------------------------------------------ mistakes

@@ -19,6 +19,7 @@ Shape legend: N rows, flat with D elements; K bins of f, Q loadings.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -80,6 +81,8 @@ class Denoiser:
         clean: mean of (x − f)² over clean rows and elements, 0-d.
         levels: by name, such as "0.3" and, for values in [0, 1], "0.3 clipped".
     """
+
+    file: ClassVar = "denoiser.safetensors"
 
     edges: Tensor
     clean: Tensor

@@ -6,6 +6,7 @@
     history.json             one row an epoch
     pictures.safetensors     the numbers behind the pictures
     denoiser.safetensors     what residuals of noisy rows are like, for models that denoise
+    imputer.safetensors      what residuals of hidden elements are like, of tables with gaps
     baselines.json           errors of PCA and of the mean row, of data of the user's own
     diagnostics.json         signs of collapse in words, and the statistics they rest on
     metrics.json             one row of the table; written last, so it marks a finished run
@@ -31,6 +32,7 @@ from sparsevae._version import __version__
 from sparsevae.data.scaling import GREY, GREY_LEVELS
 from sparsevae.errors import ConfigurationError, RunFolderError
 from sparsevae.evaluation.denoising import Denoiser
+from sparsevae.evaluation.imputation import Imputer
 from sparsevae.metrics import keys
 from sparsevae.models import Model
 from sparsevae.networks import kernels
@@ -49,18 +51,18 @@ from sparsevae.training.config import Checked, DataConfig, RunConfig
 
 Arrays = dict[str, Array]
 C = TypeVar("C", bound=Checked)
+L = TypeVar("L")
 
 FORMAT = 1  # of the folder; a change that older versions cannot read raises it
 METRICS, HISTORY, PICTURES = "metrics.json", "history.json", "pictures.safetensors"
-DENOISER = "denoiser.safetensors"
-DIAGNOSTICS = "diagnostics.json"
-BASELINES = "baselines.json"
+DIAGNOSTICS, BASELINES = "diagnostics.json", "baselines.json"
 KEPT = (
     "config.json",
     HISTORY,
     DIAGNOSTICS,
     PICTURES,
-    DENOISER,
+    Denoiser.file,
+    Imputer.file,
     BASELINES,
     WEIGHTS,
     METRICS,
@@ -193,16 +195,21 @@ class RunFolder:
 
     @cached_property
     def denoiser(self) -> Denoiser | None:
-        """What was learned of the residuals of noisy rows; None where that was not kept.
+        """What was learned of the residuals of noisy rows; None where that was not kept."""
+        return self._learned(Denoiser.file, lambda tensors: Denoiser.of(tensors, self.shape))
 
-        Raises:
-            RunFolderError: the file is damaged.
-        """
-        path = self.path / DENOISER
+    @cached_property
+    def imputer(self) -> Imputer | None:
+        """What was learned of residuals of hidden elements; None where that was not kept."""
+        return self._learned(Imputer.file, lambda tensors: Imputer.of(tensors, self.shape[0]))
+
+    def _learned(self, name: str, of: Callable[[dict[str, Tensor]], L]) -> L | None:
+        """Residuals from a file; :class:`RunFolderError` where it is damaged."""
+        path = self.path / name
         if not path.is_file():
             return None
         try:
-            return Denoiser.of(read_tensors(path)[0], self.shape)
+            return of(read_tensors(path)[0])
         except (LookupError, ValueError):
             raise RunFolderError(f"{path} is damaged; remove it to do without.") from None
 
@@ -309,9 +316,9 @@ class RunFolder:
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in pictures.items()}
         self._keep(PICTURES, write_tensors, tensors, {})
 
-    def keep_denoiser(self, denoiser: Denoiser) -> None:
+    def keep_learned(self, learned: Denoiser | Imputer) -> None:
         """Keep what was learned of residuals, in place of what is there."""
-        self._keep(DENOISER, write_tensors, denoiser.tensors(), {})
+        self._keep(learned.file, write_tensors, learned.tensors(), {})
 
     def keep_baselines(self, baselines: Row) -> None:
         """Keep what is reached without a model, in place of what is there."""

@@ -11,6 +11,7 @@ import numpy as np
 from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import repair
 from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
+from sparsevae.evaluation.imputation import Imputer
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Array, Floats, blocks
 
@@ -47,6 +48,12 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
             "of its data: with_clean(rows), or --clean on the command line."
         )
     return kept
+
+
+def residuals(trained: "TrainedModel") -> list[Denoiser | Imputer]:
+    """All that is learned, or can be, of what a model's codes leave over."""
+    found = [trained.denoiser] if has_denoiser(trained) else []
+    return [*found, trained.imputer] if trained.imputer is not None else [*found]
 
 
 def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] | None) -> Floats:

@@ -17,7 +17,8 @@ from sparsevae.data.splits import shuffled
 from sparsevae.evaluation import evaluate_dataset
 from sparsevae.evaluation.baselines import own_baselines
 from sparsevae.evaluation.classifier import file_of
-from sparsevae.evaluation.denoising import can_denoise
+from sparsevae.evaluation.denoising import can_denoise, rows_needed
+from sparsevae.evaluation.imputation import ROWS, Imputer, can_impute
 from sparsevae.evaluation.meter import Extent, images_worth
 from sparsevae.evaluation.passes import mean_image
 from sparsevae.models import Model
@@ -140,7 +141,10 @@ def keep_numbers(
     kept = file_of(cache.folder() / "classifiers", dataset.sha256)
     evaluation = evaluate_dataset(model, in_memory(dataset), classifier_file=kept, progress=share)
     if evaluation.denoiser is not None:
-        folder.keep_denoiser(evaluation.denoiser)
+        folder.keep_learned(evaluation.denoiser)
+    if can_impute(model):
+        some = dataset.train.take(range(min(ROWS, len(dataset.train))))
+        folder.keep_learned(Imputer.learned(model, some.scaled()))
     if evaluation.diagnosis is not None:
         folder.keep_diagnosis({**evaluation.diagnosis.as_json(), "notes": [*evaluation.notes]})
     folder.finish({**known, **evaluation.metrics}, evaluation.arrays)
@@ -314,4 +318,6 @@ def trained_model(training: Training, prepared: Prepared) -> TrainedModel:
     trained = TrainedModel(
         training.model.eval(), prepared.config, prepared.data, training.history, checksum
     )
-    return trained.with_clean(train.images) if can_denoise(training.model) else trained
+    restores = can_denoise(training.model) or can_impute(training.model)
+    few = rows_needed(trained.model)
+    return replace(trained, clean=np.array(train.images[:few])) if restores else trained

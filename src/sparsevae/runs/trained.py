@@ -21,13 +21,13 @@ from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES
 from sparsevae.evaluation.denoising import Denoiser, rows_needed
-from sparsevae.evaluation.imputation import DRAWS, expected
+from sparsevae.evaluation.imputation import DRAWS, Imputer
 from sparsevae.evaluation.passes import batched, encode, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
-from sparsevae.runs import bundled, densities, noise
+from sparsevae.runs import bundled, densities, gaps, noise
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import filled, form, in_order, named_array, table_values
+from sparsevae.runs.given import form, in_order, named_array, table_values
 from sparsevae.runs.weights import build_model
 from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
 from sparsevae.training import loop
@@ -50,7 +50,7 @@ class TrainedModel:
         history: one row an epoch.
         data_sha256: checksum of its data.
         path: its run folder; None for a model in memory.
-        clean: raw training rows that :meth:`denoise` learns from; they are never saved.
+        clean: raw training rows for :meth:`denoise` and :meth:`impute`; they are never saved.
         refine: gradient steps on each row's posterior, see :mod:`sparsevae.evaluation.refinement`.
 
     Example:
@@ -100,8 +100,7 @@ class TrainedModel:
         """For pickles and copies: the weights, from which the network is made again."""
         weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
         where = str(next(self.model.parameters()).device)
-        if noise.has_denoiser(self):
-            _ = self.denoiser  # learned before the rows are left out
+        noise.residuals(self)  # learned before the rows are left out
         return {**vars(self), "model": (self.model.shape, weights, where), "clean": None}
 
     def __setstate__(self, state: Row) -> None:
@@ -208,7 +207,8 @@ class TrainedModel:
         """Rows with their gaps filled by what the model expects there, all else as it is.
 
         See :mod:`sparsevae.evaluation.imputation`; of a category it is the likeliest level, whole
-        numbers are rounded. Columns that the model does not know stay as they are.
+        numbers are rounded. Columns that the model does not know stay as they are. What a code
+        leaves over is regressed on, where :attr:`imputer` knows how.
 
         Args:
             rows: a data frame with the columns of the training, or an array.
@@ -218,13 +218,7 @@ class TrainedModel:
         Raises:
             DatasetError: the model was trained on rows without gaps.
         """
-        if self.data.table is None:
-            raise DatasetError(
-                f"{self.name} was trained on numbers without gaps; train it on rows with gaps."
-            )
-        x = self.scaled(self.values(rows))
-        there = np.where(np.isnan(x), expected(self.model, x, draws=draws, seed=seed), x)
-        return filled(rows, self.data.table, self._raw(there, own_type=True))
+        return gaps.filled_rows(self, rows, draws, seed)
 
     def sample(
         self, count: int, seed: int = 0, *, noise: bool = True, own_type: bool = True
@@ -256,11 +250,16 @@ class TrainedModel:
         """
         return noise.denoiser_of(self)
 
+    @cached_property
+    def imputer(self) -> Imputer | None:
+        """What is known of the residuals of hidden elements; None where nothing is."""
+        return gaps.imputer_of(self)
+
     def with_clean(self, rows: Any) -> "TrainedModel":
-        """The same model, which learns from these rows what to leave out when it denoises.
+        """The same model, which learns from these rows what its codes leave over.
 
         Args:
-            rows: clean rows, see the class; the first 4,000 are kept, fewer of large ones.
+            rows: training rows, see the class; the first 4,000 are kept, fewer of large ones.
         """
         return replace(self, clean=np.array(self.values(rows)[: rows_needed(self.model)]))
 
@@ -356,13 +355,13 @@ class TrainedModel:
         target = RunFolder(folder)
         if self.path is not None:
             target = RunFolder(self.path).copy_to(folder)
-            if self.clean is not None:
-                target.keep_denoiser(self.denoiser)
+            for learned in noise.residuals(self) if self.clean is not None else ():
+                target.keep_learned(learned)
             return target.path
         target.start(self.config, self.data_sha256, self.model.shape, self.data)
         target.save_weights(self.model, self.history)
-        if noise.has_denoiser(self):
-            target.keep_denoiser(self.denoiser)
+        for learned in noise.residuals(self):
+            target.keep_learned(learned)
         target.finish(identity(self.config, self.model, self.history))
         return target.path
 
