@@ -157,9 +157,10 @@ def steps(columns: int, latents: int, batch: int, active: int, rounds: int) -> N
     print("| step | milliseconds |\n|---|---|")
     print(f"| plain top-k | {timed(lambda rows: plain.step(rows, optimiser), x, batch, rounds)} |")
     print(f"| VSC, linear | {timed(vsc_step, x, batch, rounds)} |")
-    peer = peer_step(columns, latents, active)
-    if peer is not None:
-        print(f"| top-k of dictionary_learning | {timed(peer, x, batch, rounds)} |")
+    for name, make in (("dictionary_learning", peer_step), ("sae-lens", sae_lens_step)):
+        peer = make(columns, latents, active)
+        if peer is not None:
+            print(f"| top-k of {name} | {timed(peer, x, batch, rounds)} |")
     print(f"| one matrix product | {timed(lambda rows: rows @ weight.T, x, batch, rounds)} |")
 
 
@@ -173,6 +174,31 @@ def peer_step(columns: int, latents: int, active: int) -> Callable[[Tensor], obj
     names = {"layer": 0, "lm_name": "none", "device": "cpu", "seed": 0}
     trainer, places = TopKTrainer(steps=10_000, lr=1e-3, **sizes, **names), itertools.count(1)
     return lambda rows: trainer.update(next(places), rows)
+
+
+def sae_lens_step(
+    columns: int, latents: int, active: int, device: str = "cpu"
+) -> Callable[[Tensor], object] | None:
+    """A training step of the package sae-lens; None where it is not installed."""
+    try:
+        from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig
+        from sae_lens.saes.sae import TrainStepInput
+    except ImportError:
+        return None
+    sizes = {"d_in": columns, "d_sae": latents, "k": active}
+    sae = TopKTrainingSAE(TopKTrainingSAEConfig(device=device, dtype="float32", **sizes))
+    sae = sae.to(device)
+    adam = torch.optim.Adam(sae.parameters(), lr=1e-3, fused=True)
+
+    def take(rows: Tensor) -> None:
+        given = TrainStepInput(
+            sae_in=rows, coefficients={}, dead_neuron_mask=None, n_training_steps=0
+        )
+        adam.zero_grad(set_to_none=True)
+        sae.training_forward_pass(given).loss.backward()
+        adam.step()
+
+    return take
 
 
 def timed(step: Callable[[Tensor], object], x: Tensor, batch: int, rounds: int) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from activations import PlainTopK
+from activations import PlainTopK, sae_lens_step
 from contest import Images, settings
 from rounds import TITLES, machine, table
 from torch import Tensor
@@ -307,7 +307,7 @@ def dictionaries(bench: Bench) -> Numbers:
     contestants = {
         "VSC, linear": lambda rows: take(every, 0.5),
         "plain top-k": lambda rows: plain.step(rows, adam),
-        "top-k of sae-lens": sae_lens_step(bench, latents),
+        "top-k of sae-lens": sae_lens_step(COLUMNS, latents, ON, str(bench.device)),
     }
     for name, contestant in contestants.items():
         if contestant is None:
@@ -316,30 +316,6 @@ def dictionaries(bench: Bench) -> Numbers:
         bench.forget()
         rows[name] = timed(bench, contestant, x)
     return rows
-
-
-def sae_lens_step(bench: Bench, latents: int) -> Callable[[Tensor], object] | None:
-    """A training step of the package sae-lens; None where it is not installed."""
-    try:
-        from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig
-        from sae_lens.saes.sae import TrainStepInput
-    except ImportError:
-        return None
-    config = TopKTrainingSAEConfig(
-        d_in=COLUMNS, d_sae=latents, k=ON, device=str(bench.device), dtype="float32"
-    )
-    sae = TopKTrainingSAE(config).to(bench.device)
-    adam = torch.optim.Adam(sae.parameters(), lr=1e-3, fused=True)
-
-    def take(rows: Tensor) -> None:
-        given = TrainStepInput(
-            sae_in=rows, coefficients={}, dead_neuron_mask=None, n_training_steps=0
-        )
-        adam.zero_grad(set_to_none=True)
-        sae.training_forward_pass(given).loss.backward()
-        adam.step()
-
-    return take
 
 
 # ------------------------------------------------------------------ one command
