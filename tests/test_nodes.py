@@ -40,22 +40,29 @@ STUDY = {
     "widths": [32],
 }
 IMAGES = STUDY["limit"]  # an epoch
-RUNS = len(STUDY["latents"]) * len(STUDY["seeds"])
 
 
 class Node:
-    """The second node, and what is done to it once so many images have been trained on."""
+    """The second node, and what is done to it.
 
-    def __init__(self, raylet, out, what, after):
-        self.raylet, self.out, self.what, self.after = raylet, out, what, after
+    It comes when so large a share of the study's work is done, and the node has a run at work
+    with so many epochs.
+    """
+
+    def __init__(self, raylet, out, what, share, epoch):
+        self.raylet, self.out, self.what = raylet, out, what
+        self.share, self.epoch, self.work = share, epoch, 0
         self.done, self.processes, self.said = 0, [], []
         self.lost, self.kept, self.again, self.waited = None, 0, None, 0.0
+
+    def begin(self, sizes):
+        self.work = sum(sizes.values())
 
     def hear(self, name, images):
         self.done += images
         if name == self.lost and self.waited and images > 0 and self.again is None:
             self.again = images / IMAGES
-        if not self.lost and self.done >= self.after:
+        if not self.lost and self.done >= self.share * self.work:
             self.act()
 
     def act(self):
@@ -67,7 +74,7 @@ class Node:
                 epochs = self.epochs(lease.parent)
             except (OSError, ValueError, psutil.Error, RunFolderError):
                 continue
-            if self.raylet not in worker.parents() or epochs == STUDY["epochs"]:
+            if self.raylet not in worker.parents() or not self.epoch <= epochs < STUDY["epochs"]:
                 continue
             children = self.raylet.children(recursive=True)
             self.processes = [worker] if self.what == "worker" else [self.raylet, *children]
@@ -96,7 +103,7 @@ class Node:
         return [str(one) for one in psutil.wait_procs(self.processes, PATIENCE)[1]]
 
 
-def study_on_two_nodes(out, what, after):
+def study_on_two_nodes(out, what, share, epoch):
     """Do the study, meanwhile something to the second node, and print what came of it."""
     import psutil
     from ray.cluster_utils import Cluster
@@ -107,16 +114,17 @@ def study_on_two_nodes(out, what, after):
     cluster = Cluster(True, head_node_args={**NODE, "include_dashboard": False})
     second = cluster.add_node(**NODE)
     raylet = psutil.Process(second.all_processes["raylet"][0].process.pid)
-    node, began = Node(raylet, Path(out), what, float(after)), time.monotonic()
+    node, began = Node(raylet, Path(out), what, float(share), int(epoch)), time.monotonic()
     run_study(
         StudyConfig.checked(STUDY),
         Path(out),
         engine_name="ray",
         address=cluster.address,
-        listener=Listener(say=node.say, images=node.hear),
+        listener=Listener(say=node.say, begin=node.begin, images=node.hear),
     )
     told = {
         "lost": node.lost,
+        "share of the work": round(float(share), 2),
         "kept epochs": node.kept,
         "goes on after": node.again,
         "seconds until it goes on": round(node.waited, 1),
@@ -128,11 +136,11 @@ def study_on_two_nodes(out, what, after):
     print(json.dumps(told))
 
 
-def provoked(out, what, after):
+def provoked(out, what, share, epoch):
     """The same in a process of its own: what it printed."""
     paths = os.pathsep.join(filter(None, sys.path))
     ended = subprocess.run(
-        [sys.executable, __file__, "once", str(out), what, str(after)],
+        [sys.executable, __file__, "once", str(out), what, str(share), str(epoch)],
         env={**os.environ, "PYTHONPATH": paths, **OF_RAY},
         capture_output=True,
         text=True,
@@ -183,24 +191,45 @@ def home(tmp_path_factory):
 @pytest.mark.needs_ray
 @pytest.mark.parametrize("what", ["kill", "stop", "worker"])
 def test_a_node_is_lost_and_every_run_ends_as_at_home(what, home, tmp_path):
-    told = provoked(tmp_path / "ray", what, 3 * IMAGES)
+    told = provoked(tmp_path / "ray", what, 0.3, 5)
     assert not [*wrong(told, tmp_path / "ray", home)], told
 
 
-def main(what, times, seed="0"):
+@pytest.mark.slow
+@pytest.mark.needs_ray
+def test_the_documents_program_of_two_nodes_does_all_its_runs(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "two_nodes.md").read_text(encoding="utf-8")
+    program = text.partition("```python\n")[2].partition("```")[0]
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **OF_RAY},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=590,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert LOST in ended.stdout
+    assert len(list(tmp_path.glob("two-nodes/runs/*/metrics.json"))) == 4
+
+
+def main(what, times, seed, folder):
     draw, failed = random.Random(int(seed)), 0
-    with tempfile.TemporaryDirectory() as folder:
-        home = at_home(Path(folder) / "local")
-        for number in range(int(times)):
-            out = Path(folder) / f"ray-{number}"
-            after = draw.uniform(0.05, 0.75) * RUNS * STUDY["epochs"] * IMAGES
-            told = provoked(out, what, after)
-            faults = [*wrong(told, out, home)]
-            failed += bool(faults)
-            print(number + 1, what, *faults or ["as at home"], json.dumps(told), flush=True)
+    home = at_home(Path(folder) / "local")
+    for number in range(int(times)):
+        out, moment = Path(folder) / f"ray-{number}", (draw.uniform(0.05, 0.8), draw.randrange(20))
+        told = provoked(out, what, *moment)
+        faults = [*wrong(told, out, home)]
+        failed += bool(faults)
+        print(number + 1, what, *faults or ["as at home"], json.dumps(told), flush=True)
     print(f"{what}: {times} times, {failed} wrong")
     sys.exit(bool(failed))
 
 
 if __name__ == "__main__":
-    study_on_two_nodes(*sys.argv[2:]) if sys.argv[1] == "once" else main(*sys.argv[1:])
+    if sys.argv[1] == "once":
+        study_on_two_nodes(*sys.argv[2:])
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            main(*sys.argv[1:3], *(sys.argv[3:4] or ["0"]), *(sys.argv[4:] or [place]))
