@@ -65,56 +65,6 @@ def started(code, *arguments):
 
 # ------------------------------------------------------------------ Ray
 
-TWO_NODES = """
-    import json, os, signal, sys
-    from pathlib import Path
-    import psutil, ray
-    from ray.cluster_utils import Cluster
-    from sparsevae.studies.study import Listener, run_study
-    from sparsevae.training.config import StudyConfig
-
-    out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    options = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    cluster = Cluster(True, head_node_args={**options, "include_dashboard": False})
-    second = cluster.add_node(**options)
-    raylet = second.all_processes["raylet"][0].process.pid
-    said, killed = [], []
-
-    def kill_the_node_in_the_middle(name, images):
-        for lease in out.glob("runs/*/.lease"):
-            try:
-                worker = psutil.Process(json.loads(lease.read_text())["pid"])
-                theirs = raylet in [parent.pid for parent in worker.parents()]
-            except (OSError, ValueError, psutil.Error):
-                continue
-            if theirs and (lease.parent / "checkpoint.safetensors").exists() and not killed:
-                killed.append(lease.parent.name)
-                os.kill(raylet, signal.SIGKILL)
-                os.kill(worker.pid, signal.SIGKILL)
-
-    listener = Listener(say=said.append, images=kill_the_node_in_the_middle)
-    options = {"engine_name": "ray", "address": cluster.address, "listener": listener}
-    run_study(StudyConfig.checked(settings), out, **options)
-    assert not ray.is_initialized()
-    print(json.dumps({"said": said, "killed": killed}))
-    cluster.shutdown()
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.needs_ray
-def test_a_node_of_a_ray_cluster_dies_and_every_run_ends_as_at_home(tmp_path):
-    """Long runs, so that the node dies in the middle of one of them."""
-    longer = {**SMALL, "models": ["ae", "vsc"], "epochs": 40}
-    ended = started(TWO_NODES, tmp_path / "ray", json.dumps(longer))
-    assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout.splitlines()[-1])
-    (lost,) = told["killed"]
-    assert any(line.startswith(f"{lost}: Its worker was lost") for line in told["said"])
-    study.run_study(StudyConfig.checked(longer), tmp_path / "local", jobs=2)
-    assert numbers(tmp_path / "ray") == numbers(tmp_path / "local")
-
-
 FAILING = """
 from dataclasses import dataclass
 from pathlib import Path

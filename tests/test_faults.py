@@ -28,6 +28,7 @@ from sparsevae.storage.files import TEMPORARY, locked, make_folder
 from sparsevae.storage.leases import LEASE, leased
 from sparsevae.studies import results
 from sparsevae.studies.engines import worker
+from sparsevae.training import streams
 
 ENOUGH = "size=8m"
 
@@ -246,6 +247,22 @@ def test_15_data_that_are_cut_off(tmp_path):
     with pytest.raises(DatasetError) as raised:
         data.read(path)
     assert "rows.npy" in sentence(raised)
+
+
+def test_22_images_that_are_cut_off_while_they_are_read(tmp_path, monkeypatch):
+    """They are mapped, and the system would end the process with SIGBUS."""
+    monkeypatch.setattr(streams, "RESIDENT", 2**16)
+    monkeypatch.setattr(streams, "WINDOW", 2**15)
+    path = tmp_path / "images.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 3), np.uint8))
+    content = path.read_bytes()
+    prepared = prepare(data.read(path), latents=3, epochs=2, test_fraction=0.1)
+    whole = trained(prepared, tmp_path / "whole")
+    with pytest.raises(DatasetError) as raised:
+        trained(prepared, tmp_path / "run", lambda: os.truncate(path, 9000))
+    assert "images.npy was changed while it was read; start again." in sentence(raised)
+    path.write_bytes(content)
+    assert_as_whole(trained(prepared, tmp_path / "run"), whole)
 
 
 # ------------------------------------------------------------------ clocks

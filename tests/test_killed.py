@@ -53,6 +53,7 @@ def commands(inputs):
         "study": study,
         "tune": ["tune", str(inputs / "search.yaml"), "--trials", "3", "--jobs", "2"],
         "ray": [*study, "--engine", "ray"],
+        "report": ["report"],
     }
 
 
@@ -68,7 +69,8 @@ def started(command, out):
         os.dup2(log, 2)
         from sparsevae.cli import app
 
-        app([*command, "--out", str(out)], standalone_mode=False)
+        place = [str(out)] if command == ["report"] else ["--out", str(out)]
+        app([*command, *place], standalone_mode=False)
         os._exit(0)
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
@@ -104,14 +106,19 @@ def without_times(value):
     return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
-def content(out):
-    """Everything that a command has left, without the times that it took."""
+def content(out, *, exact=False):
+    """Everything that a command has left, without the times that it took.
+
+    Args:
+        out: the command's folder.
+        exact: whether pages and pictures must be the same, too.
+    """
     found = {}
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         name = path.relative_to(out).as_posix()
         if path.suffix == ".json":
             found[name] = without_times(json.loads(path.read_text()))
-        elif path.suffix == ".safetensors" and path.name != "checkpoint.safetensors":
+        elif exact or (path.suffix == ".safetensors" and path.name != "checkpoint.safetensors"):
             found[name] = path.read_bytes()
         else:
             found[name] = ""
@@ -147,11 +154,19 @@ def killed(kind, times, place, seed=0):
     tempfile.tempdir = os.environ["TMPDIR"] = str(place / "temporary")
     os.environ["RAY_TMPDIR"] = "/tmp"
     command = commands(place / "inputs")[kind]
-    whole = place / "whole"
-    lasts, wanted = to_its_end(command, whole), content(whole)
+    whole, study = place / "whole", place / "study"
+    if exact := kind == "report":
+        to_its_end(commands(place / "inputs")["study"], study)
+        for page in ("report.html", "figures"):
+            shutil.rmtree(study / page, ignore_errors=True)
+            (study / page).unlink(missing_ok=True)
+        shutil.copytree(study, whole)
+    lasts, wanted = to_its_end(command, whole), content(whole, exact=exact)
     wrong, done, draw = list[str](), 0, random.Random(seed)
     while done < times:
         out = place / f"killed-{done}"
+        if exact:
+            shutil.copytree(study, out)
         for _ in range(min(IN_A_ROW, times - done)):
             child, moment = started(command, out), draw.uniform(0.0, lasts)
             time.sleep(moment)
@@ -163,7 +178,7 @@ def killed(kind, times, place, seed=0):
             time.sleep(0.2)
         wrong += [f"a process is left: {line}" for line in left]
         to_its_end(command, out)
-        found = content(out)
+        found = content(out, exact=exact)
         wrong += [f"{out.name}: {name} is missing" for name in sorted(set(wanted) - set(found))]
         wrong += [f"{out.name}: {name} is left" for name in sorted(set(found) - set(wanted))]
         wrong += [f"{out.name}: {line}" for line in differences(wanted, found)]
@@ -194,7 +209,13 @@ def in_a_process_of_its_own(kind, times, place):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "times"),
-    [("fit", 12), ("study", 3), ("tune", 3), pytest.param("ray", 3, marks=pytest.mark.needs_ray)],
+    [
+        ("fit", 12),
+        ("study", 3),
+        ("report", 6),
+        ("tune", 3),
+        pytest.param("ray", 3, marks=pytest.mark.needs_ray),
+    ],
 )
 def test_a_killed_command_ends_as_if_it_had_not_been(kind, times, tmp_path):
     ended = in_a_process_of_its_own(kind, times, tmp_path)

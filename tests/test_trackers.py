@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -375,6 +376,7 @@ class Server:
 
     def start(self):
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # six more processes
         self.process = subprocess.Popen(
             [
                 *(mlflow_server(), "server", "--host", "127.0.0.1", "--port", str(self.port)),
@@ -387,7 +389,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(self.answers, 120)
+        wait_until(self.answers, 600)  # busy machines
 
     def answers(self):
         with socket.socket() as one:
@@ -477,6 +479,56 @@ def test_an_epoch_whose_answer_was_lost_is_not_there_twice(server, copied):
     assert steps == [1, 2]
     (picture,) = client.list_artifacts(filtered[0].info.run_id, "figures")
     assert picture.path == "figures/one.png"
+
+
+@pytest.mark.slow
+@needs_mlflow
+@pytest.mark.filterwarnings("default")
+def test_training_takes_no_longer_while_a_server_is_gone_for_a_minute(server, tmp_path, capsys):
+    """Processor time of an epoch while it is there and while it is not; each row arrives once."""
+    import psutil
+    from mlflow import MlflowClient
+
+    longer = {**TINY, "epochs": 240, "limit": 4000, "trunk": "mlp", "widths": [32]}
+    run, marks = run_of(tmp_path / "out"), []
+
+    def mark(least=0):
+        while len(rows := queue.history_of(run)) < least:
+            time.sleep(0.2)
+        worker = psutil.Process(json.loads((run.path / ".lease").read_text())["pid"])
+        marks.append((len(rows), sum(worker.cpu_times()[:2]), time.monotonic()))
+
+    def disturb():
+        mark(10)
+        mark(70)
+        server.kill()
+        time.sleep(60)
+        mark()
+        server.start()
+        mark(len(queue.history_of(run)) + 10)
+        mark(longer["epochs"] - 2)
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    study.run_study(
+        study.StudyConfig.checked(longer),
+        tmp_path / "out",
+        jobs=1,
+        track=[f"mlflow={server.address}"],
+    )
+    disturber.join()
+    before, down, _, after = (
+        [(b - a) / (two[0] - one[0]) for a, b in zip(one[1:], two[1:], strict=True)]
+        for one, two in pairwise(marks)
+    )
+    there = (before[0] + after[0]) / 2
+    with capsys.disabled():
+        print(f"\nprocessor and other seconds an epoch: {before}, gone {down}, again {after}")
+    assert down[0] < 1.1 * there
+    client = MlflowClient(server.address)
+    (one,) = client.search_runs([client.get_experiment_by_name("out").experiment_id])
+    steps = [m.step for m in client.get_metric_history(one.info.run_id, "train/objective")]
+    assert steps == [*range(1, longer["epochs"] + 1)]
 
 
 # W&B, offline.

@@ -3,12 +3,15 @@
 Shape legend: N rows of any one shape.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from sparsevae.errors import DatasetError
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -81,7 +84,20 @@ class Selection:
         return len(self.indices)
 
     def __getitem__(self, chosen: Any, /) -> Array:
+        if isinstance(self.values, np.memmap):
+            check_length(self.values)
         return np.asarray(self.values[self.indices[chosen]])
+
+
+def check_length(mapped: "np.memmap[Any, Any]") -> None:
+    """See that the file of a mapped array is as long as it was: the system ends who reads behind.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    needed = mapped.offset + mapped.nbytes
+    if mapped.filename is not None and os.stat(mapped.filename).st_size < needed:
+        raise DatasetError(f"{mapped.filename} was changed while it was read; start again.")
 
 
 def blocks(x: Rows) -> Iterator[Array]:

@@ -31,6 +31,12 @@ from sparsevae.studies.engines.worker import REPORT_EVERY, THREADS
 GPU_SHARE = 0.25  # of a GPU that a run is given: small models leave most of one idle
 STORE = 80_000_000  # bytes of a local cluster's object store; results are in folders
 FLUSH = 5.0  # seconds that a worker waits for the caller to hear its last words
+# Milliseconds until a connection without traffic is asked whether anybody is there, and until the
+# answer must be there. Ray itself waits seven minutes for a machine that is stopped or cut off.
+ALIVE = {
+    "RAY_grpc_client_keepalive_time_ms": "30000",
+    "RAY_grpc_client_keepalive_timeout_ms": "30000",
+}
 
 
 def check(address: str | None) -> None:
@@ -220,7 +226,8 @@ def _joined(ray: Any, address: str | None, jobs: int | None) -> Iterator[None]:
 
 def _ray() -> Any:
     """Ray, imported only where it is used: it takes seconds."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", **ALIVE}.items():
+        os.environ.setdefault(name, value)
     try:
         return importlib.import_module("ray")
     except ImportError:
