@@ -17,6 +17,8 @@ from torch.distributions.kl import register_kl
 
 from sparsevae.models.schedules import Progress
 from sparsevae.models.tables import Table
+from sparsevae.networks import kernels
+from sparsevae.networks.kernels.divergence import doubled as doubled
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
@@ -327,17 +329,8 @@ def _kl_spike_and_slab(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     return spike - F.softplus(q.logits) + F.softplus(p.logits)
 
 
-def doubled(tensor: Tensor) -> Tensor:
-    """A tensor of any shape in double precision; on the CPU where the device has none."""
-    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
-
-
 def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     """KL of each of B spike-and-slabs from each of U, summed over dimensions.
-
-    The closed form expands into a matrix product, so no ``(B, U, J)`` tensor is made. Its terms
-    cancel where means are many deviations from 0, so it is taken in double precision, whatever
-    the precision of training.
 
     Args:
         q: batch shape ``(B, J)``.
@@ -346,15 +339,6 @@ def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     Returns:
         ``(B, U)`` in nats, single precision at least.
     """
-    wide = torch.promote_types(q.loc.dtype, torch.float32)
-    logits, loc, scale = (each.to(wide) for each in (q.logits, q.loc, q.scale))
-    p_logits, p_loc, p_scale = (each.to(wide) for each in (p.logits, p.loc, p.scale))
-    gamma = torch.sigmoid(logits)
-    of_q = gamma * (logits - torch.log(scale) - 0.5) - F.softplus(logits)  # (B, J)
-    of_p = doubled(torch.log(p_scale) - p_logits)  # (U, J)
-    on, mean, p_mean = doubled(gamma), doubled(loc), doubled(p_loc)
-    half = 0.5 * doubled(p_scale) ** -2  # the precision
-    moments = torch.cat([on, on * mean, on * (doubled(scale) ** 2 + mean**2)], 1)  # (B, 3J)
-    factors = torch.cat([of_p + p_mean**2 * half, -2 * p_mean * half, half], 1)  # (U, 3J)
-    cross = (moments @ factors.T).to(q.loc.device, wide)
-    return of_q.sum(-1, keepdim=True) + cross + F.softplus(p_logits).sum(-1)
+    return kernels.pairwise_divergence(
+        (q.logits, q.loc, q.scale), (p.logits, p.loc, p.scale)
+    )
