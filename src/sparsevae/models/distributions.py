@@ -248,18 +248,19 @@ class SpikeAndSlab(Posterior):
         Returns:
             Codes ``mask · (μ + s ε)`` and the mask, both ``(B, J)``.
         """
-        noisy = self.logits + torch.logit(self.uniform())
-        mask = torch.sigmoid(noisy / temperature)
-        if estimator != "concrete":
-            hard, soft = (noisy > 0).to(mask.dtype), mask
-            if estimator == "reinmax":
-                soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
-            mask = hard + (soft - soft.detach())
+        noisy = self.logits + self.uniform().logit_()
+        hard = (noisy.detach() > 0).to(noisy.dtype)
+        if estimator == "reinmax":
+            slope = (hard - torch.sigmoid(self.logits.detach())).abs_().mul_(0.5)
+            soft = self.logits * slope
+        else:
+            soft = torch.sigmoid(noisy / temperature)
+        mask = soft if estimator == "concrete" else hard + (soft - soft.detach())
         return self.masked(mask), mask
 
     def uniform(self) -> Tensor:
         """Noise η ~ U(0, 1) for the spikes, its log-odds finite, shape ``(B, J)``."""
-        return torch.rand_like(self.logits).clamp(CLAMP, 1 - CLAMP)
+        return torch.rand_like(self.logits).clamp_(CLAMP, 1 - CLAMP)
 
     def masked(self, mask: Tensor) -> Tensor:
         """Codes ``mask · (μ + s ε)`` with ε ~ N(0, 1), shape ``(B, J)``."""
