@@ -340,6 +340,4 @@ def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     Returns:
         ``(B, U)`` in nats, single precision at least.
     """
-    return kernels.pairwise_divergence(
-        (q.logits, q.loc, q.scale), (p.logits, p.loc, p.scale)
-    )
+    return kernels.pairwise_divergence((q.logits, q.loc, q.scale), (p.logits, p.loc, p.scale))
