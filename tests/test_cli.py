@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from sparsevae import cli, data
 from sparsevae._version import __version__
@@ -89,8 +90,8 @@ def test_a_plugin_that_cannot_be_imported_is_one_sentence(
 
 
 def test_every_field_of_a_study_is_an_option_but_what_needs_a_file():
-    command = cli.studies.OfStudy("study", add_help_option=False)
-    parameters = {one.name: one for one in command.get_params(None)}
+    command = cli.studies.OfStudy("study")
+    parameters = {one.name: one for one in command.get_params(typer.Context(command))}
     fields = set(StudyConfig.model_fields) - {"arguments", "vary"}
     assert fields | {"vary"} <= set(parameters)
     assert all(parameters[name].help for name in fields)
