@@ -2,8 +2,9 @@
 // gradient. With g = sigmoid(l), the variance v = s^2, the precision h = 1 / (2 s_p^2) and
 // softplus(l) = -log(1 - g) it is the sum over dimensions of
 //
-//     g (a + h (v + (m - m_p)^2)) + (1 - g) c  less  g (log s + 1/2 + softplus(-l)) + (1 - g) softplus(l),
-//     a = log s_p + softplus(-l_p),  c = softplus(l_p).
+//     g (a + h (v + (m - m_p)^2)) + (1 - g) c,  a = log s_p + softplus(-l_p),  c = softplus(l_p),
+//
+// less g (log s + 1/2 + softplus(-l)) + (1 - g) softplus(l).
 //
 // Nothing in it is the difference of large numbers, as it is where the square is expanded into
 // products of matrices.
@@ -135,6 +136,9 @@ void divergences(const Sizes& s, const Given& q, const Floats& panels, long begi
                 own[n];
 }
 
+// The backward pass takes all rows of a cache line of dimensions before the next line comes.
+constexpr long LINE = 16;
+
 // Sums over a row of the gradient's product with what stands beside each component.
 struct OfRow {
     Vector slope{}, precision{}, pull{};
@@ -149,12 +153,34 @@ struct Component {
     Vector offset, mean, precision;  // offset is a - c
 };
 
-inline OfRow add_row(long components, const Part& part, const float* gradient,
-                     const Component* p, OfComponent* to) {
+// A component that a row's gradient depends on, and by how much.
+struct Pull {
+    long component;
+    float weight;
+};
+
+// Of every row those whose weight is not below SLIGHT of the largest weight of all: of a mixture
+// most components explain a row so much worse than the best that their share of it is nothing.
+constexpr float SLIGHT = 1e-12f;
+
+std::vector<std::vector<Pull>> pulls_of(const Sizes& s, const float* gradient) {
+    float largest = 0;
+    for (long i = 0; i < s.batch * s.components; ++i)
+        largest = std::max(largest, std::abs(gradient[i]));
+    std::vector<std::vector<Pull>> pulls(s.batch);
+    for (long n = 0; n < s.batch; ++n)
+        for (long u = 0; u < s.components; ++u) {
+            const float weight = gradient[n * s.components + u];
+            if (!(std::abs(weight) < SLIGHT * largest)) pulls[n].push_back({u, weight});
+        }
+    return pulls;
+}
+
+inline OfRow add_row(const std::vector<Pull>& pulls, const Part& part, const Component* p,
+                     OfComponent* to) {
     const Vector variance = part.variance();
     OfRow row;
-    for (long u = 0; u < components; ++u) {
-        const float weight = gradient[u];
+    for (const auto [u, weight] : pulls) {
         const Vector apart = part.mean - p[u].mean, square = apart * apart + variance;
         const Vector precise = weight * p[u].precision, on = weight * part.on;
         row.slope += weight * p[u].offset;
@@ -190,39 +216,45 @@ void sparsevae_divergence_backward(const Sizes* sizes, long threads, const float
                                    float* p_scale_to) {
     const Sizes s = *sizes;
     const Given q{logits, mean, scale}, p{p_logits, p_mean, p_scale};
+    const auto pulls = pulls_of(s, gradient);
     std::vector<float> of_row(s.batch), of_component(s.components);
     for (long n = 0; n < s.batch; ++n)
-        for (long u = 0; u < s.components; ++u) {
-            of_row[n] += gradient[n * s.components + u];
-            of_component[u] += gradient[n * s.components + u];
-        }
-    share((s.latents + LANES - 1) / LANES, threads, [&](long begin, long end) {
-        std::vector<Component> components(s.components);
-        for (long j = begin * LANES; j < std::min(end * LANES, s.latents); j += LANES) {
-            std::vector<OfComponent> sums(s.components);
-            for (long u = 0; u < s.components; ++u) {
-                const Part part(p, u, s.latents, j);
-                components[u] = {part.log_scale - part.logits, part.mean, part.precision()};
-            }
-            for (long n = 0; n < s.batch; ++n) {
-                const Part part(q, n, s.latents, j);
-                const OfRow row = add_row(s.components, part, gradient + n * s.components,
-                                          components.data(), sums.data());
-                const Vector own = of_row[n] * (part.logits - part.log_scale - 0.5f);
-                const long at = n * s.latents + j, count = s.latents - j;
-                put(logits_to + at, count, part.on * part.off * (row.slope + own));
-                put(mean_to + at, count, 2.0f * part.on * row.pull);
-                const Vector width = 2.0f * part.scale * row.precision - of_row[n] / part.scale;
-                put(scale_to + at, count, part.on * width);
-            }
-            for (long u = 0; u < s.components; ++u) {
-                const Part part(p, u, s.latents, j);
-                const long at = u * s.latents + j, count = s.latents - j;
-                const Vector twice = 2.0f * part.precision();
-                put(p_logits_to + at, count, of_component[u] * part.on - sums[u].on);
-                put(p_mean_to + at, count, -twice * sums[u].pull);
-                put(p_scale_to + at, count, (sums[u].on - twice * sums[u].square) / part.scale);
-            }
+        for (const auto [u, weight] : pulls[n]) of_row[n] += weight, of_component[u] += weight;
+    share((s.latents + LINE - 1) / LINE, threads, [&](long begin, long end) {
+        const long vectors = LINE / LANES, all = s.components * vectors;
+        std::vector<Component> components(all);
+        for (long line = begin * LINE; line < std::min(end * LINE, s.latents); line += LINE) {
+            const long last = std::min(line + LINE, s.latents);
+            std::vector<OfComponent> sums(all);
+            for (long j = line, v = 0; j < last; j += LANES, ++v)
+                for (long u = 0; u < s.components; ++u) {
+                    const Part part(p, u, s.latents, j);
+                    const Vector offset = part.log_scale - part.logits;
+                    components[v * s.components + u] = {offset, part.mean, part.precision()};
+                }
+            for (long n = 0; n < s.batch; ++n)
+                for (long j = line, v = 0; j < last; j += LANES, ++v) {
+                    const Part part(q, n, s.latents, j);
+                    const OfRow row = add_row(pulls[n], part, &components[v * s.components],
+                                              &sums[v * s.components]);
+                    const Vector own = of_row[n] * (part.logits - part.log_scale - 0.5f);
+                    const Vector width =
+                        2.0f * part.scale * row.precision - of_row[n] / part.scale;
+                    const long at = n * s.latents + j, count = s.latents - j;
+                    put(logits_to + at, count, part.on * part.off * (row.slope + own));
+                    put(mean_to + at, count, 2.0f * part.on * row.pull);
+                    put(scale_to + at, count, part.on * width);
+                }
+            for (long j = line, v = 0; j < last; j += LANES, ++v)
+                for (long u = 0; u < s.components; ++u) {
+                    const Part part(p, u, s.latents, j);
+                    const OfComponent& sum = sums[v * s.components + u];
+                    const Vector twice = 2.0f * part.precision();
+                    const long at = u * s.latents + j, count = s.latents - j;
+                    put(p_logits_to + at, count, of_component[u] * part.on - sum.on);
+                    put(p_mean_to + at, count, -twice * sum.pull);
+                    put(p_scale_to + at, count, (sum.on - twice * sum.square) / part.scale);
+                }
         }
     });
 }

@@ -76,7 +76,8 @@ inline void tile(long depth, const float* panel, const float* strip, float* to, 
         }
     }
     for (long r = 0; r < HIGH; ++r)
-        for (long v = 0; v < 2; ++v, to += LANES) store(to, add ? load(to) + sum[r][v] : sum[r][v]);
+        for (long v = 0; v < 2; ++v, to += LANES)
+            store(to, add ? load(to) + sum[r][v] : sum[r][v]);
 }
 
 // The product a . b of (rows, depth) and, transposed, (columns, depth):
