@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "../src/sparsevae/kernels/vectors.hpp"
+#include "../src/sparsevae/networks/kernels/vectors.hpp"
 
 static double seconds() {
     timespec t;
@@ -13,7 +13,7 @@ static double seconds() {
 }
 
 int main() {
-    constexpr long SUMS = 16, ROUNDS = 1000000;
+    constexpr long SUMS = 12, ROUNDS = 1000000;
     Vector sum[SUMS], factor, term;
     for (long i = 0; i < LANES; ++i) factor[i] = 0.999f, term[i] = 0.001f;
     for (auto& each : sum) each = term;

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand
 
 from sparsevae.cli.application import (
     Address,
@@ -22,7 +23,6 @@ from sparsevae.cli.application import (
     stopped,
 )
 from sparsevae.errors import ConfigurationError
-from sparsevae.training.config import StudyConfig
 
 Folders = Annotated[list[Path], typer.Argument(help="Run folders, or folders of studies.")]
 
@@ -42,6 +42,8 @@ def plain(annotation: Any) -> Any:
 
 def options() -> list[inspect.Parameter]:
     """An option for every field of a study that fits into one, its help from the class."""
+    from sparsevae.training.config import StudyConfig
+
     about = re.findall(r"^ +(\w+): (.+?\.)$", StudyConfig.__doc__ or "", re.MULTILINE | re.DOTALL)
     texts = {name: " ".join(text.replace("`", "").split()) for name, text in about}
     parameters = []
@@ -63,6 +65,8 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: a list of numbers holds something else.
     """
+    from sparsevae.training.config import StudyConfig
+
     fields = {name: value for name, value in values.items() if value is not None}
     for name, value in fields.items():
         annotation = StudyConfig.model_fields[name].annotation
@@ -138,7 +142,7 @@ def study(
     """Train every model at every size and seed, measure them, and write a report."""
     from sparsevae.cli.bars import following
     from sparsevae.studies.study import names_of, run_study
-    from sparsevae.training.config import read_yaml
+    from sparsevae.training.config import StudyConfig, read_yaml
 
     fields = {**(read_yaml(file) if file else {}), **given(values)}
     if vary:
@@ -170,15 +174,38 @@ def study(
         typer.echo(f"Report: {write_pages(out)}")
 
 
-signature = inspect.signature(study)
-file_argument, *others = [p for p in signature.parameters.values() if p.name != "values"]
-study.__signature__ = signature.replace(  # type: ignore[attr-defined] # read by Typer
-    parameters=[
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in (file_argument, *options(), *others)
-    ]
-)
-app.command()(study)
+def taking(fields: list[inspect.Parameter]) -> Any:
+    """The command with options for these fields, as a function that Typer reads."""
+
+    def command(**given: Any) -> None:
+        study(**given)
+
+    file, *others = list(inspect.signature(study).parameters.values())[:-1]
+    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (file, *fields, *others)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__doc__, command.__module__ = study.__doc__, __name__
+    return command
+
+
+class OfStudy(TyperCommand):
+    """Takes options for a study's fields, which are made when somebody asks for them.
+
+    They need the configuration, and with it libraries that no other command's help waits for.
+    """
+
+    complete = False
+
+    def get_params(self, ctx: Any) -> Any:
+        """All options."""
+        if not self.complete:
+            self.complete, alone = True, typer.Typer()
+            alone.command()(taking(options()))
+            made = typer.main.get_command(alone)
+            self.params, self.callback = made.params, made.callback
+        return super().get_params(ctx)
+
+
+app.command("study", cls=OfStudy)(taking([]))
 
 
 def write_pages(folder: Path) -> Path:

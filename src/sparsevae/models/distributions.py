@@ -17,6 +17,8 @@ from torch.distributions.kl import register_kl
 
 from sparsevae.models.schedules import Progress
 from sparsevae.models.tables import Table
+from sparsevae.networks import kernels
+from sparsevae.networks.kernels.divergence import doubled as doubled
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
@@ -246,18 +248,19 @@ class SpikeAndSlab(Posterior):
         Returns:
             Codes ``mask · (μ + s ε)`` and the mask, both ``(B, J)``.
         """
-        noisy = self.logits + torch.logit(self.uniform())
-        mask = torch.sigmoid(noisy / temperature)
-        if estimator != "concrete":
-            hard, soft = (noisy > 0).to(mask.dtype), mask
-            if estimator == "reinmax":
-                soft = self.logits * (0.5 * (hard - self.spike_probability).abs()).detach()
-            mask = hard + (soft - soft.detach())
+        noisy = self.logits + self.uniform().logit_()
+        hard = (noisy.detach() > 0).to(noisy.dtype)
+        if estimator == "reinmax":
+            slope = (hard - torch.sigmoid(self.logits.detach())).abs_().mul_(0.5)
+            soft = self.logits * slope
+        else:
+            soft = torch.sigmoid(noisy / temperature)
+        mask = soft if estimator == "concrete" else hard + (soft - soft.detach())
         return self.masked(mask), mask
 
     def uniform(self) -> Tensor:
         """Noise η ~ U(0, 1) for the spikes, its log-odds finite, shape ``(B, J)``."""
-        return torch.rand_like(self.logits).clamp(CLAMP, 1 - CLAMP)
+        return torch.rand_like(self.logits).clamp_(CLAMP, 1 - CLAMP)
 
     def masked(self, mask: Tensor) -> Tensor:
         """Codes ``mask · (μ + s ε)`` with ε ~ N(0, 1), shape ``(B, J)``."""
@@ -327,17 +330,8 @@ def _kl_spike_and_slab(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     return spike - F.softplus(q.logits) + F.softplus(p.logits)
 
 
-def doubled(tensor: Tensor) -> Tensor:
-    """A tensor of any shape in double precision; on the CPU where the device has none."""
-    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
-
-
 def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     """KL of each of B spike-and-slabs from each of U, summed over dimensions.
-
-    The closed form expands into a matrix product, so no ``(B, U, J)`` tensor is made. Its terms
-    cancel where means are many deviations from 0, so it is taken in double precision, whatever
-    the precision of training.
 
     Args:
         q: batch shape ``(B, J)``.
@@ -346,15 +340,4 @@ def pairwise_kl(q: SpikeAndSlab, p: SpikeAndSlab) -> Tensor:
     Returns:
         ``(B, U)`` in nats, single precision at least.
     """
-    wide = torch.promote_types(q.loc.dtype, torch.float32)
-    logits, loc, scale = (each.to(wide) for each in (q.logits, q.loc, q.scale))
-    p_logits, p_loc, p_scale = (each.to(wide) for each in (p.logits, p.loc, p.scale))
-    gamma = torch.sigmoid(logits)
-    of_q = gamma * (logits - torch.log(scale) - 0.5) - F.softplus(logits)  # (B, J)
-    of_p = doubled(torch.log(p_scale) - p_logits)  # (U, J)
-    on, mean, p_mean = doubled(gamma), doubled(loc), doubled(p_loc)
-    half = 0.5 * doubled(p_scale) ** -2  # the precision
-    moments = torch.cat([on, on * mean, on * (doubled(scale) ** 2 + mean**2)], 1)  # (B, 3J)
-    factors = torch.cat([of_p + p_mean**2 * half, -2 * p_mean * half, half], 1)  # (U, 3J)
-    cross = (moments @ factors.T).to(q.loc.device, wide)
-    return of_q.sum(-1, keepdim=True) + cross + F.softplus(p_logits).sum(-1)
+    return kernels.pairwise_divergence((q.logits, q.loc, q.scale), (p.logits, p.loc, p.scale))

@@ -11,6 +11,7 @@ from sparsevae.networks.kernels.convolution import (
     strided_convolutions,
     strided_transposed_convolutions,
 )
+from sparsevae.networks.kernels.divergence import pairwise_divergence
 from sparsevae.networks.kernels.linear import linear, transposed_linear
 from sparsevae.networks.kernels.memory import keep_freed_memory
 from sparsevae.networks.kernels.score import bernoulli_score
@@ -20,6 +21,7 @@ __all__ = [
     "keep_freed_memory",
     "kernel_name",
     "linear",
+    "pairwise_divergence",
     "strided_convolutions",
     "strided_transposed_convolutions",
     "transposed_linear",

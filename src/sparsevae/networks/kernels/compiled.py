@@ -27,7 +27,7 @@ from sparsevae.storage import cache
 from sparsevae.storage.files import replacing
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("strided.cpp", "linear.cpp", "score.cpp")
+_SOURCES = ("strided.cpp", "linear.cpp", "score.cpp", "divergence.cpp")
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-pthread", "-ffp-contract=fast")
 _X86_VARIANTS = {
     "AVX512": ("avx512", ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma")),

@@ -2,14 +2,15 @@
 // y (batch, outputs). The weight lies in memory as (outputs, inputs), or as (inputs, outputs)
 // when `inputs_first` is set. The bias has `channels` values, repeated along the outputs.
 //
-// The result of each of the three products is computed in strips of columns. The strip of the
-// right-hand matrix is packed into a panel first, so that it is read in order from the cache; the
-// threads share the strips, so the result does not depend on their number.
+// Each of the three products is taken in tiles of HIGH rows and two vectors of columns, whose
+// sums stay in registers. Both sides are packed first, so that a tile reads them in order: the
+// left one in panels of HIGH rows, the right one in strips of two vectors. The threads share the
+// strips, so the result does not depend on their number.
 
 #include <memory>
 
-#include "product.hpp"
 #include "threads.hpp"
+#include "vectors.hpp"
 
 namespace {
 
@@ -17,46 +18,92 @@ struct Sizes {
     long batch, inputs, outputs, channels, inputs_first;
 };
 
-// Sums are taken in blocks: the panel's part stays in the nearest cache, and a long sum of
-// rounded numbers is less exact than a short sum of short sums.
-constexpr long STRIP = WIDE * LANES, BLOCK = 128;
+// A strip's part of BLOCK rows stays in the nearest cache, NEAR floats of panels in the next one.
+constexpr long HIGH = TALL * WIDE / 2, STRIP = 2 * LANES, BLOCK = 256, NEAR = 1 << 16;
 
-// rows x columns of a . b, or of a^T . b. pack(panel, first, width) provides the columns of b,
-// write(row, first, width, sums) takes a row of the strip.
-template <bool TRANSPOSED, class Pack, class Write>
-void by_strips(long rows, long columns, long depth, const float* a, long a_stride, long threads,
-               Pack pack, Write write) {
-    std::vector<long> offset;
-    for (long i = 0; i < (TRANSPOSED ? depth : rows); ++i) offset.push_back(i * a_stride);
-    share((columns + STRIP - 1) / STRIP, threads, [&](long begin, long end) {
-        Matrix panel(depth, STRIP), sums(rows, STRIP);
-        for (long first = begin * STRIP; first < std::min(end * STRIP, columns); first += STRIP) {
-            const long width = std::min(STRIP, columns - first);
-            pack(panel, first, width);
-            for (long from = 0; from < depth; from += BLOCK) {
-                const Product product{TRANSPOSED ? a : a + from,
-                                      offset.data() + (TRANSPOSED ? from : 0), 1, 0,
-                                      std::min(BLOCK, depth - from), panel.row(from), STRIP,
-                                      sums.row(0), STRIP, from > 0};
-                multiply<TRANSPOSED>(rows, width, product);
-            }
-            for (long r = 0; r < rows; ++r) write(r, first, width, sums.row(r));
+long ceiling(long count, long size) { return (count + size - 1) / size; }
+
+// Elements (i, k) of a matrix or of its transpose, at data[i * row + k * column].
+struct View {
+    const float* data;
+    long row, column;
+};
+
+// Rows of a view in groups of SIZE: groups one after another, in each the columns one after
+// another. What is missing of the last group is 0.
+template <long SIZE>
+class Packed {
+    std::unique_ptr<float[]> memory;
+    float* values;
+    const long columns;
+
+public:
+    Packed(const View& view, long rows, long columns, long threads)
+        : memory(new float[ceiling(rows, SIZE) * SIZE * columns + 16]), columns(columns) {
+        const auto address = reinterpret_cast<std::uintptr_t>(memory.get());
+        values = memory.get() + (64 - address % 64) % 64 / sizeof(float);
+        share(ceiling(rows, SIZE), threads, [&](long first, long last) {
+            for (long group = first; group < last; ++group)
+                pack(view, group * SIZE, std::min(SIZE, rows - group * SIZE), values_of(group));
+        });
+    }
+    const float* group(long index) const { return values + index * SIZE * columns; }
+
+private:
+    float* values_of(long index) { return values + index * SIZE * columns; }
+
+    void pack(const View& view, long first, long count, float* to) const {
+        const float* from = view.data + first * view.row;
+        if (count < SIZE) std::fill(to, to + SIZE * columns, 0.0f);
+        for (long k = 0; k < columns; ++k, from += view.column, to += SIZE)
+            if (count < SIZE)
+                for (long i = 0; i < count; ++i) to[i] = from[i * view.row];
+            else if (view.row == 1)
+                copy(to, from, SIZE);
+            else
+                for (long i = 0; i < SIZE; ++i) to[i] = from[i * view.row];
+    }
+};
+
+// to (+)= panel . strip, a tile.
+inline void tile(long depth, const float* panel, const float* strip, float* to, bool add) {
+    Vector sum[HIGH][2] = {};
+    for (long k = 0; k < depth; ++k, panel += HIGH, strip += STRIP) {
+        const Vector left = load(strip), right = load(strip + LANES);
+        for (long r = 0; r < HIGH; ++r) {
+            sum[r][0] += panel[r] * left;
+            sum[r][1] += panel[r] * right;
         }
-    });
+    }
+    for (long r = 0; r < HIGH; ++r)
+        for (long v = 0; v < 2; ++v, to += LANES)
+            store(to, add ? load(to) + sum[r][v] : sum[r][v]);
 }
 
-// Packs columns of a matrix that has `rows` rows, or columns of the transpose of one that has
-// `rows` columns.
-auto columns_of(const float* matrix, long rows, long stride, bool transposed = false) {
-    return [=](Matrix& panel, long first, long width) {
-        if (!transposed)
-            for (long k = 0; k < rows; ++k) copy(panel.row(k), matrix + k * stride + first, width);
-        else
-            for (long from = 0; from < rows; from += LANES)  // a block stays in the cache
-                for (long n = 0; n < width; ++n)
-                    for (long k = from; k < std::min(from + LANES, rows); ++k)
-                        panel.row(k)[n] = matrix[(first + n) * stride + k];
-    };
+// The product a . b of (rows, depth) and, transposed, (columns, depth):
+// write(row, first, width, sums) takes a row of a strip.
+template <class Write>
+void multiply(long rows, long columns, long depth, const View& a, const View& b, long threads,
+              Write write) {
+    const Packed<HIGH> panels(a, rows, depth, threads);
+    const Packed<STRIP> strips(b, columns, depth, threads);
+    const long all = ceiling(rows, HIGH), near = std::max(1L, NEAR / (HIGH * (depth + 1)));
+    share(ceiling(columns, STRIP), threads, [&](long begin, long end) {
+        Floats sums(std::min(near, all) * HIGH * STRIP);
+        for (long from = 0; from < all; from += near)
+            for (long strip = begin; strip < end; ++strip) {
+                const long count = std::min(near, all - from), first = strip * STRIP;
+                for (long k = 0; k < depth; k += BLOCK)
+                    for (long p = 0; p < count; ++p)
+                        tile(std::min(BLOCK, depth - k), panels.group(from + p) + k * HIGH,
+                             strips.group(strip) + k * STRIP, sums.data() + p * HIGH * STRIP,
+                             k > 0);
+                const long top = from * HIGH, height = std::min(count * HIGH, rows - top);
+                for (long r = 0; r < height; ++r)
+                    write(top + r, first, std::min(STRIP, columns - first),
+                          sums.data() + r * STRIP);
+            }
+    });
 }
 
 auto rows_to(float* matrix, long stride) {
@@ -81,9 +128,8 @@ void sparsevae_linear(const Sizes* sizes, long threads, const float* x, const fl
             return relu ? rectified(value) : value;
         });
     };
-    const long stride = s.inputs_first ? s.outputs : s.inputs;
-    by_strips<false>(s.batch, s.outputs, s.inputs, x, s.inputs, threads,
-                     columns_of(weight, s.inputs, stride, !s.inputs_first), write);
+    const View by_output = s.inputs_first ? View{weight, 1, s.outputs} : View{weight, s.inputs, 1};
+    multiply(s.batch, s.outputs, s.inputs, {x, s.inputs, 1}, by_output, threads, write);
 }
 
 // `y` is null if no ReLU followed; `x_gradient` may be null: then it is not computed.
@@ -100,19 +146,17 @@ void sparsevae_linear_backward(const Sizes* sizes, long threads, const float* x,
     BiasGradient bias(s.channels);
     bias.add_pixels(gradient, s.batch * s.outputs);
     bias.write(bias_gradient);
-    const auto x_columns = columns_of(x, s.batch, s.inputs);
-    const auto gradient_columns = columns_of(gradient, s.batch, s.outputs);
+    const View by_input{x, 1, s.inputs}, by_output{gradient, 1, s.outputs};
     if (s.inputs_first)
-        by_strips<true>(s.inputs, s.outputs, s.batch, x, s.inputs, threads, gradient_columns,
-                        rows_to(weight_gradient, s.outputs));
+        multiply(s.inputs, s.outputs, s.batch, by_input, by_output, threads,
+                 rows_to(weight_gradient, s.outputs));
     else
-        by_strips<true>(s.outputs, s.inputs, s.batch, gradient, s.outputs, threads, x_columns,
-                        rows_to(weight_gradient, s.inputs));
+        multiply(s.outputs, s.inputs, s.batch, by_output, by_input, threads,
+                 rows_to(weight_gradient, s.inputs));
     if (!x_gradient) return;
-    const long stride = s.inputs_first ? s.outputs : s.inputs;
-    by_strips<false>(s.batch, s.inputs, s.outputs, gradient, s.outputs, threads,
-                     columns_of(weight, s.outputs, stride, s.inputs_first),
-                     rows_to(x_gradient, s.inputs));
+    const View of_weight = s.inputs_first ? View{weight, s.outputs, 1} : View{weight, 1, s.inputs};
+    multiply(s.batch, s.inputs, s.outputs, {gradient, s.outputs, 1}, of_weight, threads,
+             rows_to(x_gradient, s.inputs));
 }
 
 }  // extern "C"
