@@ -134,12 +134,14 @@ def test_every_gate_starts_open_for_about_its_share():
 
 def test_the_multiplier_holds_gates_where_it_is_told_to():
     """Many small probabilities that no open gate stands for: the two go opposite ways."""
-    prices = {}
-    for held in ("probabilities", "gates"):
+
+    def price(held, total):
         penalty = ActivityPenalty("posterior", 0.1, target_active=4.0, held=held)
-        penalty.update(torch.tensor(9.0), opened=torch.tensor(2.0))
-        prices[held] = float(penalty.price)
-    assert prices["probabilities"] > 0 > prices["gates"]
+        penalty.update(torch.tensor(total), opened=torch.tensor(2.0))
+        return float(penalty.price)
+
+    assert price("probabilities", 7.0) > 0 > price("gates", 7.0)
+    assert price("gates", 9.0) > 0  # more than twice the target
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,10 @@ MODELS: Table[Row] = Table(
         "poisson": Row("Poisson VAE", PoissonVAE, source="Vafaii, Galor and Yates 2024"),
         "intel": Row("InteL-VAE", InteL, source="Miao et al. 2022, with a hard gate"),
         "thresholded": Row(
-            "Thresholded", Thresholded, source="Fallah and Rozell 2022, with a bound of the code"
+            "Thresholded",
+            Thresholded,
+            {"held": "gates"},
+            "Fallah and Rozell 2022, with a bound of the code",
         ),
     },
     "sparsevae.models.register",

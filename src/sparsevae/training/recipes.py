@@ -37,6 +37,7 @@ SPARSE: JSON = {
     "prior": "mixture",
     "pseudo_inputs": 100,
     "estimator": "reinmax",
+    "held": "gates",
     "kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.2},
     "penalty": "posterior",
     "penalty_distance": "symmetric",
