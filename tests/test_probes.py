@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from sparsevae.data.splits import shuffled, stratified_indices
-from sparsevae.metrics import probes
+from sparsevae.metrics import clusters, probes
 
 CLASSES = 4
 
@@ -25,8 +25,8 @@ def blobs(count, *, spread=1.0, latents=6, seed=0):
 
 def test_distances_survive_codes_far_from_the_origin():
     codes, labels = blobs(800)
-    near = probes.neighbour_accuracies(codes, labels, 400)
-    far = probes.neighbour_accuracies(codes + 1000, labels, 400)
+    near = clusters.neighbour_accuracies(codes, labels, 400)[0]
+    far = clusters.neighbour_accuracies(codes + 1000, labels, 400)[0]
     np.testing.assert_allclose(far, near, atol=0.02)  # float32 keeps four decimals there
 
 
@@ -45,7 +45,7 @@ def test_accuracies_are_those_of_sorted_distances():
         known, asked = order[:200], order[300:]
         said = nearest_by_sorting(codes[known], labels[known], codes[asked])
         expected.append((said == labels[asked]).mean())
-    np.testing.assert_array_equal(probes.neighbour_accuracies(codes, labels, 200), expected)
+    np.testing.assert_array_equal(clusters.neighbour_accuracies(codes, labels, 200)[0], expected)
 
 
 def test_half_of_the_images_are_scored_from_labels_of_the_other_half():
@@ -56,18 +56,18 @@ def test_half_of_the_images_are_scored_from_labels_of_the_other_half():
         other = KNeighborsClassifier(5, algorithm="brute")
         other.fit(codes[order[:200]], labels[order[:200]])
         expected.append(other.score(codes[order[450:]], labels[order[450:]]))
-    found = probes.neighbour_accuracies(codes, labels, 200)
+    found = clusters.neighbour_accuracies(codes, labels, 200)[0]
     np.testing.assert_allclose(found, expected, atol=0.003)
     assert found.std() > 0
 
 
 @pytest.mark.parametrize(("count", "size"), [(398, 200), (900, 4)])
 def test_too_few_images_have_no_neighbour_accuracy(count, size):
-    assert probes.neighbour_accuracies(*blobs(count), size) is None
+    assert clusters.neighbour_accuracies(*blobs(count), size)[0] is None
 
 
 def test_as_many_labels_as_half_the_images_are_enough():
-    assert probes.neighbour_accuracies(*blobs(400), 200).shape == (10,)
+    assert clusters.neighbour_accuracies(*blobs(400), 200)[0].shape == (10,)
 
 
 # ------------------------------------------------------------------ probe

@@ -45,7 +45,7 @@ def test_columns_of_a_vsc_are_those_of_its_codes_and_of_their_means(data):
     draws = probes.probe_draws(data.train.labels)
     train = encode(model, data.train.images)[draws]
     probed = probes.probe_accuracies(train, data.train.labels[draws], test, labels, 200)
-    neighbours = probes.neighbour_accuracies(test, labels, 200)
+    neighbours = clusters.neighbour_accuracies(test, labels, 200)[0]
     assert row["probe_200"] == pytest.approx(probed.mean())
     assert row["probe_200_sd"] == pytest.approx(probed.std(ddof=1))
     assert row["knn_200"] == pytest.approx(neighbours.mean())
@@ -53,7 +53,7 @@ def test_columns_of_a_vsc_are_those_of_its_codes_and_of_their_means(data):
     assert row["silhouette"] == pytest.approx(clusters.silhouettes(test, labels).mean())
     assert row["hoyer"] == pytest.approx(sparseness.hoyer(test))
     mean = measure(model, data.test.scaled()).mean
-    beside = probes.neighbour_accuracies(mean, labels, 200).mean()
+    beside = clusters.neighbour_accuracies(mean, labels, 200)[0].mean()
     assert row["knn_200_gamma_mu"] == pytest.approx(beside)
     assert row["knn_200_gamma_mu"] != row["knn_200"]
     assert all(row[name] is not None for name in (*LABELLED, "probe_200_gamma_mu_sd"))
@@ -130,7 +130,7 @@ def test_baselines_are_scored_like_codes(data):
     mean = train.mean(0)
     axes = np.linalg.svd(train - mean, full_matrices=False)[2][:16]
     for name, codes in (("raw pixels", test), ("PCA-16", (test - mean) @ axes.T)):
-        found = probes.neighbour_accuracies(codes, data.test.labels, 200).mean()
+        found = clusters.neighbour_accuracies(codes, data.test.labels, 200)[0].mean()
         assert rows[name]["knn_200"] == pytest.approx(found, abs=0.002)
         assert rows[name]["hoyer"] == pytest.approx(sparseness.hoyer(codes), abs=1e-3)
         assert rows[name]["probe_200"] > 0.6

@@ -45,9 +45,13 @@ def salt_and_pepper(images: AnyFloats, share: float, seed: int) -> Floats:
     Raises:
         ConfigurationError: If `share` is not in 0 .. 1.
     """
+    return _salted(images, share, np.random.default_rng(seed).random(images.shape))
+
+
+def _salted(images: AnyFloats, share: float, draw: npt.NDArray[np.float64]) -> Floats:
+    """Black where the draw is below share/2, white where it is as far below 1."""
     if not 0 <= share <= 1:
         raise ConfigurationError(f"share is {share}; give a probability between 0 and 1.")
-    draw = np.random.default_rng(seed).random(images.shape)  # black below share/2, white above
     salted = np.where(draw >= 1 - share / 2, 1.0, images)
     return np.where(draw < share / 2, 0.0, salted).astype(np.float32)
 
@@ -96,7 +100,8 @@ def damages(
             the shorter side.
         seed: of what is damaged.
     """
+    draw = np.random.default_rng(seed).random(images.shape)  # the same for every level
     for level in levels:
-        yield "salt_pepper", level, salt_and_pepper(images, level, seed)
+        yield "salt_pepper", level, _salted(images, level, draw)
         side = round(level * min(images.shape[-2:]))
         yield "occlusion", level, occlusion(images, side, seed)

@@ -10,6 +10,9 @@ affine one given y, with R = d·r and E = w·e,
 
     x̂ = f + b + Cov(R, R + E) Cov(R + E, R + E)⁻¹ (y − f − a − b).
 
+With V of r and of e, B = d V_r + w V_e and a diagonal Λ, the covariance is BBᵀ + Λ, and by the
+Woodbury identity there are as many unknowns a row as loadings, φ = (I + BᵀΛ⁻¹B)⁻¹BᵀΛ⁻¹(y − …).
+
 For constant a, b, d and w it is the Wiener filter of the residual; the curves say that next to
 nothing is missing where a decoder is sure of black or white.
 
@@ -103,8 +106,9 @@ class Denoiser:
         some = decoded.flatten()[:: 1 + decoded.numel() // 2**20]
         edges = torch.quantile(some, torch.linspace(0, 1, BINS + 1)[1:-1]).unique()
         endings = ("", CLIPPED) if model.family.domain == "unit" else ("",)
+        noise = corruptions.gaussian(np.zeros_like(x), 1.0, SEED)
         levels = {
-            f"{sigma}{ending}": _residuals(model, x, edges, sigma, clip=ending == CLIPPED)
+            f"{sigma}{ending}": _residuals(model, x, noise, edges, sigma, clip=ending == CLIPPED)
             for sigma in SIGMAS[model.family.domain]
             for ending in endings
         }
@@ -115,7 +119,15 @@ class Denoiser:
         """The levels, ascending."""
         return sorted({float(name.removesuffix(CLIPPED)) for name in self.levels})
 
-    def restored(self, model: Model, y: Floats, sigma: Floats | float, *, clipped: bool) -> Floats:
+    def restored(
+        self,
+        model: Model,
+        y: Floats,
+        sigma: Floats | float,
+        *,
+        clipped: bool,
+        decoded: Floats | None = None,
+    ) -> Floats:
         """Rows without their noise, as the model takes rows, shape ``(N, *shape)``.
 
         Args:
@@ -123,6 +135,8 @@ class Denoiser:
             y: noisy rows as the model takes rows, shape ``(N, *shape)``.
             sigma: of the noise in units of the model's rows; a number, or shape ``(1, *shape)``.
             clipped: whether what left [0, 1] was cut off.
+            decoded: what is decoded of every row's code where that is known; not of clipped rows,
+                which are coded otherwise.
         """
         spread = torch.from_numpy(np.broadcast_to(np.float32(sigma), (1, *y.shape[1:])).copy())
         sigmas = spread.flatten(1)
@@ -131,8 +145,9 @@ class Denoiser:
         parts = []
         for at in range(0, len(y), BATCH):
             batch = _centred(y[at : at + BATCH], spread.numpy() if clipped else None)
-            f = _decoded(model, batch)
-            curves = known.curves[:, torch.bucketize(f, self.edges)]
+            known_f = None if decoded is None else _flat(decoded[at : at + BATCH])
+            f = _decoded(model, batch) if known_f is None else known_f
+            curves = known.curves[:, torch.bucketize(f, self.edges, out_int32=True)]
             parts.append(_estimate(_flat(batch), f, known, curves, share))
         x = torch.cat(parts).reshape(y.shape).numpy() if parts else y
         return x.clip(0, 1) if model.family.domain == "unit" else x
@@ -243,8 +258,11 @@ def _centred(y: Floats, sigma: Floats | None) -> Floats:
     return np.where(y <= 0, -beyond, np.where(y >= 1, 1 + beyond, y))
 
 
-def _residuals(model: Model, x: Floats, edges: Tensor, sigma: float, *, clip: bool) -> Residuals:
-    y = corruptions.gaussian(x, sigma, SEED, clip=clip)
+def _residuals(
+    model: Model, x: Floats, noise: Floats, edges: Tensor, sigma: float, *, clip: bool
+) -> Residuals:
+    y = x + np.float32(sigma) * noise
+    y = y.clip(0.0, 1.0) if clip else y
     f = _decoded(model, y)
     distance = (f - _flat(y)).square().mean()
     if clip:
@@ -299,33 +317,38 @@ def _estimate(y: Tensor, f: Tensor, known: Residuals, curves: Tensor, share: Ten
     mixed = d * w * torch.clamp(c - (of_r * of_e).sum(1), -most, most)
     diagonal = d**2 * own_r + w**2 * own_e + 2 * mixed
 
-    w_seen, of_e = w[:, seen], of_e[seen]
+    left = y - f - share * a - b
+    d_seen, w_seen, of_e, of_r_seen = d[:, seen], w[:, seen], of_e[seen], of_r[seen]
+    weights, inverse = d**2 / diagonal, 1 / diagonal[:, seen]
+    crossed, squared = d_seen * w_seen * inverse, w_seen**2 * inverse
 
-    def factors(u: Tensor) -> Tensor:
-        """Vᵀ of R + E, ``(B, Q)``."""
-        return (d * u) @ of_r + (w_seen * u[:, seen]) @ of_e
+    def matrix(factors: Tensor) -> Tensor:
+        """(I + BᵀΛ⁻¹B) φ, ``(B, Q)``."""
+        rows, extra = factors @ of_r.T, factors @ of_e.T
+        also = crossed * rows[:, seen] + squared * extra
+        rows *= weights
+        return factors + rows @ of_r + (crossed * extra) @ of_r_seen + also @ of_e
 
-    def covariance(u: Tensor) -> Tensor:
-        """Cov(R + E, R + E) u."""
-        of = factors(u)
-        product = d * (of @ of_r.T) + diagonal * u
-        return product.index_add_(1, seen, w_seen * (of @ of_e.T))
-
-    u = _solved(covariance, y - f - share * a - b, diagonal)
-    return f + b + d * (factors(u) @ of_r.T) + (d**2 * own_r + mixed) * u
+    scaled = left / diagonal
+    right = (d * scaled) @ of_r + (w_seen * scaled[:, seen]) @ of_e
+    squares = 1 + weights @ of_r**2 + 2 * crossed @ (of_r_seen * of_e) + squared @ of_e**2
+    factors = _solved(matrix, right, squares)
+    of_rows = d * (factors @ of_r.T)
+    left = (left - of_rows).index_add_(1, seen, -w_seen * (factors @ of_e.T))
+    return f + b + of_rows + (d**2 * own_r + mixed) * left / diagonal
 
 
 def _solved(matrix: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor) -> Tensor:
-    """Solutions of a symmetric system a row, by conjugate gradients, shape ``(B, D)``.
+    """Solutions of a symmetric system a row, by conjugate gradients, shape ``(B, Q)``.
 
     Args:
         matrix: the product of every row's matrix and a vector.
-        right: right sides, ``(B, D)``.
-        diagonal: what gradients are divided by, ``(B, D)``.
+        right: right sides, ``(B, Q)``.
+        diagonal: of every row's matrix, ``(B, Q)``.
     """
     solution, left = torch.zeros_like(right), right.clone()
-    direction = left / diagonal
-    product = (left * direction).sum(1, keepdim=True)
+    scaled = left / diagonal
+    direction, product = scaled, (left * scaled).sum(1, keepdim=True)
     enough = PRECISION**2 * product
     for _ in range(STEPS):
         if bool((product <= enough).all()):

@@ -23,10 +23,12 @@ from sparsevae.evaluation.limits import TAUGHT, Counted, counted, rows_held, sam
 from sparsevae.evaluation.meter import Extent, Meter
 from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_image, measure
 from sparsevae.metrics import bounds, images, sparsity
+from sparsevae.metrics.table import DENOISED
 from sparsevae.models import Model
 from sparsevae.storage.arrays import Array, Floats, Row, Rows
 
 DRAW_SEED = 0  # of rows that a likelihood draws
+READ_TWICE = tuple(f"noise_{sigma}" for sigma in DENOISED)  # by quality and by the denoiser
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ class Pass:
         given: number of the rows that these were taken from.
         refine: gradient steps on every row's posterior, see
             :mod:`sparsevae.evaluation.refinement`.
+        kept: restored rows that another group will read, by the name of their damage.
     """
 
     model: Model
@@ -62,6 +65,7 @@ class Pass:
     meter: Meter = field(default_factory=Meter)
     given: int = 0
     refine: int = 0
+    kept: dict[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def over(
@@ -184,6 +188,20 @@ class Pass:
         codes = self.measured.code
         with self.meter.part("decoded"):
             return batched(self.model.decode, codes, self.model)
+
+    def restored(self, name: str, damaged: Floats) -> Floats:
+        """The mean rows decoded from the codes of damaged ones, shape ``(N, *shape)``.
+
+        Args:
+            name: of the damage; what two groups read is kept.
+            damaged: rows as the model takes them, shape ``(N, *shape)``.
+        """
+        if name in self.kept:
+            return self.kept.pop(name)
+        rows = batched(self.model.reconstruct, damaged, self.model)
+        if name in READ_TWICE:
+            self.kept[name] = rows
+        return rows
 
     @cached_property
     def pixel_variance(self) -> float:

@@ -47,10 +47,6 @@ class Labelled:
         test = (self.test, self.test_labels)
         return probes.probe_accuracies(self.train, self.train_labels, *test, size)
 
-    def neighbours(self, size: int) -> Accuracies | None:
-        """Accuracies of the nearest of ``size`` labelled images, shape ``(S,)``."""
-        return probes.neighbour_accuracies(self.test, self.test_labels, size)
-
 
 def class_columns(
     codes: Labelled | None, ending: str = "", tick: Tick = lambda share: None
@@ -68,11 +64,13 @@ def class_columns(
         images.
     """
     row: Row = {}
-    for place, size in enumerate(PROBE_SIZES):
-        each = {keys.probe(size): Labelled.probed, keys.neighbours(size): Labelled.neighbours}
-        for key, accuracies_of in each.items():
+    near: list[Accuracies | None] = [None] * len(PROBE_SIZES)
+    if codes is not None:
+        near = clusters.neighbour_accuracies(codes.test, codes.test_labels, *PROBE_SIZES)
+    for place, (size, neighbours) in enumerate(zip(PROBE_SIZES, near, strict=True)):
+        probed = None if codes is None else codes.probed(size)
+        for key, accuracies in ((keys.probe(size), probed), (keys.neighbours(size), neighbours)):
             row[key + ending] = row[f"{key}{ending}_sd"] = None
-            accuracies = None if codes is None else accuracies_of(codes, size)
             if accuracies is not None:
                 row[key + ending] = float(accuracies.mean())
                 row[f"{key}{ending}_sd"] = float(accuracies.std(ddof=1))

@@ -35,14 +35,14 @@ def damaged_pixels(x: Floats) -> Iterator[tuple[str, Floats]]:
         yield f"{kind}_{level}", damaged
 
 
-def closeness(x: Floats, restored: Floats, ending: str = "") -> Row:
+def closeness(clean: images.Similarity, restored: Floats, ending: str = "") -> Row:
     """The columns ``mse``, ``psnr`` and ``ssim`` of restored images, against the clean ones."""
-    error = images.mse(x, restored)
+    error = images.mse(clean.images, restored)
     decibels = images.psnr(error)
     return {
         f"{keys.MSE}{ending}": error,
         f"{keys.PSNR}{ending}": decibels if np.isfinite(decibels) else None,
-        f"{keys.SSIM}{ending}": images.ssim(x, restored),
+        f"{keys.SSIM}{ending}": clean.to(restored),
     }
 
 
@@ -65,14 +65,15 @@ def quality_columns(one: Pass) -> Row:
                 (keys.MSE, *(f"{keys.MSE}_{n}" for n, _ in gaussian_noise(x)))
             )
         for place, (name, noisy) in enumerate(gaussian_noise(x)):
-            row[f"{keys.MSE}_{name}"] = images.mse(x, batched(model.reconstruct, noisy, model))
+            row[f"{keys.MSE}_{name}"] = images.mse(x, one.restored(name, noisy))
             tick((place + 1) / NOISY)
         return row
-    row.update(closeness(x, decoded))
+    clean = images.Similarity(x)
+    row.update(closeness(clean, decoded))
     row[keys.SHARPNESS] = images.sharpness(decoded, x)
     damaged = chain(gaussian_noise(x), damaged_pixels(x))
     for place, (name, noisy) in enumerate(damaged):
-        row.update(closeness(x, batched(model.reconstruct, noisy, model), f"_{name}"))
+        row.update(closeness(clean, one.restored(name, noisy), f"_{name}"))
         tick((place + 1) / DAMAGED)
     return {**row, **distances(one)}
 
@@ -86,7 +87,8 @@ def denoised_columns(one: Pass) -> Row:
     for sigma in DENOISED:
         noisy = one.x + np.float32(sigma) * noise
         key = keys.corrupted(keys.MSE, keys.DENOISED, sigma)
-        restored = one.denoiser.restored(one.model, noisy, sigma, clipped=False)
+        decoded = one.restored(f"noise_{sigma}", noisy)
+        restored = one.denoiser.restored(one.model, noisy, sigma, clipped=False, decoded=decoded)
         row[key] = images.mse(one.x, restored)
         if one.model.family.domain == "unit":
             cut = noisy.clip(0, 1)

@@ -75,12 +75,7 @@ def psnr(error: float) -> float:
 
 
 def ssim(images: Images, others: Images) -> float | None:
-    """Mean structural similarity, at most 1, which is for equal images.
-
-    A Gaussian window of 11x11 pixels and standard deviation 1.5, at every place where it lies
-    inside the image; averaged over places, channels and images.
-
-    Source: Wang et al. 2004, "Image quality assessment", equation 13 and section III C.
+    """Mean structural similarity, at most 1, which is for equal images; see :class:`Similarity`.
 
     Args:
         images: in [0, 1], shape ``(N, C, H, W)``.
@@ -89,25 +84,60 @@ def ssim(images: Images, others: Images) -> float | None:
     Returns:
         None for images of fewer than 11 rows or columns.
     """
-    if min(images.shape[-2:]) < WINDOW:
-        return None
-    each = [_similarity(images[block], others[block]).mean((1, 2, 3)) for block in _blocks(images)]
-    return float(np.concatenate(each).mean(dtype=np.float64))
+    return Similarity(images).to(others)
 
 
-def _similarity(images: Images, others: Images) -> Images:
-    """Similarity at every place, shape ``(N, C, H − 10, W − 10)``."""
-    down, across = (_window(size) for size in images.shape[-2:])
+class Similarity:
+    """Structural similarity to images whose own moments are taken once.
 
-    def blurred(maps: Images) -> Images:
-        return np.asarray(down @ maps @ across.T)
+    A Gaussian window of 11x11 pixels and standard deviation 1.5, at every place where it lies
+    inside the image; averaged over places, channels and images.
 
-    x, y = images.astype(np.float32), others.astype(np.float32)
-    mean_x, mean_y = blurred(x), blurred(y)
-    variances = blurred(x**2 + y**2) - mean_x**2 - mean_y**2
-    covariance = blurred(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + LUMINANCE) / (mean_x**2 + mean_y**2 + LUMINANCE)
-    return np.asarray(luminance * (2 * covariance + CONTRAST) / (variances + CONTRAST))
+    Source: Wang et al. 2004, "Image quality assessment", equation 13 and section III C.
+
+    Args:
+        images: in [0, 1], shape ``(N, C, H, W)``.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self.images, sides = images, images.shape[-2:]
+        self.moments: list[tuple[Images, Images]] = []
+        if min(sides) >= WINDOW:
+            self.down, self.across = (_window(size) for size in sides)
+            for block in _blocks(images):
+                x = _rows_first(images[block])
+                mean, square = self._blurred(x, x * x)
+                self.moments.append((mean, square - mean * mean))
+
+    def to(self, others: Images) -> float | None:
+        """The mean over others of the same shape; None for fewer than 11 rows or columns."""
+        if not self.moments:
+            return None
+        each = []
+        for block, (mean_x, variance) in zip(_blocks(others), self.moments, strict=True):
+            x, y = _rows_first(self.images[block]), _rows_first(others[block])
+            mean_y, square, product = self._blurred(y, y * y, x * y)
+            means = mean_x * mean_y
+            squares = mean_x * mean_x + mean_y * mean_y
+            spread = variance + (square - mean_y * mean_y)
+            similar = (2 * means + LUMINANCE) / (squares + LUMINANCE)
+            similar *= (2 * (product - means) + CONTRAST) / (spread + CONTRAST)
+            each.append(similar.mean((0, 2)))
+        return float(np.concatenate(each).mean(dtype=np.float64))
+
+    def _blurred(self, *maps: Images) -> Images:
+        """The window's mean at every place: of ``(H, M, W)`` maps to ``(k, H − 10, M, W − 10)``."""
+        height, count, width = maps[0].shape
+        stacked = np.concatenate(maps, 1).reshape(height, -1)
+        blurred = (self.down @ stacked).reshape(-1, width) @ self.across.T
+        shape = len(self.down), len(maps), count, len(self.across)
+        return np.asarray(blurred.reshape(shape).swapaxes(0, 1))
+
+
+def _rows_first(images: Images) -> Images:
+    """Images as one matrix product blurs them all, ``(H, N·C, W)`` of ``(N, C, H, W)``."""
+    maps = images.reshape(-1, *images.shape[-2:]).astype(np.float32, copy=False)
+    return np.ascontiguousarray(maps.swapaxes(0, 1))
 
 
 def _window(size: int) -> Images:

@@ -1,7 +1,7 @@
-"""What codes are good for: a class from few labels, by its neighbours or by a linear map.
+"""What codes are good for: a class from few labels, by a linear map.
 
-Shape legend: N images, J latent dimensions, S seeds. Codes may be any rows: pixels, principal
-components.
+Shape legend: N images, J latent dimensions, S seeds, K classes. Codes may be any rows: pixels,
+principal components.
 """
 
 from dataclasses import dataclass
@@ -16,51 +16,20 @@ from sparsevae.metrics.denoisers import principal_axes
 from sparsevae.metrics.sparsity import Floats, Labels
 from sparsevae.metrics.table import PROBE_SIZES
 
-NEIGHBOURS = 5
-NEIGHBOUR_SEEDS = range(10)
 PROBE_SEEDS = range(5)
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # C, what regularisation is divided by
 VALIDATION_SHARE = 5  # one labelled image in so many chooses C
 ITERATIONS = 5000  # more than any of these convex problems has needed
-GRADIENT = 3e-5  # the largest entry at which the optimum counts as reached
+GRADIENT = 1e-4  # the largest entry, in units of the curvature, where the optimum is reached
 LARGEST = 2**26  # images times numbers of a code times classes of one probe
 LARGEST_OF_ALL = 2**29  # the same of the probe with all training images
 PERMUTED = 1000  # images of the probe with permuted labels
-SCORED = 5000  # images that neighbours are looked for, at most
 CURVATURE = 0.25  # the largest of p(1 − p), which bounds that of the cross entropy
-
-
-def neighbour_accuracies(codes: Floats, labels: Labels, size: int) -> Floats | None:
-    """Accuracy of the 5 nearest neighbours, Euclidean, on random halves of the images.
-
-    For each of 10 seeds the images are shuffled; the first ``size`` of one half are labelled, and
-    every image of the other half, up to 5,000 of them, takes the class that most of its 5 nearest
-    labelled images have (of classes with as many, the first).
-
-    Source: the protocol of Vafaii, Galor & Yates 2024, "Poisson variational autoencoder".
-
-    Args:
-        codes: shape ``(N, J)``.
-        labels: class of every image, shape ``(N,)``.
-        size: number of labelled images.
-
-    Returns:
-        Share of images with the right class, shape ``(S,)``; None where half the images are
-        fewer than ``size``, ``size`` is below 5, or a class has fewer than two of them on average.
-    """
-    half = len(codes) // 2
-    if not NEIGHBOURS <= size <= half or too_few(labels, size):
-        return None
-    from sklearn.neighbors import KNeighborsClassifier
-
-    accuracies = []
-    for seed in NEIGHBOUR_SEEDS:
-        order = shuffled(len(codes), seed)
-        labelled, scored = order[:size], order[half : half + SCORED]
-        nearest = KNeighborsClassifier(NEIGHBOURS, algorithm="brute")
-        nearest.fit(codes[labelled], labels[labelled])
-        accuracies.append((nearest.predict(codes[scored]) == labels[scored]).mean())
-    return np.array(accuracies)
+CURVED, CURVED_ROWS = (
+    256,
+    2000,
+)  # axes, at most, whose curvature is taken as it is, and of how many rows
+LEAST_CURVATURE = 1e-6  # of the intercept, whose weights have no penalty
 
 
 def probe_draws(labels: Labels) -> npt.NDArray[np.int64]:
@@ -214,7 +183,7 @@ def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> tuple[Probe, floa
     held = np.zeros(len(labels), dtype=bool)
     held[stratified_indices(labels, max(1, len(labels) // VALIDATION_SHARE), seed)] = True
     with threadpool_limits(1, "blas"):  # problems this small take longer with more threads
-        fits = fit_probes(codes[~held], labels[~held], STRENGTHS, single=True)
+        fits = fit_probes(codes[~held], labels[~held], STRENGTHS)
         scores = [(fit.predict(codes[held]) == labels[held]).mean() for fit in fits]
         best = int(np.argmax(scores))
         strength = STRENGTHS[best]
@@ -222,11 +191,7 @@ def _chosen_probe(codes: Floats, labels: Labels, seed: int) -> tuple[Probe, floa
 
 
 def fit_probes(
-    codes: Floats,
-    labels: Labels,
-    strengths: tuple[float, ...],
-    start: Probe | None = None,
-    single: bool = False,
+    codes: Floats, labels: Labels, strengths: tuple[float, ...], start: Probe | None = None
 ) -> list[Probe]:
     """Logistic regressions with an L2 penalty, each started from the one before.
 
@@ -240,58 +205,92 @@ def fit_probes(
         labels: shape ``(N,)``.
         strengths: each a C.
         start: where the first starts if it knows the same classes; at 0 without.
-        single: products in single precision, enough to compare strengths and twice as fast.
     """
     classes, places = np.unique(labels, return_inverse=True)
     mean, spread = codes.mean(0, dtype=np.float64), codes.std(0, dtype=np.float64)
-    spread = np.where(spread > 10 * np.finfo(np.float64).eps * np.abs(mean), spread, 1.0)
-    scaled = (codes - mean) / spread
+    moves = spread > 10 * np.finfo(np.float64).eps * np.abs(mean)
+    spread = np.where(moves, spread, 1.0)
+    scaled = (codes[:, moves] - mean[moves]) / spread[moves]
     variances, axes = principal_axes(scaled)  # beyond them the penalty leaves no weights
     turned = axes.T @ scaled.T  # (R, N) with R = min(N, J)
-    wide = np.float32 if single else np.float64
     weights = np.zeros((len(turned) + 1, len(classes)))
     if start is not None and np.array_equal(start.classes, classes):
-        weights = np.concatenate([axes.T @ start.weights[:-1], start.weights[-1:]])
+        weights = np.concatenate([axes.T @ start.weights[:-1][moves], start.weights[-1:]])
     fits = []
     for strength in strengths:
         penalty = 1 / (strength * len(scaled))
         step = np.append(1 / np.sqrt(CURVATURE * variances + penalty), 1.0)[:, None]
-        inputs = (step[:-1] * turned).astype(wide)
-        weights = step * _optimum(inputs, places, weights / step, penalty * step**2)
-        turned_back = np.concatenate([axes @ weights[:-1], weights[-1:]])
+        inputs = np.ones((len(step), len(scaled)), np.float32)
+        inputs[:-1] = step[:-1] * turned
+        pull = np.append(np.full(len(variances), penalty), 0.0)[:, None] * step**2
+        weights = step * _optimum(inputs, places, weights / step, pull)
+        turned_back = np.zeros((len(mean) + 1, len(classes)))
+        turned_back[:-1][moves], turned_back[-1] = axes @ weights[:-1], weights[-1]
         fits.append(Probe(classes, mean, spread, turned_back))
     return fits
 
 
-def _optimum(codes: Floats, places: Labels, start: Floats, penalty: Floats) -> Floats:
-    """Weights of least cross entropy plus ½ Σ penalty · weight², the intercept's without.
+def _optimum(inputs: Floats, places: Labels, start: Floats, penalty: Floats) -> Floats:
+    """Weights of least cross entropy plus ½ Σ penalty · weight².
+
+    The search is for u with w_k = F_k u_k, F_k Fₖᵀ the inverse of class k's own curvature where it
+    starts, so that few steps are needed where classes are told apart.
 
     Args:
-        codes: shape ``(J, N)``; their precision is that of the products.
+        inputs: single precision, shape ``(R, N)``; the last row is that of the intercept.
         places: of the N rows' classes among K.
-        start: shape ``(J + 1, K)``.
-        penalty: shape ``(J + 1, 1)``, of which the last is not used.
+        start: shape ``(R, K)``.
+        penalty: shape ``(R, 1)``.
     """
-    count, rows = codes.shape[1], np.arange(codes.shape[1])
+    count, classes = inputs.shape[1], start.shape[1]
+    own = np.zeros((count, classes))
+    own[np.arange(count), places] = 1 / count
+    right = (inputs @ own).T  # of the class that each row has, (K, R)
+    pull = penalty.T
+    factors = _curvature_factors(inputs, start, penalty)
+
+    def weights_of(flat: Floats) -> Floats:
+        u = flat.reshape(classes, -1)
+        return u if factors is None else (u[:, None] @ factors)[:, 0]
 
     def objective(flat: Floats) -> tuple[float, Floats]:
-        weights = flat.reshape(start.shape)
-        own = weights.astype(codes.dtype)
-        scores = own[:-1].T @ codes + own[-1][:, None]  # (K, N)
-        scores -= scores.max(0)
-        right = scores[places, rows].sum(dtype=np.float64)
+        weights = weights_of(flat)  # (K, R)
+        scores = weights.astype(np.float32) @ inputs
+        largest = scores.max(0)
+        scores -= largest
         np.exp(scores, out=scores)
         total = scores.sum(0)
-        scores /= total * count
-        scores[places, rows] -= 1 / count
-        pull = penalty[:-1] * weights[:-1]
-        value = (np.log(total).sum(dtype=np.float64) - right) / count
-        value += 0.5 * (pull * weights[:-1]).sum()
-        gradient = np.concatenate([codes @ scores.T + pull, scores.sum(1)[None]])
+        scores /= total
+        value = (np.log(total) + largest).mean(dtype=np.float64)
+        value += (weights * (0.5 * pull * weights - right)).sum()
+        gradient = scores @ inputs.T / count - right + pull * weights
+        if factors is not None:
+            gradient = (factors @ gradient[..., None])[..., 0]
         return float(value), gradient.ravel()
 
+    first = start.T
+    if factors is not None:
+        first = np.linalg.solve(factors.swapaxes(1, 2), first[..., None])[..., 0]
     settings = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "gtol": GRADIENT, "ftol": 0.0}
     result: Any = minimize(
-        objective, start.ravel(), jac=True, method="L-BFGS-B", options={**settings, "maxcor": 20}
+        objective, first.ravel(), jac=True, method="L-BFGS-B", options={**settings, "maxcor": 20}
     )
-    return np.asarray(result.x.reshape(start.shape))
+    return np.asarray(weights_of(result.x).T)
+
+
+def _curvature_factors(inputs: Floats, weights: Floats, penalty: Floats) -> Floats | None:
+    """Fᵀ of every class, the inverse of a root of its second derivatives, ``(K, R, R)``.
+
+    None with many axes, where it takes longer than it saves.
+    """
+    if len(inputs) > CURVED:
+        return None
+    inputs = inputs[:, :: max(1, inputs.shape[1] // CURVED_ROWS)]
+    scores = weights.T.astype(np.float32) @ inputs
+    scores = np.exp(scores - scores.max(0))
+    scores /= scores.sum(0)
+    squares = np.stack([(inputs * (p * (1 - p))) @ inputs.T for p in scores]).astype(np.float64)
+    squares /= inputs.shape[1]
+    every = np.arange(len(inputs))
+    squares[:, every, every] += np.maximum(penalty[:, 0], LEAST_CURVATURE)
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(squares)))
