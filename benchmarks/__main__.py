@@ -37,6 +37,12 @@ STEPS = (
         ("--rounds", "1", "--images", "2560"),
     ),
     ("Where the time goes", "profiling.py", (), ()),
+    (
+        "Growth with J",
+        "growth.py",
+        (),
+        ("--rounds", "1", "--settled", "4", "--models", "vsc", "--latents", "64", "256"),
+    ),
     ("Encoding", "inference.py", (), ("--rounds", "1")),
     ("Memory", "memory.py", (), ()),
     ("Threads and processes", "processes.py", (), ("--rounds", "1")),

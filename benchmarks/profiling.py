@@ -29,6 +29,7 @@ GROUPS = {
         "aten::mm",
         "aten::addmm",
     ),
+    "divergence from the mixture": ("_Divergence", "_DivergenceBackward"),
     "score of the pixels": (
         "_BernoulliScore",
         "_BernoulliScoreBackward",
