@@ -21,8 +21,8 @@ DUAL_RATE = {"probabilities": 0.01, "gates": 0.1, "count": 0.01}
 count of gates answers to it at once, a sum of probabilities later."""
 STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-120, 120), "count": (-400, 1200)}
 """Of the multiplier: −4, of gates −12, and 12 nats an open gate at those rates."""
-NEAR_HALF, UNDECIDED = 0.45, (1.2, 4.0)
-"""For the sake of a count of gates Σ_j γ̄_j may be 0.45·J, within 1.2 and 4 times the target."""
+NEAR_HALF, UNDECIDED = 0.45, (1.0, 4.0)
+"""For the sake of a count of gates Σ_j γ̄_j may be 0.45·J, within 1 and 4 times the target."""
 COUNT_RATE, LARGEST_FACTOR = 0.002, 16.0  # of what a count moves, by at most e^rate a step
 
 
