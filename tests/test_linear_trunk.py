@@ -141,7 +141,7 @@ def test_the_multiplier_holds_gates_where_it_is_told_to():
         return float(penalty.price)
 
     assert price("probabilities", 7.0) > 0 > price("gates", 7.0)
-    assert price("gates", 9.0) > 0  # more than twice the target
+    assert price("gates", 17.0) > 0  # more than four times the target
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ DUAL_RATE = {"probabilities": 0.01, "gates": 0.1, "count": 0.01}
 count of gates answers to it at once, a sum of probabilities later."""
 STEPS_TO_ENDS = {"probabilities": (-400, 1200), "gates": (-120, 120), "count": (-400, 1200)}
 """Of the multiplier: −4, of gates −12, and 12 nats an open gate at those rates."""
-UNDECIDED = 2.0  # times the target: what Σ_j γ̄_j may be for the sake of a count of gates
+NEAR_HALF, UNDECIDED = 0.45, (1.0, 4.0)
+"""For the sake of a count of gates Σ_j γ̄_j may be 0.45·J, within 1 and 4 times the target."""
 COUNT_RATE, LARGEST_FACTOR = 0.002, 16.0  # of what a count moves, by at most e^rate a step
 
 
@@ -97,9 +98,9 @@ class ActivityPenalty(nn.Module):
         held: what the multiplier brings to the target: Σ_j γ̄_j ("probabilities"), or how many
             gates are open, γ > ½, as in the deterministic code ("gates"). With thousands of
             dimensions many small γ add up to a sum that no open gate stands for. Gates that are
-            all near ½ would open and shut together at a price for their count, so half of
-            Σ_j γ̄_j is held where that is more than the count. "count" holds Σ_j γ̄_j at a number
-            that moves slowly until as many gates are open as there should be.
+            all near ½ would open and shut together at a price for their count, so Σ_j γ̄_j is
+            kept below what :data:`UNDECIDED` says. "count" holds Σ_j γ̄_j at a number that
+            moves slowly until as many gates are open as there should be.
         dual_rate: nats, the most by which a step moves the multiplier; None takes
             :data:`DUAL_RATE`. Its ends, :data:`STEPS_TO_ENDS` away, are as far as rows of many
             elements need.
@@ -185,7 +186,8 @@ class ActivityPenalty(nn.Module):
             target = self._scaled_target(self.target_active, self.alpha_at(progress))
             count = active
             if self.held == "gates" and opened is not None:
-                count = torch.maximum(opened, active / UNDECIDED)
+                most = (NEAR_HALF / self.alpha).clamp(*UNDECIDED)
+                count = torch.maximum(opened, active / most)
             if self.held == "count" and opened is not None:
                 off = (opened / target - 1).clamp(-1.0, 1.0)
                 self.factor.mul_(torch.exp(-COUNT_RATE * off))
