@@ -103,7 +103,7 @@ def log_weights(
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    alone, together = model.prior.factors(), max(samples, TOGETHER)
+    alone, together = model.prior.factors(), min(max(samples, TOGETHER), ROWS)
     q = model.posterior(x) if posterior is None else posterior
     if alone is not None:
         codes, log_q, log_p = _scored(q, alone, samples)
