@@ -220,6 +220,17 @@ def test_results_are_the_same_whether_gradients_will_be_wanted_or_not(case):
 
 
 @pytest.mark.needs_compiler
+@pytest.mark.parametrize("off", [0, 1, 150, 200], ids=lambda off: f"{off} of 200")
+def test_inputs_that_are_always_zero_may_be_left_out(off):
+    features, weight, bias = torch.randn(9, 200), torch.randn(200, 30), torch.randn(5)
+    features[:, torch.randperm(200)[:off]] = 0
+    with kernels.use("native"), torch.no_grad():
+        found = kernels.transposed_linear(features, weight, bias, relu=True)
+    exact = (features.double() @ weight.double() + bias.double().repeat(6)).relu()
+    torch.testing.assert_close(found.double(), exact, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
     inputs, function = case(0, 3, 4, 6, 5, True)

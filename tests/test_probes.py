@@ -61,6 +61,23 @@ def test_half_of_the_images_are_scored_from_labels_of_the_other_half():
     assert found.std() > 0
 
 
+def test_sizes_that_are_asked_for_together_are_those_of_each_alone():
+    codes, labels = blobs(900, spread=1.5)
+    together = clusters.neighbour_accuracies(codes, labels, 20, 451, 300)
+    assert together[1] is None
+    for size, found in ((20, together[0]), (300, together[2])):
+        np.testing.assert_array_equal(clusters.neighbour_accuracies(codes, labels, size)[0], found)
+    assert together[0].mean() < together[2].mean()
+
+
+def test_distances_are_in_memory_a_few_at_a_time(monkeypatch):
+    whole = clusters.neighbour_accuracies(*blobs(600, spread=1.5), 200)
+    monkeypatch.setattr(clusters, "AT_ONCE", 200 * 7)
+    np.testing.assert_array_equal(
+        clusters.neighbour_accuracies(*blobs(600, spread=1.5), 200), whole
+    )
+
+
 @pytest.mark.parametrize(("count", "size"), [(398, 200), (900, 4)])
 def test_too_few_images_have_no_neighbour_accuracy(count, size):
     assert clusters.neighbour_accuracies(*blobs(count), size)[0] is None
@@ -118,6 +135,21 @@ def test_the_probe_is_its_protocol_written_out():
     ]
     np.testing.assert_allclose(found, expected, atol=0.003)
     assert found.std() > 0
+
+
+@pytest.mark.parametrize("axes", [0, 256], ids=["common curvature", "each class's own"])
+@pytest.mark.parametrize("strength", [0.01, 100.0])
+def test_the_optimum_is_that_of_newtons_method(strength, axes, monkeypatch):
+    monkeypatch.setattr(probes, "CURVED", axes)
+    codes, labels = blobs(800, spread=2.0)
+    (found,) = probes.fit_probes(codes, labels, (strength,))
+    scaled = (codes - codes.mean(0, dtype=np.float64)) / codes.std(0, dtype=np.float64)
+    line = LogisticRegression(C=strength, tol=1e-10, solver="newton-cholesky")
+    line.fit(scaled, labels)
+    weights = found.weights[:-1] - found.weights[:-1].mean(1, keepdims=True)
+    spread = np.abs(line.coef_).max()
+    np.testing.assert_allclose(weights, line.coef_.T, atol=2e-3 * spread)
+    assert (found.predict(codes) == line.predict(scaled)).mean() > 0.998
 
 
 def test_classes_that_a_line_separates_are_told_and_others_guessed():

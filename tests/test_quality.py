@@ -56,6 +56,27 @@ def test_five_levels_of_every_corruption_get_harder():
             assert (np.diff(levels) > 0).all()
 
 
+def test_damages_of_many_levels_are_those_of_each_alone():
+    x = np.random.default_rng(0).random((5, 1, 8, 9), dtype=np.float32)
+    for name, level, damaged in corruptions.damages(x, (0.2, 0.5), 3):
+        salted = name == "salt_pepper"
+        alone = corruptions.salt_and_pepper(x, level, 3)
+        expected = alone if salted else corruptions.occlusion(x, round(8 * level), 3)
+        np.testing.assert_array_equal(damaged, expected)
+
+
+def test_what_two_groups_read_is_decoded_once_and_kept_for_the_second(tiny_dataset, monkeypatch):
+    def one():
+        return Pass.of(make("vsc"), tiny_dataset)
+
+    alone, both = quality.denoised_columns(one()), one()
+    quality.quality_columns(both)
+    assert set(both.kept) == {"noise_0.3", "noise_0.5"}
+    after = quality.denoised_columns(both)
+    assert not both.kept
+    assert after == pytest.approx(alone)
+
+
 @EACH
 def test_distances_of_restored_images_and_of_samples(name, tiny_dataset):
     model, x, train = make(name), tiny_dataset.test.scaled(), tiny_dataset.train

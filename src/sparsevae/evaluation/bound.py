@@ -27,7 +27,8 @@ from sparsevae.models.distributions import Mixture, Posterior, SpikeAndSlab, dou
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLES, IMAGES = 500, 1000
-ROWS = 2500  # codes decoded at once, fewer where rows are large
+ROWS = 2500  # codes drawn at once, fewer where rows are large
+TOGETHER = 250  # at least: what the codes of one row have in common is left out of products
 REFINED = 1000  # rows whose posterior is refined at once
 COLUMNS = (
     keys.IMPORTANCE_WEIGHTED_BOUND,
@@ -52,13 +53,14 @@ def mixture_log_prob(prior: Mixture, codes: Tensor, mask: Tensor) -> Tensor:
     Returns:
         Nats, shape ``(M,)``, in double precision: terms of the expanded square cancel.
     """
-    p, z, s = prior.components, doubled(codes), doubled(mask)
-    logits, loc, scale = map(doubled, (p.logits, p.loc, p.scale))
+    p, on = prior.components, mask.any(0)  # the others have no part in z
+    off = F.softplus(doubled(p.logits)).sum(-1)
+    z, s = doubled(codes[:, on]), doubled(mask[:, on])
+    logits, loc, scale = (doubled(each[:, on]) for each in (p.logits, p.loc, p.scale))
     precision = scale**-2
     if_on = logits - torch.log(scale) - 0.5 * math.log(2 * math.pi) - 0.5 * loc**2 * precision
     each = s @ if_on.T + z @ (loc * precision).T - z**2 @ (0.5 * precision).T  # (M, U)
-    each = each - F.softplus(logits).sum(-1)
-    return torch.logsumexp(doubled(prior.log_weights) + each, dim=-1)
+    return torch.logsumexp(doubled(prior.log_weights) - off + each, dim=-1)
 
 
 def drawn_codes(q: SpikeAndSlab, samples: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,15 +103,16 @@ def log_weights(
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    alone = model.prior.factors()
+    alone, together = model.prior.factors(), min(max(samples, TOGETHER), ROWS)
     q = model.posterior(x) if posterior is None else posterior
     if alone is not None:
         codes, log_q, log_p = _scored(q, alone, samples)
     elif prior is not None:
         codes, mask, log_q = drawn_codes(q.gated(), samples)
-        log_p = mixture_log_prob(prior, codes, mask)
+        pairs = zip(codes.split(together), mask.split(together), strict=True)
+        log_p = torch.cat([mixture_log_prob(prior, *pair) for pair in pairs])
     scored = (x if target is None else target).repeat_interleave(samples, 0)
-    step = rows_at_once(math.prod(model.shape), ROWS)
+    step = rows_at_once(math.prod(model.shape), together)
     log_likelihood = [
         model.likelihood(z).log_prob(rows)
         for z, rows in zip(codes.split(step), scored.split(step), strict=True)

@@ -126,7 +126,7 @@ class Similarity:
         return float(np.concatenate(each).mean(dtype=np.float64))
 
     def _blurred(self, *maps: Images) -> Images:
-        """The window's mean at every place: of ``(H, M, W)`` maps to ``(k, H − 10, M, W − 10)``."""
+        """The window's mean at every place of k maps ``(H, M, W)``: ``(k, H − 10, M, W − 10)``."""
         height, count, width = maps[0].shape
         stacked = np.concatenate(maps, 1).reshape(height, -1)
         blurred = (self.down @ stacked).reshape(-1, width) @ self.across.T
