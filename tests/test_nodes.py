@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,14 @@ class Node:
         return len(json.loads(read_metadata(run / "checkpoint.safetensors")["history"]))
 
     def say(self, line):
+        import psutil
+
         self.said.append(line)
         if line == f"{self.lost}: {LOST}":
             self.waited = time.monotonic() - self.began
             for process in self.processes if self.what != "kill" else ():
-                process.send_signal(signal.SIGCONT)
+                with suppress(psutil.NoSuchProcess):  # Ray has ended it
+                    process.send_signal(signal.SIGCONT)
 
     def left(self):
         """Processes of the node that have not ended a while after it was given up."""
