@@ -33,8 +33,9 @@ STORE = 80_000_000  # bytes of a local cluster's object store; results are in fo
 FLUSH = 5.0  # seconds that a worker waits for the caller to hear its last words
 # Milliseconds until a connection without traffic is asked whether anybody is there, and until the
 # answer must be there. Ray itself waits seven minutes for a machine that is stopped or cut off.
+# Its servers end a connection that asks more than once a minute (src/ray/rpc/grpc_server.cc).
 ALIVE = {
-    "RAY_grpc_client_keepalive_time_ms": "30000",
+    "RAY_grpc_client_keepalive_time_ms": "70000",
     "RAY_grpc_client_keepalive_timeout_ms": "30000",
 }
 
