@@ -23,7 +23,8 @@ from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import Tick, fixed_noise
 from sparsevae.metrics import keys, likelihood
 from sparsevae.models import Model
-from sparsevae.models.distributions import Mixture, Posterior, SpikeAndSlab, doubled
+from sparsevae.models.distributions import Mixture, Posterior, SpikeAndSlab
+from sparsevae.networks.kernels.divergence import doubled
 from sparsevae.storage.arrays import Floats, Row
 
 SAMPLES, IMAGES = 500, 1000

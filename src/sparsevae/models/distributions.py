@@ -18,7 +18,6 @@ from torch.distributions.kl import register_kl
 from sparsevae.models.schedules import Progress
 from sparsevae.models.tables import Table
 from sparsevae.networks import kernels
-from sparsevae.networks.kernels.divergence import doubled as doubled
 
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
