@@ -25,10 +25,7 @@ LARGEST = 2**26  # images times numbers of a code times classes of one probe
 LARGEST_OF_ALL = 2**29  # the same of the probe with all training images
 PERMUTED = 1000  # images of the probe with permuted labels
 CURVATURE = 0.25  # the largest of p(1 − p), which bounds that of the cross entropy
-CURVED, CURVED_ROWS = (
-    256,
-    2000,
-)  # axes, at most, whose curvature is taken as it is, and of how many rows
+CURVED, CURVED_ROWS = 256, 2000  # axes, at most, whose own curvature is taken; rows for it
 LEAST_CURVATURE = 1e-6  # of the intercept, whose weights have no penalty
 
 

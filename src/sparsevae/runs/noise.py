@@ -52,8 +52,8 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
 
 def residuals(trained: "TrainedModel") -> list[Denoiser | Imputer]:
     """All that is learned, or can be, of what a model's codes leave over."""
-    found = [trained.denoiser] if has_denoiser(trained) else []
-    return [*found, trained.imputer] if trained.imputer is not None else [*found]
+    found = (trained.denoiser if has_denoiser(trained) else None, trained.imputer)
+    return [each for each in found if each is not None]
 
 
 def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] | None) -> Floats:
