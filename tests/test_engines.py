@@ -21,7 +21,7 @@ from sparsevae.studies.engines import local, on_ray, on_slurm, remote
 from sparsevae.training.config import StudyConfig
 
 SMALL = {
-    "dataset": "mnist-5k",
+    "dataset": "digits",
     "models": ["vsc"],
     "latents": [2],
     "seeds": [0, 1],

@@ -393,7 +393,7 @@ def with_shuffled_pixels(split, rng):
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """The same VSC trained on digits and on digits with shuffled pixels, and their data."""
-    real, rng = datasets.load("mnist-5k", limit=1500), np.random.default_rng(0)
+    real, rng = datasets.load("mnist-5k", limit=1000), np.random.default_rng(0)
     parts = {part: with_shuffled_pixels(getattr(real, part), rng) for part in ("train", "test")}
     spoilt = replace(real, sha256="", **parts)
     arguments = {"prior": "fixed", "penalty": "none", "alpha": 0.3}

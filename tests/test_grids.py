@@ -131,7 +131,7 @@ def test_differences_are_within_a_model_and_size():
 
 
 SMALL = {
-    "dataset": "mnist-5k",
+    "dataset": "digits",
     "models": ["ae", "vsc"],
     "latents": [4],
     "seeds": [0, 1],

@@ -35,14 +35,14 @@ from sparsevae.training.config import StudyConfig, read_yaml
 from sparsevae.training.recipes import runs as runs_of
 
 SMALL = {
-    "dataset": "mnist-5k",
+    "dataset": "digits",
     "models": ["ae", "vsc"],
     "latents": [2],
     "epochs": 4,
     "batch_size": 50,
     "limit": 200,
 }
-MEASURING = images_worth(Extent.of(200, 200, (1, 28, 28), 2, 10))
+MEASURING = images_worth(Extent.of(200, 200, (1, 8, 8), 2, 10))
 WORK = 4 * 200 + MEASURING  # images of a run: trained on, and measured
 # A shell starts what runs in its background with interrupts ignored, and children inherit that.
 LISTENING = (
@@ -50,7 +50,7 @@ LISTENING = (
     "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
 )
 LISTENING_FIRST = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "mnist-5k", "--limit", "200"]
+COMMAND = [sys.executable, "-c", LISTENING, "study", "--dataset", "digits", "--limit", "200"]
 OPTIONS = ["--models", "ae,vsc", "--latents", "2", "--epochs", "4", "--batch-size", "50"]
 
 
@@ -79,7 +79,7 @@ def test_a_study_writes_all_that_it_promises(finished):
     out, done, seen = finished
     assert done.report == out / "report.html"
     assert done.report.stat().st_size > 10_000
-    for run in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
+    for run in ("digits-ae-2-seed0", "digits-vsc-2-seed0"):
         kept = {path.name for path in (out / "runs" / run).iterdir()} - {".lock"}
         assert kept == {
             "config.json",
@@ -114,7 +114,7 @@ def test_the_resolved_configuration_repeats_the_study(finished):
     out = finished[0]
     stored = json.loads((out / "study.json").read_text())
     assert StudyConfig.checked(read_yaml(out / "study.yaml")) == StudyConfig.checked(SMALL)
-    assert stored["data_sha256"] == datasets.load("mnist-5k", limit=200).sha256
+    assert stored["data_sha256"] == datasets.load("digits", limit=200).sha256
     assert {"torch", "sparsevae", "python"} <= set(stored["versions"])
 
 
@@ -242,8 +242,8 @@ def test_a_killed_worker_is_replaced_and_no_other_process_is_touched(tasks, tmp_
 
 
 def test_a_run_whose_worker_is_killed_ends_with_the_same_weights(tasks, finished, tmp_path):
-    dataset = tasks_of_studies.data_of("mnist-5k", "test", 200)
-    _, config = runs_of(StudyConfig.checked(SMALL), "mnist-5k", len(dataset.train))
+    dataset = tasks_of_studies.data_of("digits", "test", 200)
+    _, config = runs_of(StudyConfig.checked(SMALL), "digits", len(dataset.train))
     task = tasks.KilledRun.of(config, tmp_path / config.name, "cpu", dataset)
     said, images = [], []
     listener = study.Listener(say=said.append, images=lambda name, count: images.append(count))
@@ -399,7 +399,7 @@ def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
         StudyConfig.checked(SMALL), out, reuse=[tmp_path / "results"], listener=listener
     )
     assert pending == [{}]
-    for name in ("mnist-5k-ae-2-seed0", "mnist-5k-vsc-2-seed0"):
+    for name in ("digits-ae-2-seed0", "digits-vsc-2-seed0"):
         new, old = (RunFolder(folder / "runs" / name) for folder in (out, finished[0]))
         assert not new.has_weights
         assert not new.pictures
@@ -462,7 +462,7 @@ def test_runs_of_other_settings_are_not_taken_over(finished, tmp_path):
         study.run_study(
             config, tmp_path / "new", reuse=[finished[0]], listener=study.Listener(begin=begin)
         )
-    assert pending == [{"mnist-5k-ae-2-seed0": 200 + MEASURING}]
+    assert pending == [{"digits-ae-2-seed0": 200 + MEASURING}]
 
 
 def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finished, tmp_path):
@@ -470,7 +470,7 @@ def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finis
     process = subprocess.Popen(
         command(out), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    checkpoint = out / "runs" / "mnist-5k-vsc-2-seed0" / "checkpoint.safetensors"
+    checkpoint = out / "runs" / "digits-vsc-2-seed0" / "checkpoint.safetensors"
     deadline = time.monotonic() + 400
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -492,7 +492,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
         text=True,
         env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
-    checkpoint = out / "runs" / "mnist-5k-ae-2-seed0" / "checkpoint.safetensors"
+    checkpoint = out / "runs" / "digits-ae-2-seed0" / "checkpoint.safetensors"
     deadline = time.monotonic() + 400
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
