@@ -70,8 +70,17 @@ def native_for(*tensors: Tensor) -> Native | None:
     return _native()
 
 
+def insisted() -> bool:
+    """Whether the compiled kernels run wherever they can, slower ones too."""
+    return _choice() == "native"
+
+
+def _choice() -> Choice:
+    return _chosen.get() or _from_environment()
+
+
 def _native() -> Native | None:
-    choice = _chosen.get() or _from_environment()
+    choice = _choice()
     loaded = load() if choice != "plain" else None
     if choice == "native" and isinstance(loaded, Failure):
         raise ConfigurationError(

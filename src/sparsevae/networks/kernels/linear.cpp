@@ -43,15 +43,13 @@ public:
         const auto address = reinterpret_cast<std::uintptr_t>(memory.get());
         values = memory.get() + (64 - address % 64) % 64 / sizeof(float);
         share(ceiling(rows, SIZE), threads, [&](long first, long last) {
-            for (long group = first; group < last; ++group)
-                pack(view, group * SIZE, std::min(SIZE, rows - group * SIZE), values_of(group));
+            for (long index = first; index < last; ++index)
+                pack(view, index * SIZE, std::min(SIZE, rows - index * SIZE), group(index));
         });
     }
-    const float* group(long index) const { return values + index * SIZE * columns; }
+    float* group(long index) const { return values + index * SIZE * columns; }
 
 private:
-    float* values_of(long index) { return values + index * SIZE * columns; }
-
     void pack(const View& view, long first, long count, float* to) const {
         const float* from = view.data + first * view.row;
         if (count < SIZE) std::fill(to, to + SIZE * columns, 0.0f);

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from sparsevae.networks.kernels.choice import native_for
+from sparsevae.networks.kernels.choice import insisted, native_for
 from sparsevae.networks.kernels.compiled import Native
 
 LIVE = 0.9  # of the inputs: where more are not 0, leaving out the others is not worth it
+FASTER = "native-avx512"  # MKL leaves these instructions out on some processors, no others
+WORTH_PACKING = 64  # rows, at fewer the compiled kernel spends its time on packing the weight
 
 
 def linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: bool) -> Tensor:
@@ -29,7 +31,7 @@ def linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: bool) -> Ten
         (B, O).
     """
     native = native_for(features, weight, bias) if features.dim() == 2 else None
-    if native:
+    if native and _faster(native, features):
         return _Linear.apply(native, features, weight, bias, relu, False)  # type: ignore
     results = functional.linear(features, weight, bias)
     return functional.relu(results) if relu else results
@@ -51,13 +53,18 @@ def transposed_linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: b
         (B, O).
     """
     native = native_for(features, weight, bias) if features.dim() == 2 else None
-    if native:
-        if not torch.is_grad_enabled():
-            features, weight = _without_zeros(features, weight)
+    if native and not torch.is_grad_enabled():
+        features, weight = _without_zeros(features, weight)
+    if native and _faster(native, features):
         return _Linear.apply(native, features, weight, bias, relu, True)  # type: ignore
     repeated = bias.repeat(weight.shape[1] // len(bias))
     results = functional.linear(features, weight.t(), repeated)
     return functional.relu(results) if relu else results
+
+
+def _faster(native: Native, features: Tensor) -> bool:
+    """Whether the compiled kernels take less time than the library, or are insisted on."""
+    return insisted() or (native.name == FASTER and len(features) >= WORTH_PACKING)
 
 
 def _without_zeros(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
