@@ -230,6 +230,15 @@ def test_inputs_that_are_always_zero_may_be_left_out(off):
     torch.testing.assert_close(found.double(), exact, atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_linear_layers_of_few_rows_are_the_librarys(relu):
+    features, weight, bias = torch.randn(9, 20), torch.randn(30, 20), torch.randn(30)
+    wanted = torch.nn.functional.linear(features, weight, bias)
+    with kernels.use("auto"):
+        found = kernels.linear(features, weight, bias, relu=relu)
+    assert torch.equal(found, wanted.relu() if relu else wanted)
+
+
 @pytest.mark.needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(case):
