@@ -233,7 +233,7 @@ def test_inputs_that_are_always_zero_may_be_left_out(off):
 @pytest.mark.parametrize("relu", [False, True])
 def test_linear_layers_of_few_rows_are_the_librarys(relu):
     features, weight, bias = torch.randn(9, 20), torch.randn(30, 20), torch.randn(30)
-    wanted = torch.nn.functional.linear(features, weight, bias)
+    wanted = functional.linear(features, weight, bias)
     with kernels.use("auto"):
         found = kernels.linear(features, weight, bias, relu=relu)
     assert torch.equal(found, wanted.relu() if relu else wanted)
