@@ -10,7 +10,7 @@ import pytest
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import kernels
-from sparsevae.networks.kernels.compiled import load
+from sparsevae.networks.kernels.compiled import Native, load
 
 
 @pytest.mark.needs_compiler
@@ -49,9 +49,25 @@ def output(process):
 NAME = "print(kernels.kernel_name())"
 
 
-def test_a_broken_compiler_falls_back_and_says_so(tmp_path):
+@pytest.fixture
+def name_of(monkeypatch):
+    """Loads kernels as a process with these environment variables would, and gives their name."""
+
+    def name(**environment):
+        with monkeypatch.context() as patch:
+            for variable in [v for v in os.environ if v.startswith("SPARSEVAE_")]:
+                patch.delenv(variable)
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            loaded = load.__wrapped__()
+        return loaded.name if isinstance(loaded, Native) else "plain"
+
+    return name
+
+
+def test_a_broken_compiler_falls_back_and_says_so(tmp_path, name_of):
     assert output(python(NAME, CXX="false", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
-    assert output(python(NAME, CXX="no-such-compiler", SPARSEVAE_CACHE=str(tmp_path))) == "plain"
+    assert name_of(CXX="no-such-compiler", SPARSEVAE_CACHE=str(tmp_path)) == "plain"
     assert list(tmp_path.rglob("*.so")) == []
 
 
@@ -104,35 +120,38 @@ def quick_compiler(tmp_path):
 
 
 @pytest.mark.needs_compiler
-def test_processes_that_compile_at_the_same_time_share_one_library(tmp_path, quick_compiler):
+def test_processes_that_compile_at_the_same_time_share_one_library(
+    tmp_path, quick_compiler, name_of
+):
     cache = tmp_path / "cache"
     settings = {"CXX": quick_compiler, "SPARSEVAE_CACHE": str(cache)}
     starts = [python(NAME, **settings) for _ in range(2)]
     assert {output(process) for process in starts} == {load().name}
     (library,) = (cache / "kernels").iterdir()
     library.write_bytes(b"damaged")
-    assert output(python(NAME, **settings)) == load().name
+    assert name_of(**settings) == load().name
     assert library.read_bytes() == Path(load().library._name).read_bytes()
 
 
 @pytest.mark.needs_compiler
-def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path, quick_compiler):
+def test_a_cache_that_cannot_be_written_only_means_no_caching(tmp_path, quick_compiler, name_of):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     settings = {"CXX": f"{quick_compiler} -option", "SPARSEVAE_CACHE": str(blocked)}
     settings |= {"XDG_CACHE_HOME": str(blocked)}
-    assert output(python(NAME, **settings)) == load().name
+    assert name_of(**settings) == load().name
 
 
 @pytest.fixture
-def planted(tmp_path, quick_compiler):
-    """Settings of a process, its shared cache with a library in it, and a function to run it.
+def planted(tmp_path, quick_compiler, name_of):
+    """A library in a shared cache, its mark, another cache, and a function that loads kernels.
 
-    The library in the cache is another one that leaves a mark when it is loaded.
+    The library in the cache is another one that leaves the mark when it is loaded.
     """
     shared, own = tmp_path / "shared", tmp_path / "own"
     settings = {"CXX": quick_compiler, "SPARSEVAE_CACHE": str(shared)}
     settings |= {"XDG_CACHE_HOME": str(own)}
+    # Elsewhere, since a process that has loaded from a path does not look there again.
     assert output(python(NAME, **settings)) == load().name
     (library,) = (shared / "kernels").iterdir()
     source, mark = tmp_path / "evil.c", tmp_path / "mark"
@@ -141,7 +160,7 @@ def planted(tmp_path, quick_compiler):
         f'__attribute__((constructor)) void run(void) {{ fclose(fopen("{mark}", "w")); }}\n'
     )
     subprocess.run(["cc", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
-    return library, mark, own, lambda: output(python(NAME, **settings))
+    return library, mark, own, lambda: name_of(**settings)
 
 
 @pytest.mark.needs_compiler
