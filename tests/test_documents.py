@@ -29,7 +29,7 @@ SHELLS = ("console", "bash", "sh")
 FEWER = {
     "study": ("--epochs", "1", "--limit", "200", "--seeds", "0", "--latents", "4"),
     "fit": ("--epochs", "1"),
-    "tune": ("--trials", "1"),
+    "tune": ("--trials", "2"),
 }  # appended, so that they outdo the line's own options
 ONE_MODEL = ("--models", "vsc")  # of a study that brings no model of its own
 DOWNLOADED = {"mnist": "needs_mnist", "fashion-mnist": "needs_fashion_mnist"}

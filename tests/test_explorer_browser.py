@@ -163,7 +163,9 @@ def changes(page, selector, act):
 
 COMBINATIONS = [
     ("server", 1280, "light"),
-    ("single", 390, "dark"),
+    ("server", 390, "dark"),
+    ("single", 1280, "dark"),
+    ("single", 390, "light"),
 ]
 
 

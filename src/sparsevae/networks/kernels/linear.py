@@ -14,7 +14,7 @@ from sparsevae.networks.kernels.choice import insisted, native_for
 from sparsevae.networks.kernels.compiled import Native
 
 LIVE = 0.9  # of the inputs: where more are not 0, leaving out the others is not worth it
-FASTER = "native-avx512"  # MKL leaves these instructions out on some processors, no others
+FASTER = "native-avx512"  # instructions that PyTorch's product lacks on some processors
 WORTH_PACKING = 64  # rows, at fewer the compiled kernel spends its time on packing the weight
 
 
