@@ -69,12 +69,12 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call either,,python3-venv) || \
 	echo "$(PYTHON) lacks its module ensurepip, which Debian keeps in the package python3-venv."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
 # What only some targets need.
 .venv/docs .venv/release: .venv/%: $(READY)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
 # Tests that need one of these are skipped by name where it cannot be had.

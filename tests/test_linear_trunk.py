@@ -85,7 +85,7 @@ def test_atoms_keep_their_length_and_have_no_gradient_along_them():
 @pytest.mark.parametrize("prior", ["fixed", "learned", "learned-slab"])
 def test_the_loss_over_all_candidates_is_the_loss_over_all_gates(prior):
     """Noise is drawn in another order, so draws are replaced by means."""
-    model, x = sparse(prior=prior, penalty_weight=2.0, prefixes=[0.25, 0.5]), rows()
+    model, x = sparse(prior=prior, penalty_weight=2.0, prefixes=[0.25, 0.5], draws=2), rows()
     model.penalty.price.fill_(0.7)
     model.draw = lambda q, progress: q.mean
     model.candidates = None

@@ -58,6 +58,8 @@ VARIANTS = [
     {"encoder_hidden": 4},
     {"decode_gates": True},
     {"decode_gates": True, "prefixes": [0.4], "estimator": "reinmax"},
+    {"draws": 3, "prefixes": [0.4]},
+    {"lateral_steps": 2},
 ]
 
 
@@ -171,8 +173,10 @@ def test_the_reconstruction_is_the_score_of_the_decoded_draw(case):
     terms = drawn(model, x)
     torch.manual_seed(2)
     q = model.posterior(x)
-    z = model.draw(q, 1.0) if model.decoder.gates else q.rsample()
-    torch.testing.assert_close(-model.likelihood(z).log_prob(x), terms.reconstruction)
+    one = model.decoder.gates or model.draws > 1
+    z = torch.cat([model.draw(q, 1.0) if one else q.rsample() for _ in range(model.draws)])
+    each = -model.likelihood(z).log_prob(x.repeat(model.draws, *[1] * (x.dim() - 1)))
+    torch.testing.assert_close(each.view(-1, BATCH).mean(0), terms.reconstruction)
 
 
 @each_shape
@@ -524,6 +528,45 @@ def test_a_weight_outside_its_range_is_refused_by_name(name, argument, value):
     assert refused(name=name, arguments={argument: value}).startswith(f"{argument} must be ")
 
 
+# ------------------------------------------------------------------ several draws
+
+
+@each_row
+def test_several_draws_average_the_reconstruction_and_leave_the_rest(case):
+    several, one = Case(case.name, {"draws": 60}).build(), case.build()
+    one.load_state_dict(several.state_dict())
+    x = images()
+    many, once = drawn(several, x), drawn(one, x)
+    assert many.reconstruction.shape == once.reconstruction.shape == (BATCH,)
+    torch.testing.assert_close(many.kl, once.kl)
+    torch.testing.assert_close(many.penalty, once.penalty)
+    torch.manual_seed(3)
+    each = torch.stack([drawn(one, x, seed).reconstruction for seed in range(60)])
+    spread = (2 * each.var(0) / len(each)).sqrt() + 1e-5
+    assert ((many.reconstruction - each.mean(0)).abs() < 5 * spread).all()
+
+
+@each_row
+def test_a_model_that_is_measured_draws_once(case):
+    several, one = Case(case.name, {"draws": 3}).build().eval(), case.build().eval()
+    one.load_state_dict(several.state_dict())
+    torch.testing.assert_close(
+        drawn(several, images()).reconstruction, drawn(one, images()).reconstruction
+    )
+
+
+def test_several_draws_lower_the_variance_of_the_gradient():
+    def variance(draws):
+        model = Case("vsc", {"draws": draws, "estimator": "reinmax"}).build()
+        weight, x, found = model.encoder.head.weight, images(), []
+        for seed in range(60):
+            objective = drawn(model, x, seed).objective
+            found.append(torch.autograd.grad(objective, weight)[0])
+        return torch.stack(found).var(0).mean()
+
+    assert variance(8) < 0.3 * variance(1)
+
+
 # ------------------------------------------------------------------ gates that are decoded
 
 
@@ -547,6 +590,44 @@ def test_decoded_gates_are_the_supports_of_the_codes_and_carry_the_gates_gradien
     of_gates, of_slabs = torch.autograd.grad(loss, [logits, loc])
     assert (of_gates != 0).all()
     assert (of_slabs == 0).all()
+
+
+# ------------------------------------------------------------------ lateral steps
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_lateral_steps_let_dimensions_correct_each_other(steps):
+    model = Case("vsc", {"lateral_steps": steps}).build()
+    given = torch.randn(BATCH, 3 * LATENTS, requires_grad=True)
+    (slope,) = torch.autograd.grad(model.settled(given)[:, 0].sum(), given)
+    others = slope[:, torch.arange(3 * LATENTS) != 0]
+    assert bool((others[:, : 2 * LATENTS - 1] != 0).any()) == (steps > 0)
+    assert (others[:, 2 * LATENTS - 1 :] == 0).all()  # widths are not told
+
+
+def test_lateral_steps_start_anew_from_what_the_encoder_gave():
+    model = Case("vsc", {"lateral_steps": 2}).build()
+    given = torch.randn(BATCH, 3 * LATENTS)
+
+    def said(numbers):
+        logits, loc, _ = numbers.chunk(3, 1)
+        gamma = torch.sigmoid(15 * torch.tanh(logits / 15))
+        hidden = torch.relu(model.lateral.first(torch.cat([gamma, gamma * loc], 1)))
+        return model.lateral.second(hidden)
+
+    once = given + said(given)
+    torch.testing.assert_close(model.settled(given), given + said(once))
+    with torch.no_grad():
+        for parameter in model.lateral.second.parameters():
+            parameter.zero_()
+    assert torch.equal(model.settled(given), given)
+
+
+def test_lateral_layers_are_counted_with_the_head():
+    plain, lateral = Case("vsc").build(), Case("vsc", {"lateral_steps": 2}).build()
+    added = sum(parameter.numel() for parameter in lateral.lateral.parameters())
+    before, after = plain.parameter_counts(), lateral.parameter_counts()
+    assert after == before | {"head": before["head"] + added}
 
 
 def test_a_residual_layer_of_the_encoder_adds_to_its_features():

@@ -34,7 +34,7 @@ FURTHER = {
     "a penalty of means": ("vsc", {"penalty": "posterior", "target_active": 2}),
     "on the prior": ("vsc", {"prior": "mixture", "penalty": "prior", "pseudo_inputs": 3}),
     "gates held": ("vsc", {"penalty": "posterior", "target_active": 2, "held": "gates"}),
-    "noise and parts": ("vae", {"input_noise": 0.5, "prefixes": [0.5]}),
+    "noise, parts and draws": ("vae", {"input_noise": 0.5, "prefixes": [0.5], "draws": 2}),
     "a dictionary": ("vsc", {"trunk": "linear", "likelihood": "gaussian", "target_active": 2,
                              "penalty": "posterior"}),
 }

@@ -60,6 +60,7 @@ class Terms:
 
 
 Part = Annotated[float, Field(gt=0, lt=1)]
+Draws = Annotated[int, Field(ge=1, le=64)]
 Prefixes = tuple[Part, ...] | list[Part]
 Frozen = Literal["nothing", "encoder", "decoder"]
 
@@ -71,6 +72,7 @@ class Common(TypedDict, total=False):
     trunk: Trunk
     likelihood: Named
     input_noise: float
+    draws: Draws
     prefixes: Prefixes
     freeze: Frozen
     input_gaps: float
@@ -80,7 +82,7 @@ class Common(TypedDict, total=False):
 class Model(nn.Module, ABC):
     """An autoencoder over a shared trunk, and its loss for a batch:
 
-        loss = −log p(x|z) + w(t)·KL(q(z|x) ‖ p(z)) + penalty,  z drawn once an image.
+        loss = −log p(x|z) + w(t)·KL(q(z|x) ‖ p(z)) + penalty,  z drawn once an image or more.
 
     A subclass gives the posterior; :meth:`draw` and :meth:`loss` may be given otherwise too.
 
@@ -95,6 +97,8 @@ class Model(nn.Module, ABC):
         trunk: layers of an image's trunk; that of vectors is an "mlp" where it is not "linear".
         likelihood: the family of p(x|z), see :func:`sparsevae.models.likelihoods.family`.
         input_noise: the largest standard deviation of :meth:`corrupted`.
+        draws: of z an image in training, over which the reconstruction is a mean; more lower the
+            variance of the gradient, not the bound's value.
         prefixes: shares of J, each in (0, 1): the first dimensions have to explain the image
             alone too, see :meth:`nested`.
         freeze: "encoder" or "decoder" leaves that part as it was drawn, as a control.
@@ -134,6 +138,7 @@ class Model(nn.Module, ABC):
         trunk: Trunk = "convolution",
         likelihood: Named = "bernoulli",
         input_noise: float = 0.0,
+        draws: Draws = 1,
         prefixes: Prefixes = (),
         freeze: Frozen = "nothing",
         input_gaps: float = 0.0,
@@ -144,7 +149,7 @@ class Model(nn.Module, ABC):
         check_shape(shape)
         self.shape, self.latents = tuple(shape), latents
         self.prior, self.penalty = prior, penalty
-        self.kl_weight, self.input_noise = kl_weight, input_noise
+        self.kl_weight, self.input_noise, self.draws = kl_weight, input_noise, draws
         self.family, self.family_settings = family(likelihood)
         if encoder_hidden < 0:
             raise ConfigurationError(f"encoder_hidden is a width from 0 on, not {encoder_hidden}.")
@@ -187,18 +192,28 @@ class Model(nn.Module, ABC):
             progress: the share of training that is done, in [0, 1].
         """
         q = self.posterior(self.corrupted(x), progress)
-        z = self.draw(q, progress)
-        reconstruction = -self.likelihood(z).log_prob(x)
+        z, seen = self.drawn(q, progress), self.repeated(x)
+        missed = -self.likelihood(z).log_prob(seen)
         kl, expected = self.prior.kl(q, x, lambda u: self.posterior(u, progress), progress)
         gamma = q.spike_probability
         return Terms(
-            reconstruction,
+            missed.view(-1, len(x)).mean(0),
             kl,
-            self.sparsity_penalty(gamma, expected, progress) + self.nested(z, x),
+            self.sparsity_penalty(gamma, expected, progress) + self.nested(z, seen),
             self.kl_weight(progress),
             gamma.detach().mean(0) if self.has_gates else None,
             open_gates(gamma) if self.has_gates else None,
         )
+
+    def drawn(self, q: Posterior, progress: Progress) -> Tensor:
+        """All draws for a batch in training, the first for every image first, ``(draws·B, J)``."""
+        codes = [self.draw(q, progress) for _ in range(self.draws if self.training else 1)]
+        return torch.cat(codes) if len(codes) > 1 else codes[0]
+
+    def repeated(self, rows: Tensor) -> Tensor:
+        """The rows that :meth:`drawn` draws for, shape ``(draws·B, …)``."""
+        times = self.draws if self.training else 1
+        return rows.repeat(times, *[1] * (rows.ndim - 1)) if times > 1 else rows
 
     def nested(self, z: Tensor, x: Tensor) -> Tensor:
         """Σ_m −log p(x | first m of z), mean over images, 0-d nats; 0 without ``prefixes``.

@@ -73,23 +73,23 @@ def loss(model: "VSC", x: Tensor, progress: Progress, count: int) -> Terms:
         count: K.
     """
     q, chosen = candidates(model, model.corrupted(x), progress, count)
-    z = model.draw(q, progress).float()
+    z, seen, places = model.drawn(q, progress).float(), model.repeated(x), model.repeated(chosen)
 
     def missed(codes: Tensor) -> Tensor:
-        return -model.likelihood_of(model.decoder.of_few(codes, chosen)).log_prob(x)
+        return -model.likelihood_of(model.decoder.of_few(codes, places)).log_prob(seen)
 
     nested = sum(
-        (missed(z * (chosen < first)).mean() for first in model.prefixes), x.new_zeros(())
+        (missed(z * (places < first)).mean() for first in model.prefixes), x.new_zeros(())
     )
     p: SpikeAndSlab = model.prior.distribution(progress)
     shut = F.softplus(p.logits)  # −log(1 − γ_p), shape (J,)
-    seen = p.indexed(chosen)
-    kl = (kl_divergence(q, seen) - shut[chosen]).sum(1) + shut.sum()
+    kl = (kl_divergence(q, p.indexed(chosen)) - shut[chosen]).sum(1) + shut.sum()
     gamma = q.spike_probability
     mean = gamma.new_zeros(model.latents).index_add(0, chosen.flatten(), gamma.flatten()) / len(x)
     penalty = model.sparsity_penalty(mean[None], p.spike_probability[None], progress)
     weight = model.kl_weight(progress)
-    return Terms(missed(z), kl, penalty + nested, weight, mean.detach(), open_gates(gamma))
+    reconstruction = missed(z).view(-1, len(x)).mean(0)
+    return Terms(reconstruction, kl, penalty + nested, weight, mean.detach(), open_gates(gamma))
 
 
 @torch.no_grad()

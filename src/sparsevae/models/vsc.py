@@ -1,8 +1,9 @@
 """Variational Sparse Coding, with or without warm-up of the spikes."""
 
-from typing import Literal, Unpack
+from typing import Annotated, Literal, Unpack
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from sparsevae.models import few, priors
@@ -16,7 +17,7 @@ from sparsevae.models.distributions import (
 )
 from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
-from sparsevae.networks.trunks import Shape
+from sparsevae.networks.trunks import WIDTHS, Change, Shape, count_parameters
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
 LOWEST = 1e-6  # of what must be above 0
@@ -54,6 +55,8 @@ class VSC(Model):
         decode_gates: whether the decoder takes the gates 1[z_j ≠ 0] beside the codes z_j, so that
             what an open gate stands for need not be learned from large values alone. A "linear"
             trunk takes codes alone.
+        lateral_steps: how often every dimension's posterior is corrected by what all say they
+            stand for, see :meth:`settled`. A "linear" trunk has none.
         pseudo_inputs: U, for a mixture.
         examples: at least U images or vectors to start the pseudo-inputs from; a linear trunk
             starts its thresholds from them.
@@ -82,11 +85,13 @@ class VSC(Model):
         penalty_distance: Distance = "kl",
         dual_rate: float | None = None,
         decode_gates: bool = False,
+        lateral_steps: Annotated[int, Field(ge=0, le=64)] = 0,
         pseudo_inputs: int = 50,
         examples: Tensor | None = None,
         **common: Unpack[Common],
     ) -> None:
-        decode_gates = decode_gates and common.get("trunk") != "linear"
+        linear = common.get("trunk") == "linear"
+        decode_gates = decode_gates and not linear
         asked = priors.TARGET_ACTIVE if target_active == "auto" else target_active
         share = priors.default_alpha(latents, asked) if alpha is None else alpha
         target = share * latents if alpha is None and target_active != "auto" else None
@@ -118,7 +123,11 @@ class VSC(Model):
         self.target_active = target if penalty != "none" else None
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
-        linear = common.get("trunk") == "linear" and self.family.reading == "plain"
+        self.lateral_steps = 0 if linear else lateral_steps
+        if self.lateral_steps:
+            hidden = (*WIDTHS, *common.get("widths", ()))[-1]
+            self.lateral = Change(2 * latents, hidden, 3 * latents)
+        linear = linear and self.family.reading == "plain"
         enough = few.enough(share * latents) if candidates is None else candidates
         self.candidates = enough if linear and enough < latents else None
         if linear and examples is not None:
@@ -131,10 +140,25 @@ class VSC(Model):
         and γ never so near 0 that a penalty's pull on its log-odds is gone. What the encoder gives
         may still run away: beyond ±135 the bound's own slope is 0 in single precision.
         """
-        logits, loc, log_variance = self.encoder(x).chunk(3, dim=-1)
+        logits, loc, log_variance = self.settled(self.encoder(x)).chunk(3, dim=-1)
         if self.candidates is not None and self.prior.independent:
             logits = few.others_shut(logits, self.candidates)
         return self.spike_and_slab(logits, loc, log_variance, progress)
+
+    def settled(self, given: Tensor) -> Tensor:
+        """What the encoder gives, h, after steps h + f([γ, γμ]) of one hidden layer, ``(B, 3J)``.
+
+        An encoder's output layer asks every dimension by itself what of a row it explains; here
+        one that is on can tell another that there is nothing left to explain. Such steps are those
+        of sparse inference, unrolled and trained (Gregor and LeCun 2010, "Learning fast
+        approximations of sparse coding", section 3).
+        """
+        settled = given
+        for _ in range(self.lateral_steps):
+            logits, loc, _ = settled.chunk(3, dim=-1)
+            gamma = torch.sigmoid(within(logits, LOG_ODDS))
+            settled = given + self.lateral(torch.cat([gamma, gamma * loc], -1))
+        return settled
 
     def spike_and_slab(
         self, logits: Tensor, loc: Tensor, log_variance: Tensor, progress: Progress
@@ -163,6 +187,12 @@ class VSC(Model):
         return torch.cat(
             [*self.estimator(SpikeAndSlab(q.logits, *both), temperature, progress)], 1
         )
+
+    def parameter_counts(self) -> dict[str, int]:
+        """As of every model; lateral layers belong to the head."""
+        counts = super().parameter_counts()
+        lateral = count_parameters(self.lateral) if self.lateral_steps else 0
+        return counts | {"trunk": counts["trunk"] - lateral, "head": counts["head"] + lateral}
 
 
 def _positive(dual_rate: float | None) -> float | None:

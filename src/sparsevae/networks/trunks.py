@@ -185,19 +185,30 @@ def _hidden(widths: Sequence[int]) -> list[nn.Module]:
     return [layer for pair in pairwise(widths) for layer in (Linear(*pair), nn.ReLU())]
 
 
-class Residual(nn.Module):
-    """h + W₂ relu(W₁ h + b₁) + b₂, at first a tenth of what layers start with: (B, H) → (B, H)."""
+class Change(nn.Module):
+    """W₂ relu(W₁ h + b₁) + b₂, at first a tenth of what layers start with: (B, I) → (B, O)."""
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
-        self.first, self.second = Linear(features, hidden), Linear(hidden, features)
+        self.first, self.second = Linear(inputs, hidden), Linear(hidden, outputs)
         for parameter in self.second.parameters():
             parameter.data.mul_(0.1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Apply the layer; shapes as in the class."""
+        """Apply the layers; shapes as in the class."""
         change: Tensor = self.second(torch.relu(self.first(features)))
-        return features + change
+        return change
+
+
+class Residual(Change):
+    """Features and a change of them: (B, H) → (B, H)."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__(features, hidden, features)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Apply the layer; shapes as in the class."""
+        return features + super().forward(features)
 
 
 class Encoder(nn.Module):

@@ -35,7 +35,10 @@ class Recipe:
 
 SPARSE: JSON = {
     "prior": "mixture",
-    "pseudo_inputs": 100,
+    "pseudo_inputs": 200,
+    "draws": 2,
+    "decode_gates": True,
+    "lateral_steps": 2,
     "estimator": "reinmax",
     "held": "gates",
     "kl_weight": {"kind": "ramp", "start": 0.0, "end": 0.2},
@@ -89,12 +92,12 @@ RECIPES: Table[Recipe] = Table(
             keeps_alpha=False,
         ),
         "best": Recipe(
-            "As default, with a residual layer in every encoder; VSC's decoder takes gates too.",
+            "As default, with a residual layer in every encoder.",
             {"kind": "one-cycle", "peak": 4e-3},
             {
                 **dict.fromkeys(MODELS, DEEPER),
-                "vsc": {**SPARSE, **DEEPER, "decode_gates": True},
-                "vsc-wu": {**SPARSE_WARM_UP, **DEEPER, "decode_gates": True},
+                "vsc": {**SPARSE, **DEEPER},
+                "vsc-wu": {**SPARSE_WARM_UP, **DEEPER},
             },
             keeps_alpha=False,
         ),
