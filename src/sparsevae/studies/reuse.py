@@ -60,8 +60,8 @@ class Kept:
 
 
 def run_key(config: RunConfig, data_sha256: str) -> str:
-    """What two runs with the same settings and data have in common."""
-    return config.model_dump_json() + data_sha256
+    """What two runs with the same settings and data have in common, in whatever order."""
+    return json.dumps(config.model_dump(mode="json"), sort_keys=True) + data_sha256
 
 
 def take_over(
