@@ -234,6 +234,8 @@ def walk_plane(page, width):
     page.locator(f"{vsc} .plane").focus()
     changes(page, shown, lambda: [page.keyboard.press("ArrowRight") for _ in range(6)])
     row = page.locator(".row-name").inner_text()
+    for key in ["ArrowRight"] * 60 + ["ArrowUp"] * 60:  # past every dot, to that of another row
+        page.keyboard.press(key)
     page.keyboard.press("Enter")
     page.wait_for_function(
         "(text) => document.querySelector('.row-name').textContent !== text", arg=row

@@ -302,7 +302,7 @@ def test_the_penalty_is_that_of_the_loss_and_owned_only_where_there_is_one(case)
 def nested(model, x):
     """What the first dimensions alone score, with the noise of :func:`drawn`."""
     torch.manual_seed(2)
-    return model.nested(model.draw(model.posterior(x), 1.0), x)
+    return model.nested(model.drawn(model.posterior(x), 1.0), model.repeated(x))
 
 
 @each_case
