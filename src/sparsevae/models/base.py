@@ -207,13 +207,16 @@ class Model(nn.Module, ABC):
 
     def drawn(self, q: Posterior, progress: Progress) -> Tensor:
         """All draws for a batch in training, the first for every image first, ``(draws·B, J)``."""
-        codes = [self.draw(q, progress) for _ in range(self.draws if self.training else 1)]
-        return torch.cat(codes) if len(codes) > 1 else codes[0]
+        return torch.cat([self.draw(q, progress) for _ in range(self._times)])
 
     def repeated(self, rows: Tensor) -> Tensor:
         """The rows that :meth:`drawn` draws for, shape ``(draws·B, …)``."""
-        times = self.draws if self.training else 1
-        return rows.repeat(times, *[1] * (rows.ndim - 1)) if times > 1 else rows
+        return rows if self._times == 1 else torch.cat([rows] * self._times)
+
+    @property
+    def _times(self) -> int:
+        """How often an image's code is drawn: once where the model is measured."""
+        return self.draws if self.training else 1
 
     def nested(self, z: Tensor, x: Tensor) -> Tensor:
         """Σ_m −log p(x | first m of z), mean over images, 0-d nats; 0 without ``prefixes``.

@@ -125,12 +125,12 @@ class VSC(Model):
         self.estimator = ESTIMATORS.row(estimator)
         self.lateral_steps = 0 if linear else lateral_steps
         if self.lateral_steps:
-            hidden = (*WIDTHS, *common.get("widths", ()))[-1]
+            hidden = common.get("widths", WIDTHS)[-1]
             self.lateral = Change(2 * latents, hidden, 3 * latents)
-        linear = linear and self.family.reading == "plain"
+        selects = linear and self.family.reading == "plain"
         enough = few.enough(share * latents) if candidates is None else candidates
-        self.candidates = enough if linear and enough < latents else None
-        if linear and examples is not None:
+        self.candidates = enough if selects and enough < latents else None
+        if selects and examples is not None:
             few.start(self, examples, share)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:
