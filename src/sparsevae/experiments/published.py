@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.models import priors
-from sparsevae.models.distributions import ESTIMATORS, Mixture, SpikeAndSlab, pairwise_kl
+from sparsevae.models.distributions import ESTIMATORS, Drawn, Mixture, SpikeAndSlab, pairwise_kl
 from sparsevae.models.penalties import DISTANCES, LOWEST_RATE, bernoulli_kl
 from sparsevae.models.priors import Divergence, Encode, FixedSpikeAndSlab, Prior
 from sparsevae.models.priors.mixture import DARKEST, undecided
@@ -98,18 +98,18 @@ class Published(Prior):
         return Divergence(kl, weights @ components.spike_probability)
 
 
-def no_gradient(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Tensor:
+def no_gradient(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Drawn:
     """Spikes of a plain Bernoulli: the reconstruction teaches γ nothing."""
     hard = q.logits + torch.logit(q.uniform()) > 0
     return q.masked(hard.to(q.loc.dtype))
 
 
-def sloped(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Tensor:
+def sloped(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Drawn:
     """Soft spikes σ((η + γ − 1)/τ), the relaxation of Tonolini et al. 2019 with slope 1/τ."""
     return q.masked(torch.sigmoid((q.uniform() + q.spike_probability - 1) / temperature))
 
 
-def sloped_warm_up(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Tensor:
+def sloped_warm_up(q: SpikeAndSlab, temperature: Progress, progress: Progress) -> Drawn:
     """The same on the slab N(λμ, s^2λ): the log-variance is warmed up, and in the draw alone."""
     warm_up = WARM_UP(progress)
     slab = SpikeAndSlab(q.logits, warm_up * q.loc, q.scale**warm_up)

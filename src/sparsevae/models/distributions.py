@@ -22,6 +22,7 @@ from sparsevae.networks import kernels
 CLAMP = 1e-6  # uniform noise stays this far from 0 and 1, so that its logit is finite
 OPEN = 40.0  # log-odds of a gate that is always open: 1 − γ is 4e-18
 Estimator = Literal["straight-through", "concrete", "reinmax"]
+Drawn = tuple[Tensor, Tensor]  # codes and their gates, both (B, J)
 
 
 def within(values: Tensor, bound: float) -> Tensor:
@@ -228,7 +229,7 @@ class SpikeAndSlab(Posterior):
 
     def draw(
         self, temperature: Tensor | float = 0.5, estimator: Estimator = "straight-through"
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Drawn:
         """Draw codes and the mask that says which dimensions are on.
 
         The mask is 1[l + logit η > 0] with η uniform: exactly 0 or 1, a draw of
@@ -255,15 +256,15 @@ class SpikeAndSlab(Posterior):
         else:
             soft = torch.sigmoid(noisy / temperature)
         mask = soft if estimator == "concrete" else hard + (soft - soft.detach())
-        return self.masked(mask), mask
+        return self.masked(mask)
 
     def uniform(self) -> Tensor:
         """Noise η ~ U(0, 1) for the spikes, its log-odds finite, shape ``(B, J)``."""
         return torch.rand_like(self.logits).clamp_(CLAMP, 1 - CLAMP)
 
-    def masked(self, mask: Tensor) -> Tensor:
-        """Codes ``mask · (μ + s ε)`` with ε ~ N(0, 1), shape ``(B, J)``."""
-        return mask * (self.loc + self.scale * torch.randn_like(self.loc))
+    def masked(self, mask: Tensor) -> Drawn:
+        """Codes ``mask · (μ + s ε)`` with ε ~ N(0, 1), and the mask, both ``(B, J)``."""
+        return mask * (self.loc + self.scale * torch.randn_like(self.loc)), mask
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw codes of shape ``sample_shape + (B, J)`` with straight-through spikes."""
@@ -287,12 +288,12 @@ class SpikeAndSlab(Posterior):
         return torch.where(mask > 0.5, on, off)
 
 
-Draw = Callable[[SpikeAndSlab, Progress, Progress], Tensor]  # q, temperature, progress: codes
+Draw = Callable[[SpikeAndSlab, Progress, Progress], Drawn]  # of q, temperature τ and progress
 
 
 def drawn_with(estimator: Estimator) -> Draw:
-    """Codes, shape ``(B, J)``, by one of the distribution's own estimators."""
-    return lambda q, temperature, progress: q.draw(temperature, estimator)[0]
+    """Codes and gates, both ``(B, J)``, by one of the distribution's own estimators."""
+    return lambda q, temperature, progress: q.draw(temperature, estimator)
 
 
 ESTIMATORS: Table[Draw] = Table(

@@ -125,7 +125,7 @@ class VSC(Model):
         self.estimator = ESTIMATORS.row(estimator)
         self.lateral_steps = 0 if linear else lateral_steps
         if self.lateral_steps:
-            hidden = common.get("widths", WIDTHS)[-1]
+            hidden = max(1, common.get("widths", WIDTHS)[-1] // 4)
             self.lateral = Change(2 * latents, hidden, 3 * latents)
         selects = linear and self.family.reading == "plain"
         enough = few.enough(share * latents) if candidates is None else candidates
@@ -146,17 +146,18 @@ class VSC(Model):
         return self.spike_and_slab(logits, loc, log_variance, progress)
 
     def settled(self, given: Tensor) -> Tensor:
-        """What the encoder gives, h, after steps h + f([γ, γμ]) of one hidden layer, ``(B, 3J)``.
+        """What the encoder gives, h, after steps h + f([γ, γμ]) of a hidden layer, ``(B, 3J)``.
 
         An encoder's output layer asks every dimension by itself what of a row it explains; here
         one that is on can tell another that there is nothing left to explain. Such steps are those
         of sparse inference, unrolled and trained (Gregor and LeCun 2010, "Learning fast
-        approximations of sparse coding", section 3).
+        approximations of sparse coding", section 3). The layer is a quarter as wide as the
+        trunk's last.
         """
         settled = given
         for _ in range(self.lateral_steps):
             logits, loc, _ = settled.chunk(3, dim=-1)
-            gamma = torch.sigmoid(within(logits, LOG_ODDS))
+            gamma = torch.sigmoid(logits)
             settled = given + self.lateral(torch.cat([gamma, gamma * loc], -1))
         return settled
 
@@ -175,18 +176,9 @@ class VSC(Model):
         return few.loss(self, x, progress, self.candidates)
 
     def draw(self, q: Posterior, progress: Progress) -> Tensor:
-        """Codes of the estimator, ``(B, J)``; with the gates, ``(B, 2J)``, where they are decoded.
-
-        The gates are the estimator's codes of slabs that are 1, and so have its gradient.
-        """
-        q, temperature = q.gated(), self.temperature(progress)
-        if not self.decoder.gates:
-            return self.estimator(q, temperature, progress)
-        loc, one = q.loc, torch.ones_like(q.loc)
-        both = torch.stack([loc, one]), torch.stack([q.scale, torch.zeros_like(one)])
-        return torch.cat(
-            [*self.estimator(SpikeAndSlab(q.logits, *both), temperature, progress)], 1
-        )
+        """The estimator's codes, ``(B, J)``; with gates, ``(B, 2J)``, where they are decoded."""
+        codes, gates = self.estimator(q.gated(), self.temperature(progress), progress)
+        return torch.cat([codes, gates], 1) if self.decoder.gates else codes
 
     def parameter_counts(self) -> dict[str, int]:
         """As of every model; lateral layers belong to the head."""

@@ -35,7 +35,7 @@ class Recipe:
 
 SPARSE: JSON = {
     "prior": "mixture",
-    "pseudo_inputs": 200,
+    "pseudo_inputs": 150,
     "draws": 2,
     "decode_gates": True,
     "lateral_steps": 2,
