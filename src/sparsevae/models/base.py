@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 import torch
 from pydantic import Field
@@ -21,6 +21,7 @@ from sparsevae.models.penalties import LOWEST_RATE, ActivityPenalty
 from sparsevae.models.priors import Prior
 from sparsevae.models.schedules import Constant, Progress, Schedule
 from sparsevae.networks import Trunk
+from sparsevae.networks.dictionary import Dictionary, SharedHeads, pair_up
 from sparsevae.networks.trunks import (
     WIDTHS,
     Decoder,
@@ -169,6 +170,26 @@ class Model(nn.Module, ABC):
         layout = (self.family_settings.get(name, none) for name, none in LAYOUT.items())
         blocks = block_lengths(shape[0], *layout)
         self.register_buffer("blocks", torch.tensor(blocks), persistent=False)
+
+    @torch.no_grad()
+    def start_from(self, examples: Tensor) -> Tensor:
+        """Start f, the one output a dimension, so that none is off for all the examples.
+
+        f has mean 0 and variance 1 over them. A linear trunk's encoder is its dictionary's
+        transpose instead, f_j = d_j·(x − m), and so a code in the units of the rows.
+
+        Args:
+            examples: shape ``(N, *shape)``.
+
+        Returns:
+            The deviation of f over them, shape ``(J,)``.
+        """
+        heads = self.encoder.head
+        if isinstance(heads, SharedHeads) and self.family.reading == "plain":
+            dictionary = cast(Dictionary, self.decoder.trunk[0])
+            return pair_up(heads, dictionary, examples.flatten(1)).std(0, correction=0)
+        self.encoder.standardise(examples)
+        return examples.new_ones(self.latents)
 
     @abstractmethod
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Posterior:

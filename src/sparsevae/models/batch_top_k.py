@@ -33,7 +33,7 @@ class BatchTopK(Model):
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         target_active: k, at most J/2.
-        examples: inputs that standardise f at the start; None leaves it as it was drawn.
+        examples: inputs that f starts from, see :meth:`Model.start_from`; None draws it.
         **common: see :class:`Model`.
     """
 
@@ -57,7 +57,7 @@ class BatchTopK(Model):
         if self.wakes:
             self.register_buffer("idle", torch.zeros(latents))
         if examples is not None:
-            self.encoder.standardise(examples)
+            self.start_from(examples)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on the activations that are kept, batch shape ``(B, J)``."""

@@ -19,15 +19,14 @@ class JumpReLU(Model):
 
     A step has no slope: that of 1[f > θ] in θ is taken as −1/h where f lies within h/2 of θ, else
     0, and in f as 0. The multiplier ν of the constraint stands for the published penalty, so that
-    k dimensions are on an image. The outputs of f start with mean 0 and variance 1 over the
-    examples, and θ where k of them lie above it if they are normal.
+    k dimensions are on an image. θ starts half a deviation of f above its mean.
 
     Args:
         shape: (C, H, W) of images or (D,) of vectors.
         latents: J.
         target_active: k, at most J/2.
         bandwidth: h.
-        examples: inputs that standardise f at the start; None leaves it as it was drawn.
+        examples: inputs that f starts from, see :meth:`Model.start_from`; None draws it.
         **common: see :class:`Model`.
     """
 
@@ -46,11 +45,11 @@ class JumpReLU(Model):
     ) -> None:
         share = default_alpha(latents, target_active)
         held = ActivityPenalty.holding(share, latents)
-        prior = Thresholds(latents, share, share * latents)
+        prior = Thresholds(latents, share * latents)
         super().__init__(shape, latents, outputs=1, prior=prior, penalty=held, **common)
         self.target_active, self.bandwidth = share * latents, bandwidth
         if examples is not None:
-            self.encoder.standardise(examples)
+            prior.raw.data.mul_(self.start_from(examples))
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on the activations above their thresholds, batch shape ``(B, J)``."""

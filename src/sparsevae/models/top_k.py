@@ -25,7 +25,7 @@ class TopK(Model):
         latents: J.
         active: k, from 1 to J; None takes J·min(½, target/J), rounded.
         target_active: the target that k is made from when it is not given.
-        examples: inputs that standardise f at the start; None leaves it as it was drawn.
+        examples: inputs that f starts from, see :meth:`Model.start_from`; None draws it.
         **common: see :class:`Model`.
     """
 
@@ -54,7 +54,7 @@ class TopK(Model):
         super().__init__(shape, latents, outputs=1, prior=NoPrior(), **common)
         self.active, self.target_active = chosen, float(chosen)
         if examples is not None:
-            self.encoder.standardise(examples)
+            self.start_from(examples)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on the k largest entries of f(x), batch shape ``(B, J)``."""

@@ -1,5 +1,6 @@
 """SynthSAEBench: whether sparse codes find the features that rows were made from."""
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -39,6 +40,7 @@ QUANTITIES = {
     "calibration_possible": "the same where γ > .01",
 }
 COMPARED = ("feature_f1", "feature_mcc", "feature_variance")
+Apply = Callable[[Tensor], Tensor]
 MATRYOSHKA: dict[str, JsonValue] = {"prefixes": [0.03, 0.1, 0.3]}
 
 
@@ -74,26 +76,45 @@ def atoms_of(model: Model) -> Tensor:
     return layer.atoms.detach()[:, : model.shape[0]]
 
 
-@torch.no_grad()
 def measure(features: Features, run: RunFolder) -> Row:
     """What a run's code says of the features, on rows that nothing was trained on."""
     model = run.load(_device()).eval()
-    near = metrics.cosines(atoms_of(model).cpu().numpy(), features.atoms.numpy())
+
+    def gamma(x: Tensor) -> Tensor:
+        return model.posterior(x).spike_probability
+
+    return found(features, atoms_of(model), model.encode, model.decode, gamma)
+
+
+@torch.no_grad()
+def found(
+    features: Features, atoms: Tensor, encode: Apply, decode: Apply, gamma: Apply | None = None
+) -> Row:
+    """What codes of J dimensions say of the features, on rows that nothing was trained on.
+
+    Args:
+        features: what the rows are made from.
+        atoms: a direction a dimension, shape ``(J, D)``.
+        encode: rows ``(B, D)`` to codes ``(B, J)``; 0 is off.
+        decode: codes to rows.
+        gamma: rows to the probability that a gate is open, ``(B, J)``; None takes 1 where it is.
+    """
+    near = metrics.cosines(atoms.cpu().numpy(), features.atoms.numpy())
     nearest = torch.from_numpy(near.argmax(1))
-    counts, gates = torch.zeros(3, model.latents), list[tuple[Tensor, Tensor]]()
+    counts, gates = torch.zeros(3, len(atoms)), list[tuple[Tensor, Tensor]]()
     rows, decoded = list[np.ndarray](), list[np.ndarray]()
     for there, given in observed(features):
         x = torch.from_numpy(given).to(_device())
-        code, true = model.encode(x), there[:, nearest]
+        code, true = encode(x), there[:, nearest]
         on = (code != 0).cpu()
         counts += torch.stack([(on & true).sum(0), on.sum(0), true.sum(0)]).float()
         rows.append(given)
-        decoded.append(model.decode(code).cpu().numpy())
-        if sum(len(g) for g, _ in gates) * model.latents < CALIBRATED:
-            gates.append((model.posterior(x).spike_probability.cpu(), true))
+        decoded.append(decode(code).cpu().numpy())
+        if sum(len(g) for g, _ in gates) * len(atoms) < CALIBRATED:
+            gates.append((on.float() if gamma is None else gamma(x).cpu(), true))
     right, on, true = counts.numpy()
-    gamma, fired = (torch.cat(part).flatten().numpy() for part in zip(*gates, strict=True))
-    possible = gamma > POSSIBLE
+    said, fired = (torch.cat(part).flatten().numpy() for part in zip(*gates, strict=True))
+    possible = said > POSSIBLE
     error = metrics.calibration_error
     return {
         "l0": float(on.sum() / MEASURED),
@@ -102,8 +123,8 @@ def measure(features: Features, run: RunFolder) -> Row:
         "feature_variance": explained_variance(np.concatenate(rows), np.concatenate(decoded)),
         "feature_dead": 100 * float((on == 0).mean()),
         "uniqueness": metrics.uniqueness(near),
-        "calibration": error(gamma, fired),
-        "calibration_possible": error(gamma[possible], fired[possible]) if any(possible) else None,
+        "calibration": error(said, fired),
+        "calibration_possible": error(said[possible], fired[possible]) if any(possible) else None,
     }
 
 

@@ -14,7 +14,8 @@ from sparsevae.models.sparse_distributions import Counts, CutNormal, Eased, Spik
 
 LEAST = 0.1  # of a level at the start: at 0 its step has no slope
 SPEED = 10.0  # of thresholds, in those of weights
-SHIFT = 0.03  # the most by which a step moves all thresholds, in those of 1 + θ
+SHIFT = 0.01  # the most by which a step moves all thresholds, in those of 1 + θ
+ABOVE = 0.5  # deviations, where thresholds start: a third of the values lie above
 
 
 class PoissonPrior(Prior):
@@ -109,20 +110,22 @@ class LaplaceSlabs(Prior):
 class Thresholds(NoPrior):
     """No density, but the trained threshold θ_j of every dimension, shape ``(J,)``.
 
+    Thresholds start low, and the constraint raises those of dimensions that help least: one
+    that starts where few values lie above it may never be on enough to be worth its price.
+
     Args:
         latents: J.
-        share: of standard normal values that lie above θ at the start.
         target_active: how many dimensions should be on an image; every step raises all
-            thresholds a little while more are on, else lowers them.
+            thresholds a little while more are on, else lowers them. A large step would lower
+            those of dimensions that are on for others that have just been shut.
     """
 
     name = "thresholds"
 
-    def __init__(self, latents: int, share: float, target_active: float) -> None:
+    def __init__(self, latents: int, target_active: float) -> None:
         super().__init__()
         self.target_active = target_active
-        start = max(LEAST, NormalDist().inv_cdf(1 - share))  # at 0 a step would have no slope
-        self.raw = nn.Parameter(torch.full((latents,), start / SPEED))
+        self.raw = nn.Parameter(torch.full((latents,), ABOVE / SPEED))
 
     @property
     def levels(self) -> Tensor:
