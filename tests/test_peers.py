@@ -228,3 +228,17 @@ def test_nothing_is_woken_where_nothing_is_dead_or_in_use():
     assert model.loss(x).penalty > 0
     assert model.eval().loss(x).penalty == 0
     assert not linear(likelihood="bernoulli")[0].wakes
+
+
+@pytest.mark.parametrize("name", ["top-k", "batch-top-k", "jump-relu"])
+@torch.no_grad()
+def test_an_affine_encoder_starts_as_its_dictionarys_transpose_around_the_mean_row(name):
+    examples = 3 + 2 * torch.randn(500, 7)
+    given = {"likelihood": "gaussian", "target_active": 4}
+    model = build(name, (7,), 20, trunk="linear", examples=examples, arguments=given)
+    around = examples - examples.mean(0)
+    features = around @ model.decoder.trunk[0].atoms[:, :7].T
+    torch.testing.assert_close(model.encoder(examples), features, atol=1e-5, rtol=1e-5)
+    if name == "jump-relu":
+        levels = 0.5 * features.std(0, correction=0)
+        torch.testing.assert_close(model.prior.levels, levels, atol=1e-5, rtol=1e-5)

@@ -38,7 +38,7 @@ class SparseAutoEncoder(Model):
         weight: w over progress t, nats; not used with a target.
         target_active: how many dimensions should be on an image: w starts low, rises while more
             are on and falls while fewer are. None takes ``weight``.
-        examples: inputs that f starts from, see :meth:`Model.start_from`; None draws it.
+        examples: inputs that standardise f at the start; None leaves it as it was drawn.
         **common: see :class:`Model`.
     """
 
@@ -62,7 +62,7 @@ class SparseAutoEncoder(Model):
         if common.get("trunk") != "linear":  # whose dictionary is of length 1 by itself
             register_parametrization(self.decoder.trunk[0], "weight", UnitColumns())
         if examples is not None:
-            self.start_from(examples)
+            self.encoder.standardise(examples)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on max(f(x), 0), batch shape ``(B, J)``."""
