@@ -228,9 +228,11 @@ def walk_plane(page, width):
     changes(page, shown, lambda: page.mouse.move(*point))
     page.locator(f"{vsc} [aria-label^='Zoom in']").click()
     page.wait_for_function("() => location.hash.includes('zoom=')")
-    page.locator(f"{vsc} select").first.select_option("3")
+    across, up = (page.locator(f"{vsc} select").nth(place) for place in (0, 1))
+    across.select_option(up.input_value())  # of one dimension there is no plane: they swap
     page.wait_for_function("() => location.hash.includes('x=')")
     page.wait_for_function(SETTLED)
+    assert across.input_value() != up.input_value()
     page.locator(f"{vsc} .plane").focus()
     changes(page, shown, lambda: [page.keyboard.press("ArrowRight") for _ in range(6)])
     row = page.locator(".row-name").inner_text()

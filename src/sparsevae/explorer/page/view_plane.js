@@ -76,7 +76,10 @@ async function planeCard(app, model) {
   const shown = picture(study, `Decoded at the pointer by ${model.title}`);
   const readout = h("p", { class: "quiet readout" });
   const options = ranked.map((j) => [j, `dimension ${j}`]);
-  const choose = (axis) => (j) => app.set({ [axis]: withModel(app.state[axis], model.key, j), zoom: "" });
+  const named = (axis, j) => ({ [axis]: withModel(app.state[axis], model.key, j) });
+  // the dimension of the other axis changes places with this one: a plane of one dimension is a line
+  const choose = (axis, own, other, its) => (j) =>
+    app.set({ ...named(axis, j), ...(Number(j) === its ? named(other, own) : {}), zoom: "" });
   const button = (label, sign, press) =>
     h("button", { type: "button", class: "tool", "aria-label": `${label}, ${model.title}`, title: label, onclick: press }, sign);
   const view = planeWindow(app, model, x, y);
@@ -101,7 +104,12 @@ async function planeCard(app, model) {
       h(
         "div",
         {},
-        h("div", { class: "axes" }, labelled("Across", options, x, choose("x")), labelled("Up", options, y, choose("y"))),
+        h(
+          "div",
+          { class: "axes" },
+          labelled("Across", options, x, choose("x", x, "y", y)),
+          labelled("Up", options, y, choose("y", y, "x", x)),
+        ),
         h("div", { class: "reading" }, readout, tools),
       ),
     ),
