@@ -16,7 +16,6 @@ Shape legend: D columns, J dimensions.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
-from itertools import cycle
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -36,11 +35,18 @@ from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 
 from sparsevae.experiments.features import BLOCK, DrawnRows, Features
-from sparsevae.experiments.reproductions.synth_sae import QUANTITIES, TRAIN, found
+from sparsevae.experiments.reproductions.synth_sae import (
+    EPOCHS,
+    PREFIXES,
+    QUANTITIES,
+    ROWS,
+    TOLD,
+    TRAIN,
+    WIDTH,
+    found,
+)
 from sparsevae.storage.arrays import Row
 
-ROWS, EPOCHS, WIDTH, TOLD = 2**18, 6, 256, 5.54  # of `synth-sae`
-PREFIXES = [round(share * WIDTH) for share in (0.03, 0.1, 0.3, 1.0)]
 RATE, FALLS = 6e-3, 0.5  # of Adam, in the last part of the steps
 LEAST, MOST, HALVINGS = 1e-2, 1e2, 8  # coefficients of L1
 SEEN = 8 * BLOCK  # training rows on which a coefficient's gates are counted
@@ -58,7 +64,7 @@ CONFIGURATIONS: dict[str, Callable[[float], Any]] = {
         jumprelu_sparsity_loss_mode="quadratic", target_l0=k, **sizes()
     ),
     "Matryoshka": lambda k: MatryoshkaBatchTopKTrainingSAEConfig(
-        k=k, matryoshka_widths=PREFIXES, **sizes()
+        k=k, matryoshka_widths=[round(p * WIDTH) for p in (*PREFIXES, 1)], **sizes()
     ),
 }
 
@@ -66,7 +72,7 @@ CONFIGURATIONS: dict[str, Callable[[float], Any]] = {
 def batches(rows: Tensor, seed: int) -> Iterator[Tensor]:
     """Batches of shuffled rows without end, each row once an epoch."""
     generator = torch.Generator().manual_seed(seed)
-    for _ in cycle([None]):
+    while True:
         for chosen in torch.randperm(len(rows), generator=generator).split(BLOCK):
             yield rows[chosen]
 

@@ -23,6 +23,7 @@ from sparsevae.models.schedules import Constant, Progress, Schedule
 from sparsevae.networks import Trunk
 from sparsevae.networks.dictionary import Dictionary, SharedHeads, pair_up
 from sparsevae.networks.trunks import (
+    LEAST_SPREAD,
     WIDTHS,
     Decoder,
     Encoder,
@@ -172,24 +173,32 @@ class Model(nn.Module, ABC):
         self.register_buffer("blocks", torch.tensor(blocks), persistent=False)
 
     @torch.no_grad()
-    def start_from(self, examples: Tensor) -> Tensor:
+    def start_from(self, examples: Tensor) -> None:
         """Start f, the one output a dimension, so that none is off for all the examples.
 
         f has mean 0 and variance 1 over them. A linear trunk's encoder is its dictionary's
-        transpose instead, f_j = d_j·(x − m), and so a code in the units of the rows.
+        transpose instead, f_j = d_j·(x − m), and so a code in the units of the rows. The prior
+        starts with it.
 
         Args:
             examples: shape ``(N, *shape)``.
-
-        Returns:
-            The deviation of f over them, shape ``(J,)``.
         """
-        heads = self.encoder.head
-        if isinstance(heads, SharedHeads) and self.family.reading == "plain":
-            dictionary = cast(Dictionary, self.decoder.trunk[0])
-            return pair_up(heads, dictionary, examples.flatten(1)).std(0, correction=0)
-        self.encoder.standardise(examples)
-        return examples.new_ones(self.latents)
+        spread = examples.new_ones(self.latents)
+        if self.pairs_up:
+            spread = self.paired_up(examples).std(0, correction=0).clamp_min(LEAST_SPREAD)
+        else:
+            self.encoder.standardise(examples)
+        self.prior.start(torch.zeros_like(spread), spread)
+
+    @property
+    def pairs_up(self) -> bool:
+        """Whether the encoder may start as its dictionary's transpose."""
+        return isinstance(self.encoder.head, SharedHeads) and self.family.reading == "plain"
+
+    def paired_up(self, examples: Tensor) -> Tensor:
+        """Start a linear trunk so, see :func:`pair_up`; features of examples, ``(N, J)``."""
+        heads, dictionary = self.encoder.head, self.decoder.trunk[0]
+        return pair_up(cast(SharedHeads, heads), cast(Dictionary, dictionary), examples.flatten(1))
 
     @abstractmethod
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Posterior:

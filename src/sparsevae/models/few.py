@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from sparsevae.models.base import Terms, open_gates
 from sparsevae.models.distributions import SpikeAndSlab
 from sparsevae.models.schedules import Progress
-from sparsevae.networks.dictionary import Dictionary, SharedHeads, pair_up
+from sparsevae.networks.dictionary import SharedHeads
+from sparsevae.networks.trunks import LEAST_SPREAD
 
 if TYPE_CHECKING:
     from sparsevae.models.vsc import VSC
@@ -28,7 +29,6 @@ CANDIDATES_AN_OPEN_GATE, MORE = 2, 4
 SLAB_ABOVE = 0.4  # deviations of a feature, from its threshold to the prior's slab
 SLAB_WIDTH = 0.37  # of the posterior at the start, deviations of the feature
 NEVER = -1e3  # log-odds before they are bounded
-LEAST_SPREAD = 1e-3  # of a feature over the examples
 
 
 def enough(target: float) -> int:
@@ -106,7 +106,7 @@ def start(model: "VSC", examples: Tensor, share: float) -> None:
         share: α.
     """
     heads = cast(SharedHeads, model.encoder.head)
-    features = pair_up(heads, cast(Dictionary, model.decoder.trunk[0]), examples.flatten(1))
+    features = model.paired_up(examples)
     mean, spread = features.mean(0), features.std(0, correction=0).clamp_min(LEAST_SPREAD)
     above = float(Normal(0.0, 1.0).icdf(torch.tensor(1 - share)))
     heads.gain[0] = 1 / spread

@@ -49,7 +49,7 @@ class JumpReLU(Model):
         super().__init__(shape, latents, outputs=1, prior=prior, penalty=held, **common)
         self.target_active, self.bandwidth = share * latents, bandwidth
         if examples is not None:
-            prior.raw.data.mul_(self.start_from(examples))
+            self.start_from(examples)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Point:
         """All mass on the activations above their thresholds, batch shape ``(B, J)``."""

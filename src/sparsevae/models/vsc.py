@@ -127,10 +127,9 @@ class VSC(Model):
         if self.lateral_steps:
             hidden = max(1, common.get("widths", WIDTHS)[-1] // 4)
             self.lateral = Change(2 * latents, hidden, 3 * latents)
-        selects = linear and self.family.reading == "plain"
         enough = few.enough(share * latents) if candidates is None else candidates
-        self.candidates = enough if selects and enough < latents else None
-        if selects and examples is not None:
+        self.candidates = enough if self.pairs_up and enough < latents else None
+        if self.pairs_up and examples is not None:
             few.start(self, examples, share)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> SpikeAndSlab:

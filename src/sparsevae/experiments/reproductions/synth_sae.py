@@ -41,7 +41,9 @@ QUANTITIES = {
 }
 COMPARED = ("feature_f1", "feature_mcc", "feature_variance")
 Apply = Callable[[Tensor], Tensor]
-MATRYOSHKA: dict[str, JsonValue] = {"prefixes": [0.03, 0.1, 0.3]}
+PREFIXES = (0.03, 0.1, 0.3)  # shares of the dimensions
+MATRYOSHKA: dict[str, JsonValue] = {"prefixes": [*PREFIXES]}
+ROWS, EPOCHS, WIDTH, TOLD = 2**18, 6, 256, 5.54  # of the small benchmark
 EVENLY: dict[str, JsonValue] = {"penalty_weight": 2.0}  # chosen on features of another seed
 
 
@@ -245,5 +247,5 @@ def _reproduction(
     )
 
 
-REPRODUCTION = _reproduction("synth-sae", Features(), 256, 5.54, 24, 2**18, 6)
+REPRODUCTION = _reproduction("synth-sae", Features(), WIDTH, TOLD, 24, ROWS, EPOCHS)
 WHOLE = _reproduction("synth-sae-16k", Features(16_384, 768, 128), 4096, 25.2, 96, 2**22, 48)

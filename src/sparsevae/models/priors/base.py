@@ -72,7 +72,7 @@ class Prior(nn.Module, ABC):
         raise ConfigurationError(f"The dimensions of the prior {self.name!r} are not independent.")
 
     def start(self, loc: Tensor, scale: Tensor) -> None:
-        """Where the slabs start, each ``(J,)``; a prior without trained slabs is left as it is."""
+        """Where slabs or thresholds start, each ``(J,)``; a prior with neither stays as it is."""
         return
 
     def mixture(self, encoder: Encode) -> Mixture:

@@ -127,6 +127,10 @@ class Thresholds(NoPrior):
         self.target_active = target_active
         self.raw = nn.Parameter(torch.full((latents,), ABOVE / SPEED))
 
+    def start(self, loc: Tensor, scale: Tensor) -> None:
+        """Put every θ_j above values of that mean and deviation, each ``(J,)``."""
+        self.raw.copy_(ABOVE / SPEED * scale + loc / SPEED)
+
     @property
     def levels(self) -> Tensor:
         """θ, shape ``(J,)``: moves faster than weights, so that it follows the multiplier."""
