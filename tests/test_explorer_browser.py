@@ -161,6 +161,13 @@ def changes(page, selector, act):
     page.wait_for_function(changed, arg=[selector, before])
 
 
+# a link that names one dimension for both axes of a plane
+NAMED_TWICE = """() => {
+  const [path, query] = location.hash.split("?");
+  const asked = new URLSearchParams(query);
+  asked.set("x", asked.get("y"));
+  location.hash = `${path}?${asked}`;
+}"""
 COMBINATIONS = [
     ("server", 1280, "light"),
     ("server", 390, "dark"),
@@ -233,6 +240,13 @@ def walk_plane(page, width):
     page.wait_for_function("() => location.hash.includes('x=')")
     page.wait_for_function(SETTLED)
     assert across.input_value() != up.input_value()
+    twice = up.input_value()
+    page.evaluate(NAMED_TWICE)
+    page.wait_for_function(
+        "([s, j]) => document.querySelector(s).value === j", arg=[f"{vsc} select", twice]
+    )
+    page.wait_for_function(SETTLED)
+    assert up.input_value() != twice
     page.locator(f"{vsc} .plane").focus()
     changes(page, shown, lambda: [page.keyboard.press("ArrowRight") for _ in range(6)])
     row = page.locator(".row-name").inner_text()

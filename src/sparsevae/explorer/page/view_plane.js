@@ -59,7 +59,10 @@ function chosenAxes(app, model) {
     const j = Number.parseInt(perModel(text)[model.key], 10);
     return j >= 0 && j < model.latents ? j : otherwise;
   };
-  return { x: named(app.state.x, first), y: named(app.state.y, second), ranked };
+  const x = named(app.state.x, first);
+  const up = named(app.state.y, second);
+  const y = up === x ? [first, second].find((j) => j !== x) : up; // a link may name one twice
+  return { x, y, ranked };
 }
 
 async function planeCard(app, model) {
