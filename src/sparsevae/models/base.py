@@ -368,9 +368,13 @@ class Model(nn.Module, ABC):
         return self.decode(self.encode(x))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable numbers in the shared trunk, the encoder's head and the prior."""
-        head, prior = count_parameters(self.encoder.head), count_parameters(self.prior)
-        return {"trunk": count_parameters(self) - head - prior, "head": head, "prior": prior}
+        """Trainable numbers in the shared trunk, the encoder's head and the prior.
+
+        The head is what gives the posterior of the trunk's features, lateral layers with it.
+        """
+        prior = count_parameters(self.prior)
+        trunk = count_parameters(self.encoder.trunk) + count_parameters(self.decoder)
+        return {"trunk": trunk, "head": count_parameters(self) - trunk - prior, "prior": prior}
 
 
 def open_gates(gamma: Tensor) -> Tensor:

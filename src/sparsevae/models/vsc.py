@@ -17,7 +17,7 @@ from sparsevae.models.distributions import (
 )
 from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
 from sparsevae.models.schedules import Progress, Scheduled, between
-from sparsevae.networks.trunks import WIDTHS, Change, Shape, count_parameters
+from sparsevae.networks.trunks import WIDTHS, Change, Shape
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
 LOWEST = 1e-6  # of what must be above 0
@@ -178,12 +178,6 @@ class VSC(Model):
         """The estimator's codes, ``(B, J)``; with gates, ``(B, 2J)``, where they are decoded."""
         codes, gates = self.estimator(q.gated(), self.temperature(progress), progress)
         return torch.cat([codes, gates], 1) if self.decoder.gates else codes
-
-    def parameter_counts(self) -> dict[str, int]:
-        """As of every model; lateral layers belong to the head."""
-        counts = super().parameter_counts()
-        lateral = count_parameters(self.lateral) if self.lateral_steps else 0
-        return counts | {"trunk": counts["trunk"] - lateral, "head": counts["head"] + lateral}
 
 
 def _positive(dual_rate: float | None) -> float | None:
