@@ -52,6 +52,16 @@ def test_a_wrong_setting_is_one_sentence(changes, said):
     assert "\n" not in str(error.value)
 
 
+def test_every_wrong_setting_is_named_at_once():
+    wrong = {"epochs": 0, "batch_size": -1, "nonsense": 1, "folly": 2}
+    with pytest.raises(ConfigurationError) as refusal:
+        StudyConfig.checked(wrong)
+    said = str(refusal.value)
+    assert "'epochs' does not take 0" in said
+    assert "'batch_size' does not take -1" in said
+    assert "no setting 'nonsense', 'folly'; the settings are" in said
+
+
 def test_a_missing_setting_is_named():
     with pytest.raises(ConfigurationError, match="The setting 'model' is missing"):
         RunConfig.checked({"dataset": "digits", "latents": 8})

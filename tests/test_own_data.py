@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +165,14 @@ def test_the_rows_held_out_are_a_share_of_every_class(fraction, labelled):
     if labelled:
         counts = np.bincount(labels[test], minlength=4)
         assert np.ptp(counts) <= 1
+
+
+def test_rows_that_are_all_alike_are_fitted_without_a_warning(tmp_path):
+    np.save(tmp_path / "alike.npy", np.full((40, 3), 2.5))
+    options = ("--latents", 2, "--epochs", 1, "--out", tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert command("fit", tmp_path / "alike.npy", *options) in TRAINED
 
 
 def test_no_more_rows_are_held_out_than_are_measured():
@@ -499,6 +508,18 @@ def mistakes(place):
         "a fraction of 1": (
             ("fit", other, "--test-fraction", 1, "--labels", "kind", *out),
             "between 0 and 1",
+        ),
+        "one row to train on": (
+            ("fit", other, "--test-fraction", 0.99, "--labels", "kind", *out),
+            "leave 1 to train on",
+        ),
+        "no rows a step": (
+            ("fit", other, "--batch-size", 0, "--labels", "kind", *out),
+            "not take 0",
+        ),
+        "convolutions of columns": (
+            ("fit", other, "--trunk", "convolution", "--labels", "kind", *out),
+            "convolutions are for images",
         ),
         "an unknown likelihood": (
             ("fit", other, "--likelihood", "odd", "--labels", "kind", *out),

@@ -138,6 +138,9 @@ def own_baselines(dataset: Dataset, components: int) -> dict[str, Any]:
         usual = np.nan_to_num(np.nanmean(rows, 0))
         rows, test = (np.where(np.isnan(x), usual, x) for x in (rows, test))
     most = min(components, min(rows.shape) - 1)
+    if not np.ptp(rows, axis=0).any():  # no component explains anything of rows that are all alike
+        error = float(np.square(test - rows[0], dtype=np.float64)[there].mean())
+        return {"mean_row": error, "pca": [error] * (most + 1)}
     exact = rows.shape[1] <= WIDEST
     solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized"}
     fit = PCA(max(1, most), random_state=0, **solver).fit(rows)

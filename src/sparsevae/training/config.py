@@ -17,6 +17,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.data.schema import Schema
@@ -47,7 +48,7 @@ class Checked(BaseModel):
         """Validate plain values.
 
         Raises:
-            ConfigurationError: names the first wrong field, its value and what it may be.
+            ConfigurationError: names every wrong field, its value and what it may be.
         """
         try:
             return cls.model_validate(dict(values))
@@ -223,13 +224,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _sentence(error: ValidationError, cls: type[BaseModel]) -> str:
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"]] or ["configuration"]
-    field = place[0]
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(cls.model_fields)
-        return f"There is no setting {field!r}; the settings are {known}."
-    if first["type"] == "missing":
+    """What is wrong with every field, a sentence each; unknown ones share one."""
+    fields: dict[str, ErrorDetails] = {}
+    for one in error.errors():
+        fields.setdefault(str((*one["loc"], "configuration")[0]), one)
+    unknown = [name for name, one in fields.items() if one["type"] == "extra_forbidden"]
+    said = [_wrong(name, one) for name, one in fields.items() if name not in unknown]
+    if unknown:
+        names, known = ", ".join(map(repr, unknown)), ", ".join(cls.model_fields)
+        said.append(f"There is no setting {names}; the settings are {known}.")
+    return " ".join(said)
+
+
+def _wrong(field: str, error: ErrorDetails) -> str:
+    """What is wrong with one field."""
+    if error["type"] == "missing":
         return f"The setting {field!r} is missing."
-    reason = first["msg"][0].lower() + first["msg"][1:]
-    return f"The setting {field!r} does not take {first['input']!r}: {reason}."
+    reason = error["msg"][0].lower() + error["msg"][1:]
+    return f"The setting {field!r} does not take {error['input']!r}: {reason}."

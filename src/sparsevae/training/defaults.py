@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sparsevae.data import scaling as scalings
 from sparsevae.data.scaling import Domain, Kind, Scaling
+from sparsevae.errors import ConfigurationError
 from sparsevae.models import likelihoods, row
 from sparsevae.models.likelihoods import Named
 from sparsevae.networks import Reading, Trunk
@@ -143,6 +144,7 @@ def settle(
     Raises:
         ConfigurationError: a setting is unknown or out of its range.
     """
+    _check_trunk(trunk, rows.shape, name)
     reason, named_none = "It was named.", likelihood == "auto"
     if named_none:
         likelihood, reason = likelihoods.choose(rows)
@@ -164,8 +166,8 @@ def settle(
         scaling = scalings.fit_scaling(scaling, rows)
     if steps is not None:
         usual = replace(usual, steps=steps)
-    batch = batch_size or usual.batch
-    passes = usual.epochs(len(rows), batch) if epochs is None else epochs
+    batch = usual.batch if batch_size is None else batch_size
+    passes = usual.epochs(len(rows), max(1, batch)) if epochs is None else epochs
     if dictionary and recipe in (None, usual.recipe):
         accepted, columns = row(model).accepts(), math.prod(rows.shape[1:])
         given = arguments or {}
@@ -192,6 +194,14 @@ def settle(
         changes["learning_rate"] = learning_rate
     config = RunConfig.checked({**config.model_dump(), **changes})
     return Settled(config, likelihood, reason, scaling)
+
+
+def _check_trunk(trunk: Trunk | None, shape: Sequence[int], name: str) -> None:
+    if trunk == "convolution" and len(shape) == 2:
+        raise ConfigurationError(
+            f"{name} has rows of {shape[1]} columns, and convolutions are for images; take the "
+            "trunk 'mlp' or 'linear', or leave it open."
+        )
 
 
 def _of_dictionary(usual: Protocol, rows: int) -> Protocol:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sparsevae.data.dataset import Labels
 from sparsevae.data.schema import Schema
-from sparsevae.errors import DatasetError, NoNumbersError
+from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows
 
@@ -139,6 +139,7 @@ def arranged(
 
     Raises:
         DatasetError: If it has other axes, an axis of length 0, or channels that cannot be told.
+        ConfigurationError: If ``channels`` is another word.
 
     Examples:
         >>> values, notes = arranged(np.zeros((5, 28, 28, 3)), None, "it")
@@ -155,6 +156,8 @@ def arranged(
     if values.ndim == 3:
         return values[:, None], ()
     if channels is not None:
+        if channels not in ("first", "last"):
+            raise ConfigurationError(f"Channels are 'first' or 'last', not {channels!r}.")
         return (values if channels == "first" else np.moveaxis(values, 3, 1)), ()
     first, last = values.shape[1] in COLOURS, values.shape[3] in COLOURS
     if first == last:
