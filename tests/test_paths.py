@@ -172,6 +172,25 @@ def test_the_plane_is_the_pictures_and_its_axes_are_even(tiny_dataset):
         np.testing.assert_allclose(np.diff(axis), (axis[-1] - axis[0]) / STEPS, atol=1e-5)
 
 
+def test_gates_that_are_decoded_are_averaged_and_walked_with_the_codes(tiny_dataset):
+    torch.manual_seed(0)
+    arguments = {"decode_gates": True}
+    model = build("vsc", (1, 28, 28), 6, widths=(3, 4, 16), arguments=arguments).eval()
+    model.encoder.head.weight.data *= 20
+    model.decoder.trunk[0].weight.data *= 30
+    one = Pass.of(model, tiny_dataset)
+    row = geometry_columns(one)
+    code, gates = one.measured.code, (one.measured.code != 0).astype(np.float32)
+    means = [present_means(part, one.labels) for part in (code, gates)]
+    assert ((means[1] > 0) & (means[1] < 1)).any()  # a mean of gates is none
+    walked = torch.as_tensor(np.concatenate([class_paths(part) for part in means], 2))
+    with torch.no_grad():
+        images = model.likelihood_of(model.decoder.trunk(walked.flatten(0, 1))).mean
+        features = one.classifier.features(images).unflatten(0, walked.shape[:2]).numpy()
+    assert row["path_length"] == pytest.approx(geometry.path_length(features), rel=1e-4)
+    assert row["path_peak_to_mean"] == pytest.approx(geometry.peak_to_mean(features), rel=1e-4)
+
+
 def test_a_decoder_that_ignores_codes_has_no_paths(tiny_dataset):
     model = make("vae")
     model.decoder.trunk[0].weight.data.zero_()

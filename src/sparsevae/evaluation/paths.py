@@ -1,13 +1,14 @@
 """How images change through a model's code space, and what classes' codes have in common.
 
-Two kinds of paths are walked. *Between classes*: the straight line between the mean codes of
-two classes, 32 steps: every two of up to 25 classes, 300 pairs of more. *Grid*: the 33 rows and
-33 columns of the plane of the two dimensions that the decoder needs most, which are the picture's,
-the other dimensions as in the picture. An axis runs evenly from the lowest to the highest value of
-the picture's axis; the picture's first column of a gated dimension, the gate switched off, is the
-value 0 and lies among them. So every model's paths have equally many steps of equal size in its
-own code, from one end of what it uses to the other, and the step from "off" to "on" is not longer
-than any other.
+Two kinds of paths are walked. *Between classes*: the straight line between the mean codes of two
+classes, 32 steps: every two of up to 25 classes, 300 pairs of more. Where the decoder takes gates
+beside codes, they are part of what is averaged and walked: hardly a mean code is 0 anywhere, and
+its gates would all be open, as for no image. *Grid*: the 33 rows and 33 columns of the plane of
+the two dimensions that the decoder needs most, which are the picture's, the other dimensions as in
+the picture. An axis runs evenly from the lowest to the highest value of the picture's axis; the
+picture's first column of a gated dimension, the gate switched off, is the value 0 and lies among
+them. So every model's paths have equally many steps of equal size in its own code, from one end of
+what it uses to the other, and the step from "off" to "on" is not longer than any other.
 
 Images are compared by the features of a classifier of the data, see
 :mod:`sparsevae.evaluation.classifier`, whose scale is the spread of the training images. It tells
@@ -19,6 +20,7 @@ Shape legend: N images, J latent dimensions, K classes, P paths, T steps, F feat
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sparsevae.data.dataset import Labels
@@ -44,7 +46,7 @@ def present_means(values: Floats, labels: Labels) -> Floats:
 
 
 def class_paths(means: Floats) -> Floats:
-    """Codes on the lines between class means, shape ``(P, T + 1, J)``.
+    """What lies on the lines between class means, shape ``(P, T + 1, J)``.
 
     Which: see :func:`sparsevae.evaluation.limits.class_pairs`.
     """
@@ -82,7 +84,8 @@ def geometry_columns(one: Pass) -> Row:
         right = classifier.labels_of(one.x) == one.labels
         row[keys.CLASSIFIER_ACCURACY] = float(right.mean())
     if counted is not None and len(counted.classes) > 1:
-        lines = class_paths(present_means(code[counted.places], counted.labels))
+        taken = model.decoder.inputs(torch.as_tensor(code[counted.places])).numpy()
+        lines = class_paths(present_means(taken, counted.labels))
         row.update(_along(_features(model, classifier, lines), OF_PATHS))
     one.meter.tick(0.5)
     if model.latents > 1 and len(model.shape) > 1:

@@ -334,10 +334,18 @@ class Decoder(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Apply the layers; shapes as in the class."""
-        if self.gates and codes.shape[1] == self.latents:
-            codes = torch.cat([codes, (codes != 0).to(codes.dtype)], 1)
-        output: Tensor = self.trunk(codes)
+        output: Tensor = self.trunk(self.inputs(codes))
         return self._completed(output)
+
+    def inputs(self, codes: Tensor) -> Tensor:
+        """What the layers take of codes: themselves, or with their gates, ``(B, 2J)``.
+
+        What has its gates already stays as it is, so that a mean of inputs, or a point between
+        two, can be decoded too: its gates are then shares between 0 and 1.
+        """
+        if self.gates and codes.shape[1] == self.latents:
+            return torch.cat([codes, (codes != 0).to(codes.dtype)], 1)
+        return codes
 
     def of_few(self, codes: Tensor, chosen: Tensor) -> Tensor:
         """The same for codes that are 0 but for few dimensions; a "linear" trunk alone has it.
