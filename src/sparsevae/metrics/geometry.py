@@ -40,7 +40,8 @@ def path_length(features: Floats) -> float | None:
     paths and divided by the summed squared distances between the paths' ends. It is at least 1;
     detours and uneven steps raise it. The squared step per unit of t is the perceptual path
     length of Karras et al. 2019, section 4.1. Dividing by the distance of the ends takes
-    away how different the ends are: without it a decoder that prints one image were the smoothest.
+    away how different the ends are: without it a decoder that prints one image would be the
+    smoothest.
 
     Args:
         features: shape ``(P, T + 1, F)``, total variance over the data about 1.
