@@ -22,10 +22,11 @@ from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import read_mixed
+from sparsevae.data.readers.parquet import read_parquet
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
 from sparsevae.data.readers.shards import has_shards, matrix_in, read_shards
 from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
-from sparsevae.data.readers.tables import read_parquet, read_text
+from sparsevae.data.readers.tables import read_text
 from sparsevae.data.schema import Schema
 from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 

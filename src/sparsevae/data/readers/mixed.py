@@ -14,13 +14,13 @@ import numpy as np
 from sparsevae.data.readers.columns import described, is_plain, plain_values
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.memory import allowance, check_size
+from sparsevae.data.readers.parquet import left_out, parquet_file
 from sparsevae.data.readers.raw import Parsed
 from sparsevae.data.readers.tables import (
     about_names,
     choose,
     first_lines,
     no_text,
-    parquet_file,
 )
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError
@@ -109,8 +109,10 @@ def read_mixed(
     """
     check_size(path.stat().st_size, memory, str(path))
     if path.suffix.lower() == ".parquet":
+        with parquet_file(path) as file:
+            index, notes = left_out(file, columns, label) if schema is None else ((), ())
         frame: Any = _parquet(path)
-        notes: tuple[str, ...] = ()
+        drop = (*drop, *index)
     else:
         frame, notes = _text(path, schema)
     options: dict[str, Any] = {"columns": columns, "drop": drop, "label": label}
@@ -133,7 +135,7 @@ def read_frame(path: str, schema: Schema | None) -> Any:
         raise DatasetError(f"{path} is no table; give a .csv, .tsv or .parquet file.")
     try:
         check_size(place.stat().st_size, allowance(None), path)
-        return _parquet(place) if place.suffix == ".parquet" else _text(place, schema)[0]
+        return _parquet(place) if place.suffix.lower() == ".parquet" else _text(place, schema)[0]
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}.") from error
 

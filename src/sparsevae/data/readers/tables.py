@@ -1,6 +1,6 @@
-"""Readers of tables by way of pandas: .csv and .tsv, one row a line, and .parquet.
+"""Reader of tables in text by way of pandas: .csv and .tsv, one row a line.
 
-Each gives data frames of some rows; what they hold is collected within the memory allowed.
+It gives data frames of some rows; what they hold is collected within the memory allowed.
 
 Shape legend: N rows, D columns of numbers.
 """
@@ -9,9 +9,8 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -143,8 +142,8 @@ def collected(
     return Parsed(values, *classed(labels, where), choice.columns, choice.notes)
 
 
-def _at_once(width: int, memory: int) -> int:
-    """How many rows of so many columns are taken at a time."""
+def at_once(width: int, memory: int) -> int:
+    """How many rows of so many columns are taken at a time with so many bytes of memory."""
     return max(1, min(BLOCK, memory // 8) // width)
 
 
@@ -198,7 +197,7 @@ def read_text(
             names, header, options = first_lines(path)
             choice = choose(names, columns, label, str(path), drop)
             choice = replace(choice, notes=(*about_names(names, header), *choice.notes))
-            options, rows = {**options, "header": header}, _at_once(len(names), memory)
+            options, rows = {**options, "header": header}, at_once(len(names), memory)
             with closing(_frames(path, names, choice, rows, options)) as frames:
                 return collected(frames, choice, memory, str(path), np.float64)
     except UnicodeDecodeError as error:
@@ -290,55 +289,3 @@ def _frames(
         with pandas.read_csv(path, dtype=str, **options) as reader:
             for frame in islice(reader, done, None):
                 yield frame[wanted].set_axis(choice.names, axis=1)
-
-
-# ------------------------------------------------------------------ Parquet
-
-
-def read_parquet(
-    path: Path,
-    columns: Sequence[str] | None,
-    label: str | None,
-    memory: int,
-    drop: Sequence[str] = (),
-) -> Parsed:
-    """Values (N, D) in the smallest type that holds all columns, and labels.
-
-    Args:
-        path: The file.
-        columns: Names of the values; by default all but the labels.
-        label: Name of the labels: whole numbers, text or categories.
-        memory: Bytes that values may take.
-        drop: Names of columns that are not read.
-
-    Raises:
-        DatasetError: If pyarrow is not installed, the file is damaged, there are more values than
-            `memory` allows, or a column is not there or holds no numbers.
-    """
-    with parquet_file(path) as file:
-        choice = choose(file.schema_arrow.names, columns, label, str(path), drop)
-        rows = _at_once(len(choice.names), memory)
-        batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
-        frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
-        return collected(frames, choice, memory, str(path))
-
-
-@contextmanager
-def parquet_file(path: Path) -> Iterator[Any]:
-    """A Parquet file that is open inside a ``with`` block, read by pyarrow.
-
-    Raises:
-        DatasetError: If pyarrow is not installed, or the file is damaged.
-    """
-    try:
-        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise DatasetError(
-            f"{path} needs the package pyarrow; install it with: pip install pyarrow."
-        ) from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            yield file
-    except (pyarrow.ArrowException, ValueError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
