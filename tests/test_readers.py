@@ -177,3 +177,9 @@ def test_what_is_there_is_written_again_letter_by_letter(tmp_path):
     as_written(str(place), frame, rows, schema).to_csv(tmp_path / "again.csv", index=False)
     lines[4] = "00003,1.00,true,1970-01-02,1,NA"
     assert (tmp_path / "again.csv").read_text() == "\n".join(lines) + "\n"
+
+
+def test_a_class_may_be_called_as_a_gap_is(tmp_path):
+    frame = numbers().assign(kind=list("pq") * 6, label=["None", "-", "NA"] * 4)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert readers.read(tmp_path / "t.csv", labels="label").classes == ("-", "NA", "None")

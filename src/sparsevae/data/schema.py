@@ -322,7 +322,7 @@ def _places(series: Any, levels: Sequence[Level]) -> npt.NDArray[np.int64]:
     """Where each value of a column is among levels; -1 where it is missing or not there."""
     import pandas
 
-    plain = series.astype(object).map(level_of, na_action="ignore")
+    plain = series.astype(object).map(level_of, na_action="ignore").astype(object)
     return np.asarray(pandas.Index(list(levels), dtype=object).get_indexer(plain))
 
 

@@ -15,7 +15,7 @@ from sparsevae.data.readers.labels import is_number
 DECIMAL = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 SIGNED = re.compile(r"[+-]?[$€£¥]?\s?[+-]?\d+(,\d{3})*([.,]\d+)?\s?[%‰$€£¥°]?")
-DATE = re.compile(r"(\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}[./]\d{1,2}[./]\d{1,2})\b.*")
+DATE = re.compile(r"(\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}[./]\d{1,2}[./]\d{1,2})([ T].*)?")
 KINDS = (  # a field's pattern, whether plain numbers may stand beside it, and words
     (DECIMAL, True, "numbers with a decimal comma"),
     (THOUSANDS, True, "numbers with commas for thousands"),

@@ -4,8 +4,9 @@ Shape legend: N rows, E elements of a row (see :mod:`sparsevae.data.schema`).
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def read_mixed(
         frame: Any = _parquet(path)
         drop = (*drop, *index)
     else:
-        frame, notes = _text(path, schema, header, columns or ())
+        frame, notes = _text(path, schema, header, columns or (), label)
     options: dict[str, Any] = {"columns": columns, "drop": drop, "label": label}
     parsed = parsed_frame(frame, str(path), memory, schema=schema, **options)
     return replace(parsed, notes=(*notes, *parsed.notes))
@@ -162,7 +163,7 @@ def as_text(path: Path, schema: Schema) -> Any:
     Raises:
         DatasetError: the file cannot be read.
     """
-    return _fields(path, None, schema.names, None, [])[0]
+    return _fields(path, None, schema.names, None, ())[0]
 
 
 def _parquet(path: Path) -> Any:
@@ -171,17 +172,29 @@ def _parquet(path: Path) -> Any:
 
 
 def _text(
-    path: Path, schema: Schema | None, header: bool | None = None, known: Sequence[str] = ()
+    path: Path,
+    schema: Schema | None,
+    header: bool | None = None,
+    known: Sequence[str] = (),
+    label: str | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
     """A table in text as a data frame, and notes about its lines and dashes.
 
     Categories of text are read as text even where a file holds levels that look like numbers.
+    Classes may be called as gaps are.
     """
     texts = () if schema is None else schema.columns
     levels = {c.name for c in texts if c.levels and isinstance(c.levels[0], str)}
     expected = known if schema is None else schema.names
-    frame, notes = _fields(path, header, expected, levels, list(GAPS))
-    return frame, notes + _without_dashes(frame, levels)
+    frame, notes = _fields(path, header, expected, levels, GAPS, label)
+    return frame, notes + _without_dashes(frame, levels | _fitting(label, frame.columns))
+
+
+def _fitting(label: str | None, names: Iterable[str]) -> set[str]:
+    """The columns that a label's name or pattern may mean."""
+    if label is None:
+        return set()
+    return {name for name in names if name == label or fnmatchcase(name, label)}
 
 
 def _fields(
@@ -189,7 +202,8 @@ def _fields(
     header: bool | None,
     known: Sequence[str],
     texts: set[str] | None,
-    gaps: list[str],
+    gaps: Sequence[str],
+    label: str | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
     """A table in text as a data frame, some columns or (None) all as text, and notes."""
     import pandas
@@ -198,14 +212,14 @@ def _fields(
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             start = first_lines(path, header, known)
-            places = dict(enumerate(start.names))
+            places, labels = dict(enumerate(start.names)), _fitting(label, start.names)
             frame = pandas.read_csv(
                 path,
                 names=list(places),
                 index_col=False,
                 dtype={n: str for n, name in places.items() if texts is None or name in texts},
                 keep_default_na=False,
-                na_values=gaps,
+                na_values={n: list(gaps) for n, name in places.items() if name not in labels},
                 low_memory=False,
                 **start.options,
             )
