@@ -57,6 +57,10 @@ def described(tmp_path, frame):
         ({row: f"{row + 1},{row:03}.5" for row in range(12)}, "commas for thousands, such as '1,"),
         ({row: f"{row + 1},{row:03}" for row in range(12)}, "for decimals or thousands, such as"),
         ({row: f"{row + 1}.01.2024" for row in range(12)}, "dates, such as '1.01.2024'"),
+        (
+            {**{row: f"2024-01-{row + 1:02}" for row in range(11)}, 11: "-"},
+            "taken for gaps in 'a'",
+        ),
         ({row: f"2024-01-{row + 1:02}" for row in range(11)}, "11 dates, and '-0.665' in row 12"),
     ],
 )
@@ -96,6 +100,14 @@ def test_levels_that_the_model_has_not_seen_are_counted(tmp_path):
         "'kind': 9 of 12 values are levels that the model has not seen (such as 'X'); they count "
         "as gaps.",
     )
+
+
+def test_a_column_of_dashes_is_one_of_gaps(tmp_path):
+    schema = described(tmp_path, numbers().assign(kind=list("pq") * 6))[1].schema
+    numbers().assign(kind=list("pq") * 6, a="-").to_csv(tmp_path / "t.csv", index=False)
+    raw = readers.read(tmp_path / "t.csv", schema=schema, fewest=1)
+    assert np.isnan(raw.values[:, 0]).all()
+    assert raw.notes == ("'-' and '.' were taken for gaps in 'a'.",)
 
 
 def test_categories_of_intervals_and_dates_are_found_again():
@@ -157,7 +169,7 @@ def test_all_that_is_wrong_with_names_is_said_at_once(tmp_path):
     numbers().to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DatasetError, match="no columns 'u', 'v'; its columns are 'a', 'b'"):
         readers.read(tmp_path / "t.csv", drop=["u"], columns=["v"])
-    with pytest.raises(DatasetError, match="no columns cannot be the values; name at") as caught:
+    with pytest.raises(DatasetError, match="no column left for the values; keep") as caught:
         readers.read(tmp_path / "t.csv", drop=["*"])
     assert "None" not in str(caught.value)
 

@@ -276,7 +276,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def numbers_of(series: Any) -> tuple[Array, npt.NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsevae.data.readers.columns import described, is_plain, plain_values
+from sparsevae.data.readers.columns import ISO_DATE, described, is_plain, plain_values
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.lines import first_lines, no_text
 from sparsevae.data.readers.memory import allowance, check_size
@@ -187,7 +187,9 @@ def _text(
     levels = {c.name for c in texts if c.levels and isinstance(c.levels[0], str)}
     expected = known if schema is None else schema.names
     frame, notes = _fields(path, header, expected, levels, GAPS, label)
-    return frame, notes + _without_dashes(frame, levels | _fitting(label, frame.columns))
+    amounts = {column.name for column in texts if column.kind in ("number", "date")}
+    levels |= _fitting(label, frame.columns)
+    return frame, notes + _without_dashes(frame, levels, amounts)
 
 
 def _fitting(label: str | None, names: Iterable[str]) -> set[str]:
@@ -230,8 +232,8 @@ def _fields(
     return frame.set_axis(list(start.names), axis=1), start.notes
 
 
-def _without_dashes(frame: Any, texts: set[str]) -> tuple[str, ...]:
-    """Empty the dashes in columns that hold numbers besides, and name these columns."""
+def _without_dashes(frame: Any, texts: set[str], amounts: set[str]) -> tuple[str, ...]:
+    """Empty the dashes in columns that hold numbers or dates besides, and name these columns."""
     import pandas
 
     found = []
@@ -241,7 +243,12 @@ def _without_dashes(frame: Any, texts: set[str]) -> tuple[str, ...]:
             continue
         dashes = column.isin(DASHES)
         rest = column[~dashes & column.notna()]
-        if dashes.any() and len(rest) and not numbers_of(rest)[1].any():
-            frame.isetitem(place, pandas.to_numeric(column.where(~dashes), errors="coerce"))
+        if not dashes.any() or not (len(rest) or name in amounts):
+            continue
+        numeric = not numbers_of(rest)[1].any()
+        if numeric or name in amounts or all(ISO_DATE.match(str(field)) for field in rest):
+            column = column.where(~dashes)
+            column = pandas.to_numeric(column, errors="coerce") if numeric else column
+            frame.isetitem(place, column)
             found.append(name)
     return (f"'-' and '.' were taken for gaps in {listed(found)}.",) if found else ()

@@ -91,11 +91,15 @@ def choose(
         )
     if columns is not None and label in wanted and label not in columns:
         wanted = tuple(name for name in wanted if name != label)  # a pattern meant it too
-    if not wanted or len(set(wanted)) < len(wanted) or label in wanted:
-        beside = "" if label is None else f" beside the labels {label!r}"
+    beside = "" if label is None else f" beside the labels {label!r}"
+    if not wanted:
         raise DatasetError(
-            f"{where}: {listed(wanted) or 'no columns'} cannot be the values{beside}; name at "
-            "least one column, each once, and not that of the labels."
+            f"{where} has no column left for the values{beside}; keep at least one column."
+        )
+    if len(set(wanted)) < len(wanted) or label in wanted:
+        raise DatasetError(
+            f"{where}: {listed(wanted)} cannot be the values{beside}; name at least one column, "
+            "each once, and not that of the labels."
         )
     nameless = columns is None and counts[""] > 0
     return Choice(wanted, label, ("Columns without a name were left out.",) if nameless else ())
