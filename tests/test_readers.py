@@ -5,7 +5,9 @@ import pandas
 import pytest
 from PIL import Image
 from scipy import sparse
+from tests.test_mixed_tables import main
 
+from sparsevae import fit
 from sparsevae.data import readers
 from sparsevae.data.readers.mixed import read_frame
 from sparsevae.data.readers.written import as_written
@@ -195,3 +197,27 @@ def test_a_class_may_be_called_as_a_gap_is(tmp_path):
     frame = numbers().assign(kind=list("pq") * 6, label=["None", "-", "NA"] * 4)
     frame.to_csv(tmp_path / "t.csv", index=False)
     assert readers.read(tmp_path / "t.csv", labels="label").classes == ("-", "NA", "None")
+
+
+def test_commands_say_what_the_reader_says(tmp_path, capsys):
+    frame = numbers(40).assign(kind=list("pq") * 20)
+    run, table = str(tmp_path / "run"), str(tmp_path / "t.csv")
+    fit(frame, latents=2, epochs=1).save(run)
+    frame.loc[3, "a"] = np.nan
+    frame.assign(kind="X").to_csv(table, index=False)
+    for command in ("encode", "reconstruct", "impute"):
+        assert main([command, run, table, "--out", str(tmp_path / "out.csv")]) == 0
+        assert "'kind': 40 of 40 values are levels" in capsys.readouterr().out
+    text, again = (tmp_path / "t.csv").read_text(), (tmp_path / "out.csv").read_text()
+    pairs = zip(text.split("\n"), again.split("\n"), strict=True)
+    assert [row for row, (old, new) in enumerate(pairs) if old != new] == [4]
+
+
+def test_a_run_on_colour_takes_grey_images(tmp_path, capsys):
+    levels = np.random.default_rng(0).integers(0, 255, (8, 3, 8, 8), dtype=np.uint8)
+    fit(levels, latents=2, epochs=1).save(tmp_path / "run")
+    (tmp_path / "grey").mkdir()
+    Image.new("L", (8, 8), 9).save(tmp_path / "grey" / "0.png")
+    run, folder, out = (str(tmp_path / name) for name in ("run", "grey", "codes.csv"))
+    assert main(["encode", run, folder, "--out", out]) == 0
+    assert "1 of 1 images is grey and was given three" in capsys.readouterr().out
