@@ -28,6 +28,7 @@ Labels = Annotated[str | None, typer.Option(help="A table's column with classes.
 Refine = Annotated[int, typer.Option(min=0, help="Gradient steps on each row's posterior.")]
 Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
 Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
+Header = Annotated[bool | None, typer.Option(help="Whether a text starts with names.")]
 Size = Annotated[
     int | None, typer.Option(help="Photographs of any size: scale, cut out so many pixels.")
 ]
@@ -55,16 +56,22 @@ def read(path: str, channels: str | None = None, **options: Any) -> "Raw":
 
 
 def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
-    """Rows for a model, one or more: of a table with names, the columns it was trained on."""
+    """Rows for a model, one or more: of a table with names, the columns it was trained on.
+
+    What the reader says of them is printed.
+    """
     if Path(path).suffix.lower() in TABLES:
         if trained.data.table is not None:
             options["schema"] = trained.data.table
         elif trained.data.columns:
             options["columns"] = list(trained.data.columns)
         options["numbers"] = trained.data.table is None
-    if trained.data.size is not None and Path(path).is_dir():
-        options["size"] = trained.data.size
-    return read(path, fewest=1, **options)
+    if Path(path).is_dir():
+        options |= {"size": trained.data.size, "colour": trained.model.shape[0] == 3 or None}
+    rows = read(path, fewest=1, **options)
+    for note in rows.notes:
+        typer.echo(note)
+    return rows
 
 
 @app.command()
@@ -86,6 +93,7 @@ def fit(
     columns: Columns = None,
     drop: Drop = None,
     labels: Labels = None,
+    header: Header = None,
     array: Member = None,
     channels: Channels = None,
     size: Size = None,
@@ -111,6 +119,7 @@ def fit(
                 columns=names(columns),
                 drop=names(drop),
                 labels=labels,
+                header=header,
                 array=array,
                 size=size,
             ),
@@ -324,14 +333,20 @@ def impute(
 ) -> None:
     """Fill the gaps of a table with what the model expects there; all else stays as it is."""
     from sparsevae.data.readers.mixed import read_frame
+    from sparsevae.data.readers.written import as_written
     from sparsevae.runs.codes import FRAME_ENDINGS, check_place, write_frame
 
     trained = load(run, device)
     check_place(out, FRAME_ENDINGS)
-    frame = read_frame(path, trained.data.table)
+    table = trained.data.table
+    frame, notes = read_frame(path, table)
+    for note in notes:
+        typer.echo(note)
     filled = trained.impute(frame)
-    write_frame(out, filled)
     count = int(frame.isna().to_numpy().sum() - filled.isna().to_numpy().sum())
+    if table is not None and out.suffix.lower() == ".csv":
+        filled = as_written(path, frame, filled, table)
+    write_frame(out, filled)
     typer.echo(f"{len(filled):,} rows, {count:,} gaps filled.")
 
 

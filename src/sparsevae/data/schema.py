@@ -28,6 +28,7 @@ WORDS: dict[ColumnKind, tuple[str, str]] = {
     "category": ("category", "categories"),
 }
 MOST_NAMED = 10  # columns of a sentence
+LONGEST_NAMED = 40  # characters of one
 EPOCH = np.datetime64("1970-01-01", "us")
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")  # microseconds
 
@@ -146,13 +147,14 @@ class Schema:
     def sentences(self) -> tuple[str, ...]:
         """How each kind of column is treated, for people."""
         kinds = [column.kind for column in self.columns]
-        parts = [_counted(kinds.count(kind), *WORDS[kind]) for kind in ORDER if kind in kinds]
-        gaps = [repr(column.name[:40]) for column in self.columns if column.gaps]
-        more = f" and {len(gaps) - MOST_NAMED:,} more" if len(gaps) > MOST_NAMED else ""
-        missing = (
-            f"Gaps in {', '.join(gaps[:MOST_NAMED])}{more}: no part of the score, and marked for "
-            "the encoder."
-        )
+        parts = [
+            f"{_counted(kinds.count(kind), *WORDS[kind])} "
+            f"({_listed([c.name for c in self.columns if c.kind == kind])})"
+            for kind in ORDER
+            if kind in kinds
+        ]
+        gaps = [column.name for column in self.columns if column.gaps]
+        missing = f"Gaps in {_listed(gaps)}: no part of the score, and marked for the encoder."
         return (
             f"Columns: {', '.join(parts)}.",
             "Likelihood: mixed. Gaussian for numbers and dates, Bernoulli for booleans, "
@@ -170,14 +172,41 @@ class Schema:
         """Rows of a data frame as elements, float64 with NaN at gaps, shape ``(N, E)``.
 
         Raises:
-            DatasetError: a column is absent, or holds something of another kind.
+            DatasetError: columns are absent, or one holds something of another kind.
         """
         absent = [name for name in self.names if name not in frame.columns]
         if absent:
+            what = "a column" if len(absent) == 1 else "the columns"
             raise DatasetError(
-                f"The model was trained on a column {absent[0]!r} that these rows lack."
+                f"The model was trained on {what} {_listed(absent)} that these rows lack."
             )
         return np.concatenate([c.encode(frame[c.name]) for c in self.ordered], axis=1)
+
+    def unseen(self, frame: Any) -> tuple[str, ...]:
+        """A line on each category of a data frame with levels that count as gaps.
+
+        Args:
+            frame: N rows with the columns of the schema.
+        """
+        lines = []
+        for column in self.columns:
+            if column.kind != "category":
+                continue
+            series = frame[column.name]
+            full = ~missing(series)
+            odd = full & (_places(series, column.levels) < 0)
+            if odd.any():
+                such = str(series.iloc[int(odd.argmax())])[:LONGEST_NAMED]
+                lines.append(
+                    f"{column.name[:LONGEST_NAMED]!r}: {odd.sum():,} of {full.sum():,} values are "
+                    f"levels that the model has not seen (such as {such!r}); they count as gaps."
+                )
+        more = len(lines) - MOST_NAMED
+        if more > 0:
+            lines[MOST_NAMED:] = [
+                f"The same holds for {_counted(more, 'column', 'columns')} more."
+            ]
+        return tuple(lines)
 
     def decode(self, values: Array) -> Any:
         """A data frame, in the order of the table, of elements of shape ``(N, E)``."""
@@ -240,8 +269,14 @@ class Schema:
         return replace(self, columns=tuple(columns[name] for name in self.names)), left
 
 
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many there are besides."""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(repr(name[:LONGEST_NAMED]) for name in names[:MOST_NAMED]) + more
+
+
 def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def numbers_of(series: Any) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -277,11 +312,23 @@ def missing(series: Any) -> npt.NDArray[np.bool_]:
     return gaps
 
 
-def _one_hot(series: Any, levels: Sequence[Level]) -> Array:
-    """1 at a row's level and 0 at the others; NaN where it is missing or not among them."""
+def level_of(value: Any) -> Level:
+    """A value of a category as JSON keeps it: what is not plain, such as a date, as text."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if isinstance(plain, str | bool | int | float) else str(plain)
+
+
+def _places(series: Any, levels: Sequence[Level]) -> npt.NDArray[np.int64]:
+    """Where each value of a column is among levels; -1 where it is missing or not there."""
     import pandas
 
-    places = pandas.Index(list(levels), dtype=object).get_indexer(series.astype(object))
+    plain = series.astype(object).map(level_of, na_action="ignore").astype(object)
+    return np.asarray(pandas.Index(list(levels), dtype=object).get_indexer(plain))
+
+
+def _one_hot(series: Any, levels: Sequence[Level]) -> Array:
+    """1 at a row's level and 0 at the others; NaN where it is missing or not among them."""
+    places = _places(series, levels)
     rows = np.zeros((len(series), len(levels)))
     rows[np.arange(len(series)), places] = 1
     rows[places < 0] = np.nan

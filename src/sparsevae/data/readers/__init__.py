@@ -22,10 +22,11 @@ from sparsevae.data.readers.images import read_folder
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import read_mixed
+from sparsevae.data.readers.parquet import read_parquet
 from sparsevae.data.readers.raw import FEWEST_ROWS, Channels, Parsed, Raw, checked
 from sparsevae.data.readers.shards import has_shards, matrix_in, read_shards
 from sparsevae.data.readers.sparse import is_scipys, read_h5ad, read_scipy
-from sparsevae.data.readers.tables import read_parquet, read_text
+from sparsevae.data.readers.tables import read_text
 from sparsevae.data.schema import Schema
 from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 
@@ -40,6 +41,8 @@ OPTIONS = {
     "labels": ("array", "npz", "table", "hub", "annotated"),
     "channels": ("array", "npz"),
     "size": ("folder",),
+    "colour": ("folder", "shards"),
+    "header": ("table",),
 }
 """Which kinds of data each option is for; `memory` is for all."""
 KINDS = {
@@ -76,6 +79,8 @@ def read(
     drop: Sequence[str] | None = None,
     schema: Schema | None = None,
     numbers: bool = False,
+    colour: bool | None = None,
+    header: bool | None = None,
 ) -> Raw:
     """Data of one's own, looked through and with a checksum.
 
@@ -99,6 +104,9 @@ def read(
         drop: Names or patterns of a table's columns that are left out.
         schema: What a table's columns are; found from their values when None.
         numbers: Whether a table must hold finite numbers alone.
+        colour: Whether grey images of a folder get three channels even where none is in colour.
+        header: Whether the first line of a table in text holds names; by default that is told
+            from the line and the one below it.
 
     Returns:
         Rows of finite real numbers, see :class:`sparsevae.data.Raw`; of a table with text, dates
@@ -113,22 +121,25 @@ def read(
     drop = [drop] if isinstance(drop, str) else drop
     given: dict[str, Any] = {"columns": columns, "labels": labels, "array": array}
     given |= {"channels": channels, "drop": drop, "schema": schema, "size": size}
+    given |= {"colour": colour, "header": header}
     for name in sorted(name for name, value in given.items() if value is not None):
         if kind not in OPTIONS[name]:
             raise ConfigurationError(
                 f"{where} is {WHAT.get(kind, kind)}, and {name!r} is not for that; leave it out."
             )
+    if header is not None and where.lower().endswith(".parquet"):
+        raise ConfigurationError(f"{where} names its columns itself; leave 'header' out.")
     room = allowance(memory)
     try:
         if schema is None:
             try:
-                parsed = _parsed(where, kind, columns, labels, array, size, room, drop or ())
+                parsed = _parsed(where, kind, room, given)
                 return replace(checked(parsed, where, channels, fewest), size=size)
             except NoNumbersError:
                 if kind != "table" or numbers:
                     raise
         place = Path(where).expanduser()
-        parsed = read_mixed(place, columns, labels, room, drop or (), schema)
+        parsed = read_mixed(place, columns, labels, room, drop or (), schema, header)
         return checked(parsed, where, channels, fewest)
     except OSError as error:
         reason = error.strerror or str(error).split("\n")[0][:200]
@@ -156,22 +167,13 @@ def _kind(where: str) -> str:
     return "sparse" if known == "npz" and is_scipys(place) else known
 
 
-def _parsed(
-    where: str,
-    kind: str,
-    columns: Sequence[str] | None,
-    labels: str | None,
-    array: str | None,
-    size: int | None,
-    memory: int,
-    drop: Sequence[str],
-) -> Parsed:
-    path = Path(where).expanduser()
+def _parsed(where: str, kind: str, memory: int, given: dict[str, Any]) -> Parsed:
+    path, labels = Path(where).expanduser(), given["labels"]
     match kind:
         case "hub":
-            return read_hub(where, columns, labels, memory)
+            return read_hub(where, given["columns"], labels, memory)
         case "folder":
-            return read_folder(path, memory, size)
+            return read_folder(path, memory, given["size"], bool(given["colour"]))
         case "shards":
             return read_shards(path)
         case "sparse":
@@ -179,10 +181,12 @@ def _parsed(
         case "annotated":
             return read_h5ad(path, labels, memory)
         case "npz":
-            return read_npz(path, array, labels, memory)
+            return read_npz(path, given["array"], labels, memory)
         case "table":
-            read_table = read_parquet if path.suffix.lower() == ".parquet" else read_text
-            return read_table(path, columns, labels, memory, drop)
+            chosen = given["columns"], labels, memory, given["drop"] or ()
+            if path.suffix.lower() == ".parquet":
+                return read_parquet(path, *chosen)
+            return read_text(path, *chosen, given["header"])
     values = read_array(path, memory)
     if path.suffix.lower() == ".npy" and values.nbytes > LARGE and values.ndim == len("ND"):
         values = matrix_in(path)

@@ -9,9 +9,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from sparsevae.data.readers.fields import mostly, written
+from sparsevae.data.readers.labels import is_number
 from sparsevae.data.readers.raw import LARGEST, LISTED, listed
-from sparsevae.data.schema import Column, Level, Schema, days_of, missing, numbers_of
+from sparsevae.data.schema import Column, Level, Schema, days_of, level_of, missing, numbers_of
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 
@@ -45,22 +48,27 @@ def matching(names: Sequence[str], patterns: Sequence[str], where: str) -> list[
         where: what an error calls the table.
 
     Raises:
-        DatasetError: a pattern stands for none.
+        DatasetError: patterns stand for none; all of them are named.
     """
     found: dict[str, None] = {}
+    known = set(names)
+    absent: list[str] = []
     for pattern in patterns:
-        exact = [name for name in names if name == pattern]
+        exact = [pattern] if pattern in known else []
         fitting = exact or [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:
-            raise DatasetError(
-                f"{where} has no column {pattern!r}; its columns are {listed(names)}."
-            )
+            absent.append(pattern)
         found |= dict.fromkeys(fitting)
+    if absent:
+        what = "column" if len(absent) == 1 else "columns"
+        raise DatasetError(
+            f"{where} has no {what} {listed(absent)}; its columns are {listed(names)}."
+        )
     return list(found)
 
 
 def described(frame: Any, where: str, *, named: bool = True) -> tuple[Schema, tuple[str, ...]]:
-    """What the columns of a data frame are, and a line that names those that cannot be used.
+    """What the columns of a data frame are, and lines on those that are left out or in doubt.
 
     Args:
         frame: the rows.
@@ -75,15 +83,23 @@ def described(frame: Any, where: str, *, named: bool = True) -> tuple[Schema, tu
         raise DatasetError(f"{where} has columns of the same name; give each its own.")
     columns: list[Column] = []
     reasons: dict[str, str] = {}
+    doubts: dict[str, str] = {}
     for name in names:
         column = _described(name, frame[name], named)
         if isinstance(column, Column):
             columns.append(column)
+            if doubt := _doubt(column):
+                doubts[name] = doubt
         else:
             reasons[name] = column
     if reasons and not (named and columns):
         raise DatasetError(f"{where} has no column to learn from: {_reasons(reasons)}.")
-    notes = (f"Left out: {_reasons(reasons)}.",) if reasons else ()
+    notes: tuple[str, ...] = (f"Left out: {_reasons(reasons)}.",) if reasons else ()
+    if doubts:
+        notes += (
+            f"Taken for categories: {_reasons(doubts)}; if they are amounts or times, write them "
+            "as 1234.5 and 2024-01-31.",
+        )
     return Schema(tuple(columns), named), notes
 
 
@@ -106,7 +122,8 @@ def _described(name: str, series: Any, named: bool) -> Column | str:
     """What a column is, or why it cannot be used."""
     from pandas.api.types import infer_dtype
 
-    present = series[~missing(series)]
+    rows = np.flatnonzero(~missing(series))
+    present = series.iloc[rows]
     gaps = len(present) < len(series)
     if not len(present):
         return "empty"
@@ -120,12 +137,40 @@ def _described(name: str, series: Any, named: bool) -> Column | str:
     if kind in ("datetime64", "datetime", "date"):
         return _date(name, present, gaps)
     if kind == "string":
-        if not numbers_of(present)[1].any():
-            return _number(name, present, gaps, named)
-        if all(ISO_DATE.match(text) for text in present):
-            return _date(name, present, gaps)
-        return _category(name, present, gaps)
+        return _text(name, present, gaps, rows, named)
     return f"values of type {type(present.iloc[0]).__name__}"
+
+
+def _text(
+    name: str, present: Any, gaps: bool, rows: npt.NDArray[np.int64], named: bool
+) -> Column | str:
+    """What a column of text is: numbers or dates that are written in it, or categories."""
+    no_numbers = numbers_of(present)[1]
+    if not no_numbers.any():
+        return _number(name, present, gaps, named)
+    no_dates = np.array([not ISO_DATE.match(text) for text in present], bool)
+    if not no_dates.any():
+        return _date(name, present, gaps)
+    found = _category(name, present, gaps)
+    if isinstance(found, Column) or found == "constant":
+        return found
+    return (
+        mostly(present, no_numbers, rows, "numbers")
+        or mostly(present, no_dates, rows, "dates")
+        or written(present)
+        or found
+    )
+
+
+def _doubt(column: Column) -> str:
+    """What the levels of a category look like, if like numbers or dates."""
+    texts = [level for level in column.levels if isinstance(level, str)]
+    if not texts or len(texts) < len(column.levels):
+        return ""
+    if looks := written(texts):
+        return looks
+    odd = [text for text in texts if not is_number(text)]
+    return f"numbers, and {listed(odd)}" if 2 * len(odd) < len(texts) else ""
 
 
 def _number(name: str, present: Any, gaps: bool, named: bool) -> Column | str:
@@ -153,7 +198,7 @@ def _date(name: str, present: Any, gaps: bool) -> Column | str:
 
 
 def _category(name: str, present: Any, gaps: bool) -> Column | str:
-    levels: list[Level] = [_plain(level) for level in present.unique()]
+    levels: list[Level] = [level_of(level) for level in present.unique()]
     if len(levels) == 1:
         return "constant"
     if len(levels) > max(2, min(MOST_LEVELS, len(present) // ROWS_A_LEVEL)):
@@ -165,12 +210,6 @@ def _category(name: str, present: Any, gaps: bool) -> Column | str:
     else:
         levels = sorted(levels)  # of one type
     return Column(name, "category", tuple(levels), "object", gaps)
-
-
-def _plain(level: Any) -> Level:
-    """A level as JSON keeps it."""
-    value = level.item() if isinstance(level, np.generic) else level
-    return value if isinstance(value, str | bool | int | float) else str(value)
 
 
 def _constant(present: Any, named: bool) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from sparsevae.data.readers import memory as allowed
 from sparsevae.data.readers.labels import classed
@@ -31,6 +31,9 @@ ENDINGS = (
 MOST_PIXELS = 2**24
 """4,096 x 4,096; Pillow's own limit is five times that."""
 GREY = ("1", "L", "LA")
+TURNED = ExifTags.Base.Orientation
+"""How a camera was held; Pillow itself sees to it in TIFF."""
+ON_THEIR_SIDE = (5, 6, 7, 8)
 DEEP: dict[str, type[np.generic]] = {
     "I;16": np.uint16,
     "I;16L": np.uint16,
@@ -88,21 +91,25 @@ def opened(file: str | IO[bytes], where: str) -> Iterator[Image.Image]:
 
 
 def look(image: Image.Image) -> Look:
-    """What an image is, from its header."""
+    """What an image is once it is upright, from its header."""
     columns, rows = image.size
+    square = rows == columns  # to know how it was held, Pillow unpacks a PNG
+    if not square and image.format != "TIFF" and image.getexif().get(TURNED) in ON_THEIR_SIDE:
+        columns, rows = rows, columns
     if image.mode in DEEP:
         return Look(rows, columns, "deep", image.mode)
     return Look(rows, columns, "grey" if image.mode in GREY else "colour")
 
 
 def pixels(image: Image.Image, like: Look, where: str) -> Array:
-    """(C, H, W) levels of an image, in the kind of `like`: grey becomes colour where that is one.
+    """(C, H, W) levels of an upright image, in the kind of `like`: grey becomes colour.
 
     An image of another size is scaled until it covers that of `like`, and its middle cut out.
 
     Raises:
         DatasetError: If parts of it are transparent.
     """
+    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < 255:
@@ -138,7 +145,7 @@ def check_size(image: Image.Image, where: str) -> None:
 # ------------------------------------------------------------------ a folder
 
 
-def read_folder(root: Path, memory: int, size: int | None = None) -> Parsed:
+def read_folder(root: Path, memory: int, size: int | None = None, colour: bool = False) -> Parsed:
     """(N, C, H, W) levels: uint8, one channel or three; or one channel of deep grey levels.
 
     Images lie in the folder itself, or all of them in its subfolders, whose names are the
@@ -150,6 +157,7 @@ def read_folder(root: Path, memory: int, size: int | None = None) -> Parsed:
         memory: Bytes that pixels may take.
         size: Rows and columns that every image is brought to: it is scaled until its shorter side
             has so many pixels, and its middle is cut out. Without, all must be alike.
+        colour: Whether grey images get three channels even where none is in colour.
 
     Raises:
         ConfigurationError: If `size` is not between 4 and 4,096.
@@ -167,10 +175,11 @@ def read_folder(root: Path, memory: int, size: int | None = None) -> Parsed:
             f"{root} holds no images; they end in {', '.join(ENDINGS)} and lie in "
             "it, or in one subfolder for each class."
         )
-    like, grey, other_sizes = _common(paths, size)
+    like, grey, other_sizes = _common(paths, size, colour)
     notes = (*_about(others, grey, paths),)
     if other_sizes:
-        notes += (f"{other_sizes} of {len(paths)} images were brought to {like.size} pixels.",)
+        were = "was" if other_sizes == 1 else "were"
+        notes += (f"{other_sizes} of {len(paths)} images {were} brought to {like.size} pixels.",)
     values = _pixels_of(paths, like, memory, str(root))
     if groups[0][0] == "":
         return Parsed(values, notes=notes, channels="first")
@@ -218,7 +227,7 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and os.path.isfile(path)
 
 
-def _common(paths: Sequence[Path], size: int | None) -> tuple[Look, int, int]:
+def _common(paths: Sequence[Path], size: int | None, colour: bool) -> tuple[Look, int, int]:
     """What all images are, how many in colour are grey, and how many have another size."""
     kinds: dict[Look, tuple[Path, int]] = {}
     for path in paths:
@@ -242,6 +251,8 @@ def _common(paths: Sequence[Path], size: int | None) -> tuple[Look, int, int]:
                 "size (--size 64): each is scaled and its middle cut out."
             )
     like = like if size is None else Look(size, size, like.kind)
+    if colour and like.kind == "grey":
+        like = Look(like.rows, like.columns, "colour")
     grey = sum(count for seen, (_, count) in kinds.items() if seen.kind == "grey")
     others = sum(count for seen, (_, count) in kinds.items() if seen.size != like.size)
     return like, grey if like.kind == "colour" else 0, others
@@ -263,4 +274,5 @@ def _about(others: Sequence[Path], grey: int, paths: Sequence[Path]) -> Iterator
         what = "file that is no image was" if len(others) == 1 else "files that are no images were"
         yield f"{len(others)} {what} left out, such as {others[0].name}."
     if grey:
-        yield f"{grey} of {len(paths)} images are grey and were given three equal channels."
+        are = "is grey and was" if grey == 1 else "are grey and were"
+        yield f"{grey} of {len(paths)} images {are} given three equal channels."

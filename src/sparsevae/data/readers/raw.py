@@ -94,7 +94,8 @@ def checked(
         source: What errors call it.
         channels: Which axis of images holds the channels, where neither the reader nor the
             lengths say.
-        fewest: Rows that are needed.
+        fewest: Rows that are needed; of fewer than :data:`FEWEST_ROWS` nothing is learned, so
+            nothing is said about what they lack.
 
     Raises:
         DatasetError: If there are fewer rows than needed, labels of another number, a shape or
@@ -103,7 +104,8 @@ def checked(
     values = _numbers(parsed.values, source)
     values, notes = arranged(values, channels or parsed.channels, source)
     if len(values) < fewest:
-        raise DatasetError(f"{source} holds {len(values)} rows; at least {fewest} are needed.")
+        rows = "1 row" if len(values) == 1 else f"{len(values)} rows"
+        raise DatasetError(f"{source} holds {rows}; at least {fewest} are needed.")
     if parsed.labels is not None and len(parsed.labels) != len(values):
         raise DatasetError(
             f"{source} holds {len(values)} rows and {len(parsed.labels)} labels; give one each."
@@ -122,7 +124,10 @@ def checked(
         columns=columns,
         sha256=sha256,
         source=source,
-        notes=(*parsed.notes, *notes, *_about(constant, columns, parsed)),
+        notes=(
+            *(*parsed.notes, *notes),
+            *(_about(constant, columns, parsed) if fewest >= FEWEST_ROWS else ()),
+        ),
         schema=parsed.schema,
     )
 
@@ -262,7 +267,9 @@ def _about(
         yield "All rows are equal; there is nothing to learn from them."
     elif constant.any():
         names = [columns[place] for place in np.flatnonzero(constant)]
-        what = "column is" if len(names) == 1 else "columns are"
-        yield f"{len(names)} {what} constant and carry no information: {listed(names)}."
+        what = "column is constant and carries"
+        if len(names) > 1:
+            what = "columns are constant and carry"
+        yield f"{len(names)} {what} no information: {listed(names)}."
     if parsed.labels is not None and len(np.unique(parsed.labels)) == len(parsed.labels):
         yield "Every row has a class of its own; labels that name no groups are of no use."

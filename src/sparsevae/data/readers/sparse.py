@@ -21,8 +21,8 @@ from sparsevae.data.readers.raw import Parsed
 from sparsevae.errors import DatasetError
 from sparsevae.storage.sparse import SparseRows
 
-PARTS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr.npy"}
-"""Of a file of a compressed sparse matrix."""
+PARTS = {"format.npy", "shape.npy", "data.npy"}
+"""Of a file of a sparse matrix, in whichever of scipy's formats."""
 LARGEST_NAME = 4096  # bytes that the parts of a few numbers may take
 MOST_COLUMNS = 1_000_000
 LAYOUTS = {"csr_matrix": "csr", "csc_matrix": "csc"}
@@ -50,9 +50,12 @@ def sparse_rows(matrix: Any, where: str) -> SparseRows:
     """
     if matrix.dtype.kind not in "biuf":
         raise DatasetError(f"{where} holds values of type {matrix.dtype}, which are no numbers.")
-    rows = matrix.tocsr()
+    if len(matrix.shape) != 2:
+        raise DatasetError(f"{where} has the shape {matrix.shape}; give rows and columns.")
     try:
-        rows.check_format(full_check=True)
+        if hasattr(matrix, "check_format"):
+            matrix.check_format(full_check=True)
+        rows = matrix.tocsr()
     except ValueError as error:
         raise DatasetError(f"{where} is a damaged sparse matrix ({error}); replace it.") from None
     if not rows.has_canonical_format:
@@ -77,7 +80,7 @@ def from_annotated(data: Any, label: str | None) -> Parsed:
 
 
 def is_scipys(path: Path) -> bool:
-    """Whether an .npz file is a compressed sparse matrix of scipy, by the names of its parts."""
+    """Whether an .npz file is a sparse matrix of scipy, by the names of its parts."""
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) >= PARTS
@@ -99,7 +102,9 @@ def read_scipy(path: Path, memory: int) -> Parsed:
         check_size(sum(sizes.values()), memory, str(path))
         if max(sizes["shape.npy"], sizes["format.npy"]) > LARGEST_NAME:
             raise ValueError("its shape is no pair of numbers")
-        return Parsed(sparse_rows(sparse.load_npz(path), str(path)))
+        matrix = sparse.load_npz(path)
+        check_size(8 * matrix.shape[0], memory, str(path))
+        return Parsed(sparse_rows(matrix, str(path)))
     except UNREADABLE as error:
         reason = str(error).split("\n")[0][:200]
         raise DatasetError(f"{path} is no sparse matrix of scipy ({reason}).") from error

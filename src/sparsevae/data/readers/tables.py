@@ -1,6 +1,6 @@
-"""Readers of tables by way of pandas: .csv and .tsv, one row a line, and .parquet.
+"""Reader of tables in text by way of pandas: .csv and .tsv, one row a line.
 
-Each gives data frames of some rows; what they hold is collected within the memory allowed.
+It gives data frames of some rows; what they hold is collected within the memory allowed.
 
 Shape legend: N rows, D columns of numbers.
 """
@@ -9,9 +9,8 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,14 @@ import numpy as np
 
 from sparsevae.data.readers.columns import matching
 from sparsevae.data.readers.labels import classed, is_number
+from sparsevae.data.readers.lines import MOST_COLUMNS, first_lines, no_text
 from sparsevae.data.readers.memory import BLOCK, gathered
 from sparsevae.data.readers.raw import LISTED, Parsed, listed
 from sparsevae.errors import DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array
 
-MOST_COLUMNS = 100_000
-LONGEST_LINE = 2**22
 NO_NUMBER = re.compile("could not convert|cannot safely convert", re.IGNORECASE)
 NAN = ("nan", "NaN", "NAN")
-NAMELESS = "The first line holds no names, so the columns are called x0, x1 and so on."
-COUNTING = "The first line counts up and was taken for names of columns."
-TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,8 @@ def choose(
     """
     if len(names) > MOST_COLUMNS:
         raise DatasetError(f"{where} has {len(names)} columns; at most {MOST_COLUMNS} are read.")
+    asked = [*drop, *([] if label is None else [label]), *(columns or ())]
+    matching(names, asked, where)  # names all that are absent
     counts, gone = Counter(names), {"", *matching(names, drop, where)}
     if label is not None:
         fitting = matching(names, [label], where)
@@ -86,18 +83,23 @@ def choose(
         wanted = tuple(columns)
     else:
         wanted = tuple(name for name in matching(names, columns, where) if name not in gone)
-    for name in (*wanted, *([] if label is None else [label])):
-        if counts[name] != 1:
-            problem = "several columns" if counts[name] else "no column"
-            raise DatasetError(
-                f"{where} has {problem} {name!r}; its columns are {listed(tuple(counts))}."
-            )
+    asked = [*wanted, *([] if label is None else [label])]
+    if several := [name for name in dict.fromkeys(asked) if counts[name] > 1]:
+        raise DatasetError(
+            f"{where} has several columns {listed(several)}; its columns are "
+            f"{listed(tuple(counts))}."
+        )
     if columns is not None and label in wanted and label not in columns:
         wanted = tuple(name for name in wanted if name != label)  # a pattern meant it too
-    if not wanted or len(set(wanted)) < len(wanted) or label in wanted:
+    beside = "" if label is None else f" beside the labels {label!r}"
+    if not wanted:
         raise DatasetError(
-            f"{where}: {listed(wanted) or 'no columns'} cannot be the values with {label!r} as "
-            "labels; name at least one column, each once, and not that of the labels."
+            f"{where} has no column left for the values{beside}; keep at least one column."
+        )
+    if len(set(wanted)) < len(wanted) or label in wanted:
+        raise DatasetError(
+            f"{where}: {listed(wanted)} cannot be the values{beside}; name at least one column, "
+            "each once, and not that of the labels."
         )
     nameless = columns is None and counts[""] > 0
     return Choice(wanted, label, ("Columns without a name were left out.",) if nameless else ())
@@ -143,8 +145,8 @@ def collected(
     return Parsed(values, *classed(labels, where), choice.columns, choice.notes)
 
 
-def _at_once(width: int, memory: int) -> int:
-    """How many rows of so many columns are taken at a time."""
+def at_once(width: int, memory: int) -> int:
+    """How many rows of so many columns are taken at a time with so many bytes of memory."""
     return max(1, min(BLOCK, memory // 8) // width)
 
 
@@ -174,12 +176,14 @@ def read_text(
     label: str | None,
     memory: int,
     drop: Sequence[str] = (),
+    header: bool | None = None,
 ) -> Parsed:
     """Values (N, D) float64 and labels of a table in text.
 
     Fields of .tsv are apart by tabs, of .csv by commas, or by semicolons where the first line has
     no comma. The first line holds names if none of its fields is a number, if its numbers count
-    up from 0 or 1, or if a number stands under a text; otherwise columns are x0, x1, ….
+    up from 0 or 1, or if a number stands under a text; otherwise columns are x0, x1, …. Where it
+    holds all names that are asked for, it is taken for names.
 
     Args:
         path: The file, in UTF-8.
@@ -187,6 +191,7 @@ def read_text(
         label: Name of the labels.
         memory: Bytes that values may take.
         drop: Names of columns that are not read.
+        header: Whether the first line holds names, where that is known.
 
     Raises:
         DatasetError: If a row has too many fields, a field is no number, there are more values
@@ -195,73 +200,16 @@ def read_text(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # pandas warns of rows longer than the first one
-            names, header, options = first_lines(path)
-            choice = choose(names, columns, label, str(path), drop)
-            choice = replace(choice, notes=(*about_names(names, header), *choice.notes))
-            options, rows = {**options, "header": header}, _at_once(len(names), memory)
-            with closing(_frames(path, names, choice, rows, options)) as frames:
+            start = first_lines(path, header, columns or ())
+            choice = choose(start.names, columns, label, str(path), drop)
+            choice = replace(choice, notes=(*start.notes, *choice.notes))
+            rows = at_once(len(start.names), memory)
+            with closing(_frames(path, start.names, choice, rows, start.options)) as frames:
                 return collected(frames, choice, memory, str(path), np.float64)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not text in UTF-8; save it as CSV in UTF-8.") from error
     except (ValueError, Warning) as error:
         raise no_text(path, error) from error
-
-
-def no_text(path: Path, error: Exception) -> DatasetError:
-    """What a table in text has that pandas cannot read, in one sentence."""
-    if many := TOO_MANY_FIELDS.search(str(error)):
-        return DatasetError(
-            f"{path}: line {many[2]} has {many[3]} fields and the first one {many[1]}; give "
-            "every row the same columns."
-        )
-    reason = str(error).strip().split("\n")[0][:200]
-    return DatasetError(f"{path} is not a table in text ({reason}); replace it.")
-
-
-def about_names(names: Sequence[str], header: int | None) -> tuple[str, ...]:
-    """What is to be said of the names of a table in text."""
-    if header is None:
-        return (NAMELESS,)
-    return (COUNTING,) if _counts_up(names) else ()
-
-
-def first_lines(path: Path) -> tuple[tuple[str, ...], int | None, dict[str, Any]]:
-    """The names of the columns, whether they are the first line, and how pandas reads the rest."""
-    import pandas
-
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        line = stream.readline(LONGEST_LINE)
-    if len(line) == LONGEST_LINE:
-        raise DatasetError(
-            f"{path} has a line of {LONGEST_LINE} characters or more; a row stands on a line."
-        )
-    comma = ";" if ";" in line and "," not in line else ","
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else comma
-    if (count := line.count(delimiter) + 1) > MOST_COLUMNS:
-        raise DatasetError(f"{path} has {count} columns; at most {MOST_COLUMNS} are read.")
-    options = {"sep": delimiter, "encoding": "utf-8-sig", "compression": None}
-    try:
-        rows = pandas.read_csv(path, header=None, nrows=2, dtype=str, na_filter=False, **options)
-    except pandas.errors.EmptyDataError:
-        rows = ()
-    if len(rows) < 2:
-        raise DatasetError(f"{path} has fewer than two lines; give names and rows of numbers.")
-    top, second = rows.to_numpy()
-    names = tuple(name.strip() for name in top)
-    pairs = [
-        (is_number(name), is_number(below)) for name, below in zip(names, second, strict=True)
-    ]
-    has_names = not any(above for above, _ in pairs) or (False, True) in pairs
-    if has_names or _counts_up(names):
-        return names, 0, options
-    return tuple(f"x{place}" for place in range(len(names))), None, options
-
-
-def _counts_up(names: Sequence[str]) -> bool:
-    """Whether the numbers among names are 0, 1, 2 … or 1, 2, 3 …, at least three of them."""
-    numbers = [name for name in names if is_number(name)]
-    counting = [[str(start + step) for step in range(len(numbers))] for start in (0, 1)]
-    return len(numbers) > 2 and numbers in counting
 
 
 def _frames(
@@ -276,7 +224,7 @@ def _frames(
     places, wanted = list(range(len(names))), [names.index(name) for name in choice.names]
     numbers = wanted[: len(choice.columns)]
     dtype = {place: float if place in numbers else str for place in places}
-    options |= {"names": places, "index_col": False, "keep_default_na": False}
+    options = {**options, "names": places, "index_col": False, "keep_default_na": False}
     options |= {"chunksize": rows}
     missing, done = dict.fromkeys(numbers, NAN), 0
     try:
@@ -290,55 +238,3 @@ def _frames(
         with pandas.read_csv(path, dtype=str, **options) as reader:
             for frame in islice(reader, done, None):
                 yield frame[wanted].set_axis(choice.names, axis=1)
-
-
-# ------------------------------------------------------------------ Parquet
-
-
-def read_parquet(
-    path: Path,
-    columns: Sequence[str] | None,
-    label: str | None,
-    memory: int,
-    drop: Sequence[str] = (),
-) -> Parsed:
-    """Values (N, D) in the smallest type that holds all columns, and labels.
-
-    Args:
-        path: The file.
-        columns: Names of the values; by default all but the labels.
-        label: Name of the labels: whole numbers, text or categories.
-        memory: Bytes that values may take.
-        drop: Names of columns that are not read.
-
-    Raises:
-        DatasetError: If pyarrow is not installed, the file is damaged, there are more values than
-            `memory` allows, or a column is not there or holds no numbers.
-    """
-    with parquet_file(path) as file:
-        choice = choose(file.schema_arrow.names, columns, label, str(path), drop)
-        rows = _at_once(len(choice.names), memory)
-        batches = file.iter_batches(rows, columns=choice.names, use_threads=False)
-        frames = (batch.to_pandas(ignore_metadata=True) for batch in batches)
-        return collected(frames, choice, memory, str(path))
-
-
-@contextmanager
-def parquet_file(path: Path) -> Iterator[Any]:
-    """A Parquet file that is open inside a ``with`` block, read by pyarrow.
-
-    Raises:
-        DatasetError: If pyarrow is not installed, or the file is damaged.
-    """
-    try:
-        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise DatasetError(
-            f"{path} needs the package pyarrow; install it with: pip install pyarrow."
-        ) from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            yield file
-    except (pyarrow.ArrowException, ValueError) as error:
-        reason = str(error).split("\n")[0][:200]
-        raise DatasetError(f"{path} is a damaged Parquet file ({reason}); replace it.") from error
