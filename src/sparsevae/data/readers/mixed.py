@@ -133,7 +133,7 @@ def read_frame(path: str, schema: Schema | None) -> Any:
         raise DatasetError(f"{path} is no table; give a .csv, .tsv or .parquet file.")
     try:
         check_size(place.stat().st_size, allowance(None), path)
-        return _parquet(place) if place.suffix == ".parquet" else _text(place, schema)[0]
+        return _parquet(place) if place.suffix.lower() == ".parquet" else _text(place, schema)[0]
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}.") from error
 
