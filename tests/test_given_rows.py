@@ -172,6 +172,7 @@ def test_codes_are_found_by_their_names(model):
     table = pandas.DataFrame(codes, columns=["z0", "z1", "z2"])
     for given in (table[["z2", "z0", "z1"]].assign(id="x"), pandas.DataFrame(codes)):
         np.testing.assert_array_equal(model.decode(given), model.decode(codes))
+    assert "(90, 4)" in refused(lambda: model.decode(table.assign(z3=0.0, id="x")))
     said = refused(lambda: model.decode(table.rename(columns={"z0": "k"})))
     assert "'z0', 'z1', 'z2', and these are called 'k', 'z1', 'z2'" in said
 

@@ -3,6 +3,7 @@
 Shape legend: N rows, J latent dimensions.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from sparsevae.data.readers.raw import LARGEST, listed
 from sparsevae.errors import DatasetError
 from sparsevae.runs.given import checked_frame, named_array, nameless
 from sparsevae.storage.arrays import Array, Floats, place_of
+
+NUMBERED = re.compile(r"z\d+")  # a column of codes, of this model or of another
 
 
 def code_names(latents: int) -> tuple[str, ...]:
@@ -36,17 +39,18 @@ def codes_of(codes: Any, latents: int, where: str) -> Floats:
     wanted = code_names(latents)
     if is_frame(codes):
         frame = checked_frame(codes)
-        codes = frame[list(wanted)] if set(wanted) <= set(frame.columns) else codes
+        numbered = [name for name in frame.columns if NUMBERED.fullmatch(name)]
+        codes = frame[numbered] if set(wanted) <= set(numbered) else codes
     dense, names = named_array(codes.toarray() if hasattr(codes, "toarray") else codes)
-    if set(wanted) <= set(names):
+    if set(wanted) == set(names):
         dense = dense[:, [names.index(name) for name in wanted]]
     if dense.ndim != 2 or dense.shape[1] != latents:
         raise DatasetError(
             f"{where}: an array of shape {dense.shape}, but codes of this model are rows of "
             f"{latents} numbers."
         )
-    without = ((), wanted, nameless(latents), tuple(map(str, range(latents))))
-    if not set(wanted) <= set(names) and names not in without:
+    without = ((), nameless(latents), tuple(map(str, range(latents))))
+    if set(wanted) != set(names) and names not in without:
         raise DatasetError(
             f"{where}: codes of this model have the columns {listed(wanted)}, and these are "
             f"called {listed(names)}; rename them, or give an array."

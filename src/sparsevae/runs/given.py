@@ -134,7 +134,7 @@ def checked_frame(frame: Any) -> Any:
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise DatasetError(
-            f"The data frame has several columns called {listed(doubled)}; give every column a "
+            f"The table has several columns called {listed(doubled)}; give every column a "
             "name of its own, or keep one of them."
         )
     return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
