@@ -148,7 +148,7 @@ class TrainedModel:
         bad = ~np.isfinite(x)
         if bad.any() and self.data.table is None:
             raise DatasetError(
-                f"Rows hold a number that is missing or too large: {block[bad][0]} in "
+                f"Rows hold a number that is missing or infinite: {block[bad][0]} in "
                 f"{place_of(bad, start, self.data.columns)}; correct it, or leave the row out."
             )
         return x
