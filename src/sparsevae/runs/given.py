@@ -159,7 +159,7 @@ def _frame_numbers(frame: Any) -> Array:
     if odd:
         more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""
         raise DatasetError(
-            f"Columns hold what is no finite number: {', '.join(odd[:LISTED])}{more} (counted "
+            f"Columns hold other things than finite numbers: {', '.join(odd[:LISTED])}{more} (counted "
             "from 1); correct them, or leave the columns out."
         )
     return np.stack(columns, 1)
