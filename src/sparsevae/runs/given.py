@@ -159,8 +159,8 @@ def _frame_numbers(frame: Any) -> Array:
     if odd:
         more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""
         raise DatasetError(
-            f"Columns hold other things than finite numbers: {', '.join(odd[:LISTED])}{more} (counted "
-            "from 1); correct them, or leave the columns out."
+            f"Columns hold other things than finite numbers: {', '.join(odd[:LISTED])}{more} "
+            "(counted from 1); correct them, or leave the columns out."
         )
     return np.stack(columns, 1)
 
