@@ -346,6 +346,16 @@ def test_every_command_takes_a_run_on_a_mixed_table(table, tmp_path, capsys):
         ["traverse", run, "--out", f"{tmp_path}/effects.png"],
     ):
         assert main(arguments) == 0, capsys.readouterr().err
+    elements = data.read(tmp_path / "people.csv", labels="surv*", drop=["f*"]).schema.elements
+    for arguments in (
+        ["decode", run, f"{tmp_path}/codes.csv", "--out", f"{tmp_path}/floats.csv"],
+        ["reconstruct", run, at, "--out", f"{tmp_path}/floats.npy"],
+        ["sample", run, "--count", "3", "--out", f"{tmp_path}/drawn.csv"],
+    ):
+        assert main([*arguments, "--floats"]) == 0, capsys.readouterr().err
+    for name in ("floats.csv", "drawn.csv"):
+        assert tuple(pandas.read_csv(tmp_path / name, index_col=False).columns) == elements
+    assert np.load(tmp_path / "floats.npy").shape == (len(table), len(elements))
     filled = pandas.read_csv(tmp_path / "filled.csv")
     assert not filled.isna().to_numpy().any()
     assert len(pandas.read_csv(tmp_path / "new.csv")) == 3

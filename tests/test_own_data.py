@@ -9,6 +9,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -346,6 +347,28 @@ def test_codes_are_the_same_in_every_form(table_run, place, tmp_path):
     assert not np.array_equal(refined, dense)
 
 
+def test_codes_of_a_file_are_found_by_their_names(table_run, tmp_path):
+    place, codes = tmp_path / "codes.csv", RNG.normal(size=(4, 3)).astype(np.float32)
+    table = pandas.DataFrame(codes, columns=["z0", "z1", "z2"])[["z2", "z0", "z1"]]
+    table.assign(id=["a", "b", "c", "d"]).to_csv(place, index=False)
+    np.testing.assert_allclose(read_codes(place, 3), codes, rtol=1e-6)
+    table.mask(table == table.iloc[1, 0]).to_csv(place, index=False)
+    with pytest.raises(DatasetError, match=r"codes\.csv: row 2, column 'z2'"):
+        read_codes(place, 3)
+    table.rename(columns={"z0": "other"}).to_csv(place, index=False)
+    with pytest.raises(DatasetError, match="'other'"):
+        read_codes(place, 3)
+
+
+def test_what_is_refused_leaves_no_folder(table_run, colour_run, place, tmp_path):
+    out = tmp_path / "new" / "er" / "codes.npy"
+    assert command("encode", colour_run.path, place / "table.csv", "--out", out) == 2
+    assert not list(tmp_path.iterdir())
+    assert command("encode", table_run.path, place / "table.csv", "--out", out) == 0
+    assert out.exists()
+    assert command("encode", table_run.path, place / "table.csv", "--out", out / "x.npy") == 2
+
+
 def test_decoded_codes_are_the_reconstruction_in_the_datas_units(table_run, place, tmp_path):
     codes, rows, restored = (tmp_path / name for name in ("c.npz", "rows.csv", "restored.npy"))
     assert command("encode", table_run.path, place / "table.csv", "--out", codes) == 0
@@ -504,7 +527,7 @@ def mistakes(place):
             ("traverse", table, "--dimensions", "9", "--out", place / "none.png"),
             "dimensions 0 to 2",
         ),
-        "no rows": (("sample", table, "--count", 0, *out), "at least 1 row"),
+        "no rows": (("sample", table, "--count", 0, *out), "from 1 on"),
         "a fraction of 1": (
             ("fit", other, "--test-fraction", 1, "--labels", "kind", *out),
             "between 0 and 1",

@@ -261,7 +261,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_not_a_run(tmp_path):
-    with pytest.raises(RunFolderError, match=r"nowhere is not finished: it has no config\.json"):
+    with pytest.raises(RunFolderError, match="nowhere is not there; name the folder"):
         RunFolder(tmp_path / "nowhere").load()
 
 

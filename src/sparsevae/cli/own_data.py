@@ -236,11 +236,11 @@ def decode(
     """Write the mean row of every code, in the data's own units."""
     from sparsevae.runs.codes import read_codes
 
-    trained = load(run, device, out)
+    trained = load(run, device, out, floats)
     model = trained.model
     dense = read_codes(codes, model.latents, math.prod(model.shape))
     rows = trained.decode(dense, own_type=not floats)
-    keep_rows(out, rows, trained)
+    keep_rows(out, rows, trained, floats)
 
 
 @app.command()
@@ -254,9 +254,9 @@ def reconstruct(
     device: Device = "auto",
 ) -> None:
     """Write what is left of every row after its code, in the data's own units."""
-    trained = load(run, device, out)
+    trained = load(run, device, out, floats)
     rows = read_for(trained, path, array=array, channels=channels)
-    keep_rows(out, trained.reconstruct(rows, own_type=not floats), trained)
+    keep_rows(out, trained.reconstruct(rows, own_type=not floats), trained, floats)
 
 
 @app.command()
@@ -300,27 +300,29 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Write new rows: codes drawn from the prior, decoded."""
-    trained = load(run, device, out)
+    trained = load(run, device, out, floats)
     rows = trained.sample(count, seed, noise=not mean, own_type=not floats)
-    keep_rows(out, rows, trained)
+    keep_rows(out, rows, trained, floats)
 
 
-def load(run: Path, device: str, rows_to: Path | None = None) -> "TrainedModel":
-    """A trained model, when rows of its data can be written to a place."""
+def load(
+    run: Path, device: str, rows_to: Path | None = None, floats: bool = False
+) -> "TrainedModel":
+    """A trained model, when rows of its data, or their elements, can be written to a place."""
     from sparsevae.runs.codes import check_rows_place
     from sparsevae.runs.trained import TrainedModel
 
     trained = TrainedModel.load(run, device)
     if rows_to is not None:
-        check_rows_place(rows_to, trained.model.shape, trained.data.table)
+        check_rows_place(rows_to, trained.model.shape, None if floats else trained.data.table)
     return trained
 
 
-def keep_rows(out: Path, rows: Any, trained: "TrainedModel") -> None:
+def keep_rows(out: Path, rows: Any, trained: "TrainedModel", floats: bool = False) -> None:
     """Write rows that a model gave, and say how many and of what shape they are."""
     from sparsevae.runs.codes import write_rows
 
-    write_rows(out, rows, trained.data)
+    write_rows(out, rows, trained.data, elements=floats)
     typer.echo(f"{len(rows):,} rows of shape {rows.shape[1:]}.")
 
 
@@ -381,7 +383,7 @@ def evaluate(
 
     from sparsevae.cli.bars import working
     from sparsevae.runs.codes import check_place
-    from sparsevae.storage.files import write_json
+    from sparsevae.storage.files import make_folder, write_json
 
     trained = replace(load(run, device), refine=refine)
     if out is not None:
@@ -396,4 +398,5 @@ def evaluate(
         if value is not None:
             typer.echo(f"{name:32} {value:.6g}")
     if out is not None:
+        make_folder(out.parent)
         write_json(out, row)

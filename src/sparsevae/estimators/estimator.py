@@ -222,7 +222,7 @@ class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Returns:
         -------
         rows : float32 array of shape (N, D), (N, H, W) or (N, C, H, W)
-            Expected values under p(x|z).
+            Expected values under p(x|z); columns that ``fit`` left out are not among them.
         """
         check_is_fitted(self)
         codes = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
@@ -373,10 +373,6 @@ class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
         self.trained_ = replace(self.trained_, model=self._training.model.eval())
-
-    def _own_layout(self, rows: Any) -> Any:
-        """Rows in the layout of the data: images of one channel perhaps without its axis."""
-        return rows if self._is_table else rows.reshape(len(rows), *self.shape_)
 
 
 def _seed(random_state: Any) -> int:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sparsevae.data.readers.columns import is_frame, is_plain
 from sparsevae.errors import DatasetError
+from sparsevae.runs.given import checked_frame, plain_array
 
 IMAGE_DIMENSIONS = (3, 4)  # (N, H, W) and (N, C, H, W)
 
@@ -28,8 +29,12 @@ def read(estimator: Any, X: Any, *, reset: bool) -> Any:
 
     Raises:
         ValueError: no numbers, not finite, no rows, other columns (raised by scikit-learn).
-        DatasetError: rows of another shape than in ``fit``.
+        DatasetError: rows of another shape than in ``fit``, or two columns of one name.
     """
+    if is_frame(X):
+        checked_frame(X)
+    elif isinstance(X, np.ma.MaskedArray):
+        X = plain_array(X)
     if is_frame(X) and not is_plain(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if reset:

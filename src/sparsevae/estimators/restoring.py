@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsevae.estimators.reading import read
 from sparsevae.runs.trained import TrainedModel
-from sparsevae.storage.arrays import Floats
 
 
 class Restoring:
@@ -39,7 +38,7 @@ class Restoring:
         check_is_fitted(self)
         return self.trained_.impute(read(self, X, reset=False))
 
-    def denoise(self, X: Any, sigma: Any = None, **damage: Any) -> Floats:
+    def denoise(self, X: Any, sigma: Any = None, **damage: Any) -> Any:
         """Noisy rows without their noise, see :meth:`sparsevae.TrainedModel.denoise`.
 
         Parameters
@@ -64,7 +63,12 @@ class Restoring:
         """
         check_is_fitted(self)
         rows = self.trained_.denoise(read(self, X, reset=False), sigma, own_type=False, **damage)
-        return rows.reshape(len(rows), *self.shape_)
+        return self._own_layout(rows)
+
+    def _own_layout(self, rows: Any) -> Any:
+        """Rows in the layout of the data: images of one channel perhaps without its axis."""
+        images = len(self.shape_) > 1
+        return rows.reshape(len(rows), *self.shape_) if images else rows
 
     @property
     def _is_table(self) -> bool:

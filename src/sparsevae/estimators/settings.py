@@ -1,6 +1,6 @@
 """The estimator's parameters that are plain values, checked before anything is trained."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -19,6 +19,7 @@ class Settings(Checked):
     trunk: Trunk | None
     max_iter: Count | None
     batch_size: Count | None
+    model_arguments: dict[str, Any] | None
     learning_rate: Positive | dict[str, JsonValue] | None
     device: str
     sparse_output: bool

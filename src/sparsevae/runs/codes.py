@@ -6,7 +6,8 @@ Shape legend: N rows of shape (D,) or (C, H, W), J latent dimensions.
 import csv
 import math
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,23 +16,20 @@ import numpy as np
 from sparsevae.data import readers
 from sparsevae.data.readers.columns import is_frame
 from sparsevae.data.readers.memory import allowance
+from sparsevae.data.readers.mixed import read_frame
 from sparsevae.data.schema import Schema
 from sparsevae.errors import DatasetError, OutputError
 from sparsevae.evaluation.pictures import shades
+from sparsevae.runs.decoding import code_names, codes_of
 from sparsevae.runs.given import nameless
 from sparsevae.storage.arrays import Array
-from sparsevae.storage.files import make_folder, replacing
+from sparsevae.storage.files import check_folder, make_folder, replacing
 from sparsevae.training.config import DataConfig
 
 MOST_PICTURED = 400  # images of one picture
 LARGEST_CODES = 2**31  # bytes that codes and what they are decoded to may take as dense arrays
 SMALLEST_PART, LARGEST_ENTRY = 4096, 8  # bytes that a part of a sparse matrix may always take
 Writer = Callable[[Path, Array, Sequence[str]], None]
-
-
-def code_names(latents: int) -> tuple[str, ...]:
-    """What the columns of a table of codes are called: z0, z1, …"""
-    return tuple(f"z{j}" for j in range(latents))
 
 
 def _npy(path: Path, rows: Array, names: Sequence[str]) -> None:
@@ -58,6 +56,7 @@ def _npz(path: Path, rows: Array, names: Sequence[str]) -> None:
 CODE_WRITERS: dict[str, Writer] = {".npy": _npy, ".csv": _csv, ".npz": _npz}
 TABLE_WRITERS: dict[str, Writer] = {".npy": _npy, ".csv": _csv}
 FRAME_ENDINGS = (".csv", ".parquet")
+TABLE_ENDINGS = (*FRAME_ENDINGS, ".tsv")
 
 
 def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> None:
@@ -66,11 +65,25 @@ def check_place(path: Path, endings: Mapping[str, Writer] | Sequence[str]) -> No
         raise OutputError(f"{path} has no known ending; let it end in {', '.join(endings)}.")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file.")
+    check_folder(path.parent)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """As :func:`replacing`, in a folder that is made where it is not there."""
     make_folder(path.parent)
+    with replacing(path) as temporary:
+        yield temporary
 
 
 def check_rows_place(path: Path, shape: tuple[int, ...], table: Schema | None = None) -> None:
-    """Raise :class:`OutputError` unless rows of that shape or table can be written there."""
+    """Raise :class:`OutputError` unless rows of that shape or table can be written there.
+
+    Args:
+        path: where to.
+        shape: of a row.
+        table: of the rows where they are a data frame; None where they are an array.
+    """
     if table is not None and table.named:
         check_place(path, FRAME_ENDINGS)
         return
@@ -84,7 +97,7 @@ def write_codes(path: Path, codes: Array) -> None:
         OutputError: another ending, or a place that cannot be written to.
     """
     check_place(path, CODE_WRITERS)
-    with replacing(path) as temporary:
+    with _writing(path) as temporary:
         CODE_WRITERS[path.suffix.lower()](temporary, codes, code_names(codes.shape[1]))
 
 
@@ -95,7 +108,7 @@ def write_frame(path: Path, frame: Any) -> None:
         OutputError: another ending, a place that cannot be written to, or pyarrow is not there.
     """
     check_place(path, FRAME_ENDINGS)
-    with replacing(path) as temporary:
+    with _writing(path) as temporary:
         if path.suffix.lower() == ".csv":
             frame.to_csv(temporary, index=False)
             return
@@ -107,7 +120,7 @@ def write_frame(path: Path, frame: Any) -> None:
             ) from None
 
 
-def write_rows(path: Path, rows: Any, data: DataConfig) -> None:
+def write_rows(path: Path, rows: Any, data: DataConfig, *, elements: bool = False) -> None:
     """Write rows in the data's own units: .npy; a table as .csv too, images as .png too.
 
     Args:
@@ -115,6 +128,7 @@ def write_rows(path: Path, rows: Any, data: DataConfig) -> None:
         rows: shape ``(N, D)`` or ``(N, C, H, W)``; of images a .png shows the first 400. A data
             frame goes to .csv or .parquet.
         data: of the run: names of columns, and what is black and what white.
+        elements: whether rows of a table are elements of its schema, and not its columns.
 
     Raises:
         OutputError: another ending, or a place that cannot be written to.
@@ -123,13 +137,13 @@ def write_rows(path: Path, rows: Any, data: DataConfig) -> None:
         write_frame(path, rows)
         return
     check_rows_place(path, rows.shape[1:])
-    with replacing(path) as temporary:
+    with _writing(path) as temporary:
         if path.suffix.lower() == ".png":
             _png(temporary, rows, data)
         else:
             names = data.columns or nameless(rows.shape[1])
             if data.table is not None:
-                names = data.table.names
+                names = data.table.elements if elements else data.table.names
             TABLE_WRITERS[path.suffix.lower()](temporary, rows, names)
 
 
@@ -168,22 +182,22 @@ def read_codes(path: Path, latents: int, elements: int = 0) -> Array:
     """Codes of a file that :func:`write_codes` or another program wrote, ``(N, J)`` float32.
 
     Args:
-        path: .npy, .npz of scipy.sparse, or a table.
+        path: .npy, .npz of scipy.sparse, or a table, where columns z0, z1, … are found by name.
         latents: J.
         elements: numbers of a row that a code is decoded to; 0 where none is decoded.
 
     Raises:
-        DatasetError: the file cannot be read, its rows have another length, or it is a sparse
-            matrix whose rows take too much memory when they are not.
+        DatasetError: the file cannot be read, its rows have another length or other names, hold
+            a number that is not finite, or are sparse and take too much memory when they are not.
     """
     is_sparse = path.suffix.lower() == ".npz"
-    codes = _sparse(path, latents, elements) if is_sparse else readers.read(path, fewest=1).values
-    if codes.ndim != 2 or codes.shape[1] != latents:
-        raise DatasetError(
-            f"{path} holds an array of shape {codes.shape}; codes of this run are rows of "
-            f"{latents} numbers."
-        )
-    return codes.astype(np.float32)
+    if is_sparse:
+        codes: Any = _sparse(path, latents, elements)
+    elif path.suffix.lower() in TABLE_ENDINGS:
+        codes = read_frame(str(path), None)
+    else:
+        codes = readers.read(path, fewest=1).values
+    return codes_of(codes, latents, str(path))
 
 
 def _sparse(path: Path, latents: int, elements: int) -> Array:

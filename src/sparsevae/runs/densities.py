@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsevae.data.scaling import values_of
 from sparsevae.evaluation.bound import image_bounds
 from sparsevae.evaluation.passes import measure
-from sparsevae.models.likelihoods import check_domain
-from sparsevae.storage.arrays import Array, Floats, blocks
+from sparsevae.runs.given import count_of
+from sparsevae.storage.arrays import Array, Floats, placed_blocks
 
 if TYPE_CHECKING:
     from sparsevae.runs.trained import TrainedModel
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 def elbo(trained: "TrainedModel", rows: Any, draws: int) -> Floats:
     """See :meth:`sparsevae.TrainedModel.elbo`, shape ``(N,)``."""
+    count_of(draws, "draws")
 
     def nats(x: Floats, target: Floats, block: int) -> Array:
         seeds = range(block * draws, (block + 1) * draws)
@@ -31,6 +31,7 @@ def elbo(trained: "TrainedModel", rows: Any, draws: int) -> Floats:
 
 def log_likelihood(trained: "TrainedModel", rows: Any, samples: int) -> Floats:
     """See :meth:`sparsevae.TrainedModel.log_likelihood`, shape ``(N,)``."""
+    count_of(samples, "samples")
 
     def nats(x: Floats, target: Floats, block: int) -> Array:
         model, refine = trained.model, trained.refine
@@ -47,10 +48,10 @@ def _of_raw_rows(
     family, scaling = trained.model.family, trained.data.scaling
     parts = [np.empty(0, np.float32)]
     volume: Any = scaling.log_volume(trained.model.shape) if family.continuous else 0.0
-    for place, block in enumerate(blocks(trained.values(rows))):
-        target = trained.scaled(block, clip=family.domain == "unit")
-        check_domain(trained.likelihood, values_of(target))
+    for place, (start, block) in enumerate(placed_blocks(trained.values(rows))):
+        x = trained.inside(block, start)
+        target = trained.scaled(block, start, clip=family.domain == "unit")
         if family.reading == "gaps":
             volume = scaling.log_volumes(target)
-        parts.append(nats(trained.scaled(block), target, place) - volume)
+        parts.append(nats(x, target, place) - volume)
     return np.asarray(np.concatenate(parts), np.float32)

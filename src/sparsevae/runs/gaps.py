@@ -10,7 +10,7 @@ import numpy as np
 from sparsevae.errors import DatasetError
 from sparsevae.evaluation.imputation import Imputer, can_impute, imputed
 from sparsevae.runs.folder import RunFolder
-from sparsevae.runs.given import filled
+from sparsevae.runs.given import count_of, filled
 
 if TYPE_CHECKING:
     from sparsevae.runs.trained import TrainedModel
@@ -34,6 +34,7 @@ def filled_rows(trained: "TrainedModel", rows: Any, draws: int, seed: int) -> An
     Raises:
         DatasetError: the model was trained on rows without gaps.
     """
+    count_of(draws, "draws")
     table = trained.data.table
     if table is None:
         raise DatasetError(

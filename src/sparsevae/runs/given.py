@@ -4,26 +4,29 @@ Shape legend: N rows of shape (D,), (H, W), (C, H, W) or (H, W, C).
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, bfloat16
 
 from sparsevae.data import Raw
 from sparsevae.data.readers.columns import is_frame, is_plain
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import parsed_frame
-from sparsevae.data.readers.raw import Channels, Parsed, checked
+from sparsevae.data.readers.raw import LISTED, Channels, Parsed, checked, listed
 from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
-from sparsevae.data.schema import Schema, missing
-from sparsevae.errors import DatasetError
+from sparsevae.data.schema import Schema, missing, numbers_of
+from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows, is_sparse
 
 SOURCE = "given rows"
+WIDEST = 8  # bytes of a number that a run keeps
 DAY, SECOND = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"
 
 
@@ -48,22 +51,133 @@ def named_array(rows: Any) -> tuple[Any, tuple[str, ...]]:
     if isinstance(rows, Raw):
         named = rows.columns != nameless(len(rows.columns))
         return rows.values, rows.columns if named else ()
-    if isinstance(rows, Tensor):
-        rows = rows.detach().cpu().numpy()
     if is_annotated(rows):
         parsed = from_annotated(rows, None)
         return parsed.values, parsed.columns
-    if is_matrix(rows):
+    if is_matrix(rows) and len(rows.shape) == 2:
         return sparse_rows(rows, "The sparse matrix"), ()
     given = getattr(rows, "columns", ())
     columns = tuple(given) if all(isinstance(name, str) for name in given) else ()
-    values = rows if hasattr(rows, "dtype") and hasattr(rows, "shape") else np.asarray(rows)
+    values = _frame_numbers(checked_frame(rows)) if is_frame(rows) else plain_array(rows)
     if values.dtype.kind not in "biuf" or len(values.shape) < 2:
-        raise DatasetError(
-            f"Rows are an array of numbers of shape (rows, columns) or of images; got "
-            f"{values.dtype} of shape {values.shape}."
-        )
+        raise _no_rows(f"{values.dtype} of shape {values.shape}")
+    if values.dtype.kind == "f" and values.dtype.itemsize > WIDEST:
+        values = np.asarray(values, np.float64)
     return values, columns
+
+
+def _no_rows(what: str) -> DatasetError:
+    return DatasetError(
+        "Rows are an array of numbers of shape (rows, columns) or of images, a data frame, or "
+        f"a matrix of scipy.sparse; got {what}."
+    )
+
+
+def plain_array(rows: Any) -> Any:
+    """Lists, tensors, matrices and masked arrays as arrays, NaN where masked; arrays as they are.
+
+    Args:
+        rows: of shape ``(N, ...)``.
+
+    Raises:
+        DatasetError: the name of a file, something else that has no rows, rows of unequal
+            length, or a tensor that is not dense.
+    """
+    if isinstance(rows, str | PathLike):
+        raise DatasetError(
+            f"Rows are an array or a data frame, not the name of a file; read it first: "
+            f"sparsevae.data.read({str(rows)!r})."
+        )
+    if isinstance(rows, Tensor):
+        return _of_tensor(rows)
+    if isinstance(rows, np.ma.MaskedArray):
+        if not np.ma.is_masked(rows) or rows.dtype.kind not in "biuf":
+            return rows.data
+        masked: Any = rows.astype(np.result_type(rows.dtype, np.float16))
+        return masked.filled(np.nan)
+    if hasattr(rows, "dtype") and hasattr(rows, "shape") and not isinstance(rows, np.matrix):
+        return rows
+    try:
+        values = np.asarray(rows)
+    except ValueError:
+        raise DatasetError(
+            "Rows are all of the same length; the ones given are not, so fill the shorter ones."
+        ) from None
+    if not values.shape:
+        raise _no_rows(f"a value of type {type(rows).__name__}")
+    return values
+
+
+def _of_tensor(tensor: Tensor) -> Array:
+    plain = tensor.detach().cpu()
+    if plain.dtype == bfloat16:
+        plain = plain.float()
+    try:
+        return plain.numpy()
+    except (TypeError, RuntimeError):
+        raise DatasetError(
+            f"Rows in a tensor are dense numbers; got {tensor.dtype} of layout {tensor.layout}: "
+            "give rows.to_dense(), or a matrix of scipy.sparse."
+        ) from None
+
+
+def checked_frame(frame: Any) -> Any:
+    """A data frame whose columns are called by texts, all of them different.
+
+    Args:
+        frame: N rows; names of any kind become text.
+
+    Raises:
+        DatasetError: columns have the same name.
+    """
+    names = [str(name) for name in frame.columns]
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise DatasetError(
+            f"The table has several columns called {listed(doubled)}; give every column a "
+            "name of its own, or keep one of them."
+        )
+    return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
+
+
+def _frame_numbers(frame: Any) -> Array:
+    """Columns of numbers of any type, text too, as a matrix with NaN at gaps.
+
+    Raises:
+        DatasetError: columns hold something else.
+    """
+    values = np.asarray(frame)
+    if values.dtype.kind in "biuf" or not values.shape[1]:
+        return values
+    columns, odd = [], []
+    for name in frame.columns:
+        numbers, wrong = numbers_of(frame[name])
+        columns.append(numbers)
+        if wrong.any():
+            row = int(wrong.argmax())
+            odd.append(f"{name[:40]!r} ({str(frame[name].iloc[row])[:40]!r} in row {row + 1})")
+    if odd:
+        more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""
+        raise DatasetError(
+            f"Columns hold other things than finite numbers: {', '.join(odd[:LISTED])}{more} "
+            "(counted from 1); correct them, or leave the columns out."
+        )
+    return np.stack(columns, 1)
+
+
+def count_of(value: Any, what: str) -> int:
+    """A whole number from 1 on.
+
+    Args:
+        value: what was given.
+        what: its name, for errors.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigurationError(f"{what} is a whole number from 1 on; got {value!r}.")
+    return int(value)
 
 
 def raw_rows(
@@ -100,11 +214,13 @@ def raw_rows(
     if is_annotated(rows):
         parsed = from_annotated(rows, labels if isinstance(labels, str) else None)
         return checked(parsed, SOURCE, None, fewest)
-    if (rows.shape[0] if is_matrix(rows) else len(rows)) == 0:
+    if not (is_matrix(rows) or is_frame(rows)):
+        rows = plain_array(rows)
+    if len(rows.shape) and rows.shape[0] == 0:
         raise DatasetError("There are no images or rows to learn from; give at least two.")
     if is_frame(rows) and (chosen or not is_plain(rows)):
         options: dict[str, Any] = {"columns": columns, "drop": drop}
-        return _from_frame(rows, labels, fewest, **options)
+        return _from_frame(checked_frame(rows), labels, fewest, **options)
     if chosen:
         raise DatasetError(
             "Columns are taken, dropped or used as labels by name, and these rows have no names; "
@@ -142,7 +258,7 @@ def table_values(rows: Any, schema: Schema, name: str) -> Array:
                 f"{values.shape}."
             )
         rows = as_frame(values, names or schema.names)
-    return schema.encode(rows)
+    return schema.encode(checked_frame(rows))
 
 
 def filled(rows: Any, schema: Schema, values: Array) -> Any:
@@ -157,16 +273,17 @@ def filled(rows: Any, schema: Schema, values: Array) -> Any:
     if not is_frame(rows):
         own, _ = named_array(rows)
         return np.where(np.isnan(own), frame.to_numpy(np.float64), own)
-    whole = rows.copy()
+    named = checked_frame(rows)
+    whole = named.copy()
     for name in schema.names:
-        gaps = missing(rows[name])
+        gaps = missing(named[name])
         if gaps.any():
             new = frame[name]
-            if new.dtype.kind == "M" and rows[name].dtype.kind != "M":  # dates as text
+            if new.dtype.kind == "M" and named[name].dtype.kind != "M":  # dates as text
                 new = new.dt.strftime(DAY if new.dt.normalize().eq(new).all() else SECOND)
-            own = rows[name].astype(object)
+            own = named[name].astype(object)
             whole[name] = own.where(~gaps, new.to_numpy(object)).infer_objects()
-    return whole
+    return whole.set_axis(rows.columns, axis=1)
 
 
 def in_order(values: Any, names: tuple[str, ...], wanted: tuple[str, ...], model: str) -> Any:
@@ -184,6 +301,23 @@ def in_order(values: Any, names: tuple[str, ...], wanted: tuple[str, ...], model
     if isinstance(values, SparseRows):
         return SparseRows(values.matrix[:, order])
     return values[:, order]
+
+
+def in_shape(values: Any, shape: tuple[int, ...], model: str) -> Any:
+    """Rows in the shape that a model wants, the axis of channels put where it belongs.
+
+    Raises:
+        DatasetError: rows of another shape.
+    """
+    own = values.shape[1:]
+    if own != shape and len(shape) == 3:
+        if own == shape[1:] and shape[0] == 1:
+            return values[:, None]
+        if own == (*shape[1:], shape[0]):
+            return np.moveaxis(values, 3, 1)
+    if own != shape:
+        raise DatasetError(f"{model} was trained on {form(shape)}; these are {form(own)}.")
+    return values
 
 
 def form(shape: Sequence[int]) -> str:

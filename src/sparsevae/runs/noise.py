@@ -12,6 +12,7 @@ from sparsevae.errors import ConfigurationError
 from sparsevae.evaluation import repair
 from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.evaluation.imputation import Imputer
+from sparsevae.models.likelihoods import name_of
 from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.arrays import Array, Floats, blocks
 
@@ -37,7 +38,7 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
     if not can_denoise(trained.model):
         raise ConfigurationError(
             f"Noise can be taken out of measurements and grey levels, and {trained.name} is of "
-            f"counts or categories (likelihood {trained.likelihood!r})."
+            f"counts or categories (likelihood {name_of(trained.likelihood)!r})."
         )
     if trained.clean is not None:
         return Denoiser.learned(trained.model, trained.scaled(trained.clean))
@@ -113,8 +114,8 @@ def repaired(
         raise ConfigurationError(f"salt_and_pepper is a share from 0 to below 1, not {share}.")
     if family.reading != "plain" or (share and family.domain != "unit"):
         raise ConfigurationError(
-            f"{trained.name} (likelihood {trained.likelihood!r}) has no least and largest value "
-            "that an element could be damaged to; give hidden elements of measurements alone."
+            f"{trained.name} (likelihood {name_of(trained.likelihood)!r}) has no least and "
+            "largest value that an element could be damaged to; give hidden measurements alone."
         )
     unknown = np.zeros(1, bool) if hidden is None else np.asarray(hidden, bool)
     if hidden is not None and unknown.size != np.prod(values.shape):
@@ -141,12 +142,16 @@ def _inside(trained: "TrainedModel", block: Array) -> bool:
 
 def _scaled_sigma(trained: "TrainedModel", sigma: float | Sequence[float]) -> Floats:
     """Standard deviations of scaled elements, shape ``(1, *shape)``."""
-    given, shape = np.asarray(sigma, np.float64), trained.model.shape
+    shape = trained.model.shape
+    try:
+        given = np.asarray(sigma, np.float64)
+    except (TypeError, ValueError):
+        given = np.full(1, np.nan)
     good = given.shape in ((), (1,), (shape[0],), shape) and bool((given >= 0).all())
     if not good or not np.isfinite(given).all():
         raise ConfigurationError(
             f"sigma is the noise's standard deviation, one finite number from 0 on or one for "
-            f"each of {shape[0]} columns or channels; got {sigma}."
+            f"each of {shape[0]} columns or channels; got {sigma!r}."
         )
     _, scale = trained.data.scaling.columns(1 + len(shape))
     if given.shape != shape:

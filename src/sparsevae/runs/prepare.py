@@ -24,7 +24,7 @@ from sparsevae.data.splits import shuffled, stratified_indices
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods import check_domain, family
 from sparsevae.runs.given import nameless
-from sparsevae.storage.arrays import Rows, Selection, blocks
+from sparsevae.storage.arrays import Rows, Selection, placed_blocks
 from sparsevae.storage.sparse import is_sparse
 from sparsevae.training.config import DataConfig, RunConfig
 from sparsevae.training.defaults import Settled, settle
@@ -79,7 +79,7 @@ def prepare(raw: Raw, *, test_fraction: float = TEST_FRACTION, **settings: Any) 
     training: Rows = Selection(raw.values, train) if len(test) else raw.values
     name = re.sub(r"[^\w-]+", "-", Path(raw.source).stem).strip("-") or "data"
     settled = settle(training, **{"name": name, **settings})
-    _check_domain(raw.values, settled)
+    _check_domain(raw.values, settled, raw.columns)
     labels = [None if raw.labels is None else raw.labels[part] for part in (train, test)]
     own = Split(training, labels[0], settled.scaling)
     kept = Selection(raw.values, test) if is_sparse(raw.values) else raw.values[test]
@@ -181,15 +181,15 @@ def checksum(raw: Raw, scaling: Scaling, test_fraction: float) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_domain(values: Rows, settled: Settled) -> None:
+def _check_domain(values: Rows, settled: Settled, columns: tuple[str, ...]) -> None:
     if is_sparse(values) and settled.scaling.kind == "none":
-        check_domain(settled.likelihood, values_of(values))
+        check_domain(settled.likelihood, values)
         return
     real = family(settled.likelihood)[0]
     if real.domain == "real" and real.reading == "plain":
         return  # where every finite number is
-    for block in blocks(values):
-        check_domain(settled.likelihood, values_of(settled.scaling.apply(block)))
+    for start, block in placed_blocks(values):
+        check_domain(settled.likelihood, settled.scaling.apply(block), start, columns)
 
 
 def _notes(

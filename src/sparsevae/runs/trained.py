@@ -16,8 +16,7 @@ import torch
 from sparsevae.data import Split
 from sparsevae.data.readers.columns import is_frame
 from sparsevae.data.readers.labels import labels_of
-from sparsevae.data.scaling import values_of
-from sparsevae.errors import ConfigurationError, DatasetError, DeviceError
+from sparsevae.errors import DatasetError, DeviceError
 from sparsevae.evaluation import ALL_GROUPS, Evaluation, evaluate
 from sparsevae.evaluation.bound import SAMPLES
 from sparsevae.evaluation.denoising import Denoiser, rows_needed
@@ -26,10 +25,18 @@ from sparsevae.evaluation.passes import batched, encode, fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.likelihoods import check_domain
 from sparsevae.runs import bundled, densities, gaps, noise
+from sparsevae.runs.decoding import codes_of, in_type
 from sparsevae.runs.folder import RunFolder, identity
-from sparsevae.runs.given import form, in_order, named_array, table_values
+from sparsevae.runs.given import (
+    checked_frame,
+    count_of,
+    in_order,
+    in_shape,
+    named_array,
+    table_values,
+)
 from sparsevae.runs.weights import build_model
-from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, blocks
+from sparsevae.storage.arrays import BLOCK_VALUES, Array, Floats, Row, place_of, placed_blocks
 from sparsevae.training import loop
 from sparsevae.training.config import DataConfig, RunConfig
 
@@ -125,30 +132,35 @@ class TrainedModel:
         """
         if self.data.table is not None:
             return table_values(rows, self.data.table, self.name)
-        if is_frame(rows) and set(self.data.columns) <= set(rows.columns):
-            rows = rows[list(self.data.columns) or list(rows.columns)]
+        if is_frame(rows) and self.data.columns:
+            named, own = checked_frame(rows), list(self.data.columns)
+            rows = named[own] if set(own) <= set(named.columns) else rows
         values = in_order(*named_array(rows), self.data.columns, self.name)
-        shape = self.model.shape
-        if values.shape[1:] != shape and len(shape) == 3:
-            if values.shape[1:] == shape[1:] and shape[0] == 1:
-                values = values[:, None]
-            elif values.shape[1:] == (*shape[1:], shape[0]):
-                values = np.moveaxis(values, 3, 1)
-        if values.shape[1:] != shape:
-            raise DatasetError(
-                f"{self.name} was trained on {form(shape)}; these are {form(values.shape[1:])}."
-            )
-        return values
+        return in_shape(values, self.model.shape, self.name)
 
-    def scaled(self, block: Array, *, clip: bool = True) -> Floats:
-        """Raw rows as the network takes them.
+    def scaled(self, block: Array, start: int = 0, *, clip: bool = True) -> Floats:
+        """Raw rows as the network takes them; ``start`` is the place of the first of them.
 
         Raises:
             DatasetError: a number is not finite.
         """
         x = self.data.scaling.apply(block, clip=clip)
-        if not np.isfinite(x).all() and self.data.table is None:
-            raise DatasetError("Rows hold a number that is missing or infinite; leave it out.")
+        bad = ~np.isfinite(x)
+        if bad.any() and self.data.table is None:
+            raise DatasetError(
+                f"Rows hold a number that is missing or infinite: {block[bad][0]} in "
+                f"{place_of(bad, start, self.data.columns)}; correct it, or leave the row out."
+            )
+        return x
+
+    def inside(self, block: Array, start: int = 0) -> Floats:
+        """As :meth:`scaled`, where the likelihood is defined.
+
+        Raises:
+            DatasetError: a number is not finite, or lies elsewhere.
+        """
+        x = self.scaled(block, start)
+        check_domain(self.likelihood, x, start, self.data.columns)
         return x
 
     def split(self, rows: Any) -> Split:
@@ -157,15 +169,16 @@ class TrainedModel:
         Raises:
             DatasetError: rows of another kind, or where the likelihood is not defined.
         """
-        values, scaling = self.values(rows), self.data.scaling
-        for block in blocks(values):
-            check_domain(self.likelihood, values_of(scaling.apply(block)))
-        return Split(values, None, scaling)
+        values = self.values(rows)
+        for start, block in placed_blocks(values):
+            self.inside(block, start)
+        return Split(values, None, self.data.scaling)
 
     def encode(self, rows: Any) -> Floats:
         """Deterministic codes, exact zeros where a gate is shut, shape ``(N, J)``."""
         values, model, refine = self.values(rows), self.model, self.refine
-        parts = [encode(model, self.scaled(block), refine) for block in blocks(values)]
+        inside = (self.inside(block, start) for start, block in placed_blocks(values))
+        parts = [encode(model, x, refine) for x in inside]
         return np.concatenate(parts) if parts else np.empty((0, self.model.latents), np.float32)
 
     def decode(self, codes: Any, *, own_type: bool = True) -> Any:
@@ -181,15 +194,9 @@ class TrainedModel:
                 probabilities for levels.
 
         Raises:
-            DatasetError: codes of another length.
+            DatasetError: codes of another length, other names, or a number that is not finite.
         """
-        dense, _ = named_array(codes.toarray() if hasattr(codes, "toarray") else codes)
-        if dense.ndim != 2 or dense.shape[1] != self.model.latents:
-            raise DatasetError(
-                f"{self.name} has codes of {self.model.latents} numbers; got an array of shape "
-                f"{dense.shape}."
-            )
-        dense = np.require(dense, np.float32, ["C", "W"])  # torch shares its memory
+        dense = codes_of(codes, self.model.latents, "The codes")
         step = max(1, BLOCK_VALUES // int(np.prod(self.model.shape)))
         parts = [
             self._raw(batched(self.model.decode, dense[at : at + step], self.model), own_type)
@@ -234,8 +241,7 @@ class TrainedModel:
         Raises:
             ConfigurationError: no rows are asked for, or the model has no prior.
         """
-        if count < 1:
-            raise ConfigurationError(f"Ask for at least 1 row, not {count}.")
+        count = count_of(count, "The number of rows to draw")
         with fixed_noise(seed), torch.no_grad():
             observed = self.model.likelihood(self.model.draw_codes(count))
             x = observed.sample() if noise else observed.mean
@@ -386,10 +392,7 @@ class TrainedModel:
         values, dtype = self.data.scaling.undo(x), np.dtype(self.data.dtype)
         if not own_type:
             return values
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        ends = np.iinfo(dtype)
-        return np.rint(values.astype(np.float64)).clip(ends.min, ends.max).astype(dtype)
+        return in_type(values, dtype)
 
     @property
     def likelihood(self) -> Any:

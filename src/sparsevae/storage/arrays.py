@@ -4,7 +4,7 @@ Shape legend: N rows of any one shape.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -105,6 +105,35 @@ def blocks(x: Rows) -> Iterator[Array]:
     rows = max(1, BLOCK_VALUES // max(1, x[:1].size))
     for start in range(0, len(x), rows):
         yield x[start : start + rows]
+
+
+def placed_blocks(x: Rows) -> Iterator[tuple[int, Array]]:
+    """As :func:`blocks`, each with the place of its first row."""
+    start = 0
+    for block in blocks(x):
+        yield start, block
+        start += len(block)
+
+
+def place_of(bad: Array, start: int = 0, columns: Sequence[str] = ()) -> str:
+    """Where the first true element of a block lies, in words, counted from 1.
+
+    Args:
+        bad: truth values, shape ``(N, D)`` or ``(N, C, H, W)``.
+        start: place of the block's first row.
+        columns: names of D columns, where they have some.
+
+    Example:
+        >>> place_of(np.array([[False, False], [False, True]]), 10, ("a", "b"))
+        "row 12, column 'b' (counted from 1)"
+    """
+    row, *rest = (int(place) for place in np.unravel_index(bad.argmax(), bad.shape))
+    if len(rest) > 1:
+        where = f"image {start + row + 1}, channel, row and column {[at + 1 for at in rest]}"
+    else:
+        named = len(columns) == bad.shape[1]
+        where = f"row {start + row + 1}, column {repr(columns[rest[0]]) if named else rest[0] + 1}"
+    return f"{where} (counted from 1)"
 
 
 def mean_row(x: Rows) -> Array:

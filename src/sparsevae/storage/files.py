@@ -161,6 +161,17 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def check_folder(path: Path) -> None:
+    """Raise :class:`OutputError` unless a folder can be written to, or made; nothing is made."""
+    whole = path.absolute()
+    there = next(folder for folder in (whole, *whole.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "no permission" if there.is_dir() else "it is a file"
+        if there != whole and not there.is_dir():
+            why = f"{there} is a file"
+        raise OutputError(f"Cannot write to the folder {path}: {why}.")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON in one step; NaN is refused.
 
@@ -190,6 +201,9 @@ def read_json(path: Path, kind: type = dict) -> Any:
     Raises:
         RunFolderError: it is absent, damaged, or holds something else.
     """
+    if not path.parent.is_dir():
+        what = "is a file" if path.parent.exists() else "is not there"
+        raise RunFolderError(f"{path.parent} {what}; name the folder that training wrote.")
     if not path.exists():
         raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.")
     try:

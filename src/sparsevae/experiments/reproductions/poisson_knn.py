@@ -47,7 +47,7 @@ REPRODUCTION = Reproduction(
     ),
     differences=(
         "The Poisson VAE's numbers stand beside those of VSC, the sparse code of this library's "
-        "default, and the Gaussian's beside the VAE's; `poisson` of the table of models is no row.",
+        "default, and the Gaussian's beside the VAE's; `poisson` of this library is no row.",
         "25 epochs in place of 1,200, and the trunk of this library.",
         "5-NN on 10 random halves of the test set, as docs/metrics.md says; a latent is in use "
         "when the reconstruction loses 0.1 nats an image without it.",

@@ -12,7 +12,7 @@ from sparsevae.models.likelihoods.measured import (
     SharedGaussian,
 )
 from sparsevae.models.likelihoods.mixed import Mixed
-from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, register
+from sparsevae.models.likelihoods.table import LIKELIHOODS, Named, family, name_of, register
 from sparsevae.models.likelihoods.totals import with_total
 from sparsevae.models.likelihoods.unit import ContinuousBernoulli, GreyBernoulli
 
@@ -34,6 +34,7 @@ __all__ = [
     "choose",
     "constant_score",
     "family",
+    "name_of",
     "register",
     "with_total",
 ]

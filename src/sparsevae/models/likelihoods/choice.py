@@ -7,15 +7,17 @@ decoder can only win the rest, and for grey photographs there is hardly any.
 Shape legend: N rows of shape (D,) or (C, H, W).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import entr
 
 from sparsevae.data.scaling import Values, values_of
 from sparsevae.errors import DatasetError
-from sparsevae.models.likelihoods.table import Named, family
+from sparsevae.models.likelihoods.table import Named, family, name_of
 from sparsevae.models.likelihoods.totals import choose_counts
-from sparsevae.storage.arrays import Array, Rows, blocks
-from sparsevae.storage.sparse import is_sparse
+from sparsevae.storage.arrays import Array, Rows, blocks, place_of
+from sparsevae.storage.sparse import is_sparse, stored
 
 LARGEST_COUNT = 1000  # larger whole numbers are measurements rather than counts
 HIDDEN = 1 / 3  # of the mean row's score: handwritten digits have .22, photographs .5 to .9
@@ -100,22 +102,29 @@ def _of_levels(x: Rows, values: Values, span: str) -> tuple[str, str]:
     )
 
 
-def check_domain(likelihood: Named, values: Values) -> None:
+def check_domain(likelihood: Named, x: Rows, start: int = 0, columns: Sequence[str] = ()) -> None:
     """Compare scaled data with where a likelihood is defined.
 
     Args:
         likelihood: as :func:`family` takes it.
-        values: of the scaled data.
+        x: scaled rows, shape ``(N, ...)``.
+        start: place of the first of them among all rows.
+        columns: names of a table's columns, where they have some.
 
     Raises:
         DatasetError: some value lies elsewhere.
     """
     domain = family(likelihood)[0].domain
-    unit = values.low >= 0 and values.high <= 1
-    counts = values.whole and values.low >= 0
-    if (domain == "unit" and not unit) or (domain == "counts" and not counts):
-        needed = "values from 0 to 1" if domain == "unit" else "counts (whole numbers from 0)"
-        raise DatasetError(
-            f"The likelihood {likelihood!r} needs {needed}, but the scaled data lie from "
-            f"{values.low:g} to {values.high:g}: choose another likelihood or scaling."
-        )
+    if domain == "real":
+        return
+    values = stored(x) if is_sparse(x) else x[:]
+    bad = (values < 0) | ((values > 1) if domain == "unit" else (values != np.floor(values)))
+    if not bad.any():
+        return
+    needed = "values from 0 to 1" if domain == "unit" else "counts (whole numbers from 0)"
+    first = "" if is_sparse(x) else f", and {place_of(bad, start, columns)} is {values[bad][0]:g}"
+    raise DatasetError(
+        f"The likelihood {name_of(likelihood)!r} needs {needed}, but the scaled data lie from "
+        f"{np.fmin.reduce(values, None):g} to {np.fmax.reduce(values, None):g}{first}: correct "
+        "them, or choose another likelihood or scaling."
+    )

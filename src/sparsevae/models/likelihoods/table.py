@@ -41,6 +41,16 @@ LIKELIHOODS: Table[type[Likelihood]] = Table(
 register = LIKELIHOODS.register
 
 
+def name_of(likelihood: Named) -> str:
+    """The name of a family in the table.
+
+    Example:
+        >>> name_of({"kind": "fixed-gaussian", "scale": 0.5})
+        'fixed-gaussian'
+    """
+    return likelihood if isinstance(likelihood, str) else str(likelihood["kind"])
+
+
 def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, Any]]:
     """A family of the table and the settings of its class.
 
@@ -55,9 +65,11 @@ def family(likelihood: Named) -> tuple[type[Likelihood], dict[str, Any]]:
     Raises:
         ConfigurationError: an unknown family or setting, or a setting that is not positive.
     """
-    given = {"kind": likelihood} if isinstance(likelihood, str) else dict(likelihood)
+    given: dict[str, Any] = {"kind": likelihood}
+    if isinstance(likelihood, Mapping):
+        given = dict(likelihood)
     kind: Any = given.pop("kind", None)
-    if kind not in LIKELIHOODS:
+    if not isinstance(kind, str) or kind not in LIKELIHOODS:
         raise ConfigurationError(f"A likelihood is one of {', '.join(LIKELIHOODS)}, not {kind!r}.")
     chosen = LIKELIHOODS[kind]
     types = get_type_hints(chosen.__init__)
