@@ -194,7 +194,7 @@ def read_codes(path: Path, latents: int, elements: int = 0) -> Array:
     if is_sparse:
         codes: Any = _sparse(path, latents, elements)
     elif path.suffix.lower() in TABLE_ENDINGS:
-        codes = read_frame(str(path), None)
+        codes, _ = read_frame(str(path), None)
     else:
         codes = readers.read(path, fewest=1).values
     return codes_of(codes, latents, str(path))
