@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.errors import ConfigurationError
+from sparsevae.evaluation import evaluate, passes
 from sparsevae.evaluation.bound import image_bounds
 from sparsevae.models import MODELS, build
 from sparsevae.models.sparse_distributions import Counts, CutNormal, SpikeAndLaplace
@@ -176,6 +177,16 @@ def test_prefixes_add_what_the_first_dimensions_score_alone():
     torch.testing.assert_close(model.nested(z, x), expected)
     with pytest.raises(ConfigurationError, match="prefixes"):
         small("vsc", prefixes=[1.5])
+
+
+def test_the_measured_loss_has_what_prefixes_add():
+    model, x = small("vsc", prefixes=[0.3, 0.5])
+    measured = passes.measure(model.eval(), x.numpy())
+    drawn = torch.from_numpy(measured.draw)
+    assert measured.nested == pytest.approx(model.nested(drawn, x).item(), rel=1e-5)
+    row = evaluate(model, x.numpy(), groups=("bound",)).metrics
+    without = row["reconstruction"] + float(model.kl_weight(1.0)) * row["kl"]
+    assert row["loss"] == pytest.approx(without + row["sparsity_penalty"] + measured.nested)
 
 
 def test_a_batch_keeps_k_an_image_and_in_use_a_threshold_does():

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import sparsevae
+from sparsevae.data import Split
+from sparsevae.data.scaling import Scaling
 from sparsevae.errors import ConfigurationError
-from sparsevae.evaluation import bound, passes, refinement
+from sparsevae.evaluation import bound, evaluate, passes, refinement
 from sparsevae.models import MODELS, build
 
 SHAPE, LATENTS = (6,), 3
@@ -93,6 +95,19 @@ def test_a_trained_model_gives_refined_codes_and_bounds_the_same_every_time():
     )
     assert found["negative_elbo"] < plain["negative_elbo"]
     assert found["importance_negative_elbo"] < plain["importance_negative_elbo"]
+
+
+def test_refined_codes_are_not_compared_with_plain_ones_of_training_rows():
+    model, x = make("vsc"), rows(60).numpy()
+    labels = np.arange(60) % 2
+    train = Split(rows(300).numpy(), np.arange(300) % 2, Scaling("none"))
+    settings = {"train": train, "groups": ("probes",)}
+    plain = evaluate(model, x, labels, **settings).metrics
+    refined = evaluate(model, x, labels, refine=2, **settings).metrics
+    compared = {name for name in plain if name.startswith(("probe", "knn"))}
+    assert any(plain[name] is not None for name in compared)
+    assert all(refined[name] is None for name in compared)
+    assert refined["silhouette"] is not None
 
 
 def test_rows_are_refined_in_chunks_and_the_bound_is_of_each_row(monkeypatch):

@@ -40,19 +40,16 @@ ALARM = 3  # exit status of a run that ends in an alarm
 RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
 
 
-def read(path: str, channels: str | None = None, **options: Any) -> "Raw":
-    """What a path holds, by the options of the commands.
+def read(path: str, **options: Any) -> "Raw":
+    """What a path holds, by the options of :func:`sparsevae.data.readers.read`.
 
     Raises:
-        ConfigurationError: ``channels`` is neither first nor last.
+        ConfigurationError: an option does not go with this kind of data.
         DatasetError: the data cannot be read.
     """
     from sparsevae.data import readers
-    from sparsevae.errors import ConfigurationError
 
-    if channels not in (None, "first", "last"):
-        raise ConfigurationError(f"--channels is first or last, not {channels!r}.")
-    return readers.read(path, channels=channels, **options)  # type: ignore[arg-type] # compared
+    return readers.read(path, **options)
 
 
 def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
@@ -115,7 +112,7 @@ def fit(
         prepared = prepare(
             read(
                 path,
-                channels,
+                channels=channels,
                 columns=names(columns),
                 drop=names(drop),
                 labels=labels,

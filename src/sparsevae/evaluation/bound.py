@@ -236,6 +236,7 @@ def bound_columns(one: Pass) -> Row:
     reconstruction = float(measured.reconstruction.mean()) + one.log_volume
     gamma, expected = torch.from_numpy(measured.gamma), torch.from_numpy(measured.expected)
     penalty = float(model.sparsity_penalty(gamma.to(_where(model)), expected.to(_where(model))))
+    added = penalty + measured.nested
     bits = (reconstruction + kl) / (math.prod(model.shape) * math.log(2))
     return {
         keys.NEGATIVE_ELBO: reconstruction + kl if bounded else None,
@@ -243,7 +244,7 @@ def bound_columns(one: Pass) -> Row:
         keys.KL: kl if model.has_bound else None,
         keys.SPARSITY_PENALTY: penalty,
         keys.LOSS: (
-            None if one.outside else reconstruction + float(model.kl_weight(1.0)) * kl + penalty
+            None if one.outside else reconstruction + float(model.kl_weight(1.0)) * kl + added
         ),
         keys.BITS_PER_DIMENSION: bits if bounded and _has_bits(model) else None,
         keys.PRIOR_PERPLEXITY: model.prior.perplexity(),

@@ -48,6 +48,7 @@ class Measured:
         expected: spike probability that the prior expects, ``(N, J)`` or ``(N, 0)``.
         draw: the z of ``reconstruction``, shape ``(N, J)``.
         gated: whether the posterior has dimensions that are on or off.
+        nested: mean nats that prefixes of ``draw`` add to the objective; 0 for a model without.
     """
 
     code: Floats
@@ -59,6 +60,7 @@ class Measured:
     expected: Floats
     draw: Floats
     gated: bool
+    nested: float = 0.0
 
 
 @contextmanager
@@ -127,6 +129,7 @@ def measure(
     """
     where, step = next(model.parameters()).device, rows_at_once(model)
     parts: list[tuple[Tensor, ...]] = []
+    nested = 0.0
     with fixed_noise(seed):
         for start in range(0, len(x), step):
             batch = torch.from_numpy(x[start : start + step]).to(where)
@@ -137,11 +140,13 @@ def measure(
             z = q.rsample()
             reconstruction = -model.likelihood(z).log_prob(scored)
             kl, expected = model.prior.kl(q, batch, model.posterior, 1.0)
+            nested += len(batch) / len(x) * float(model.nested(z, scored))
             parts.append(
                 (q.code, q.mean, q.loc, q.spike_probability, reconstruction, kl, expected, z)
             )
     arrays = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    return Measured(**dict(zip(COLUMNS, arrays, strict=True)), gated=model.has_gates)
+    rows = dict(zip(COLUMNS, arrays, strict=True))
+    return Measured(**rows, gated=model.has_gates, nested=nested)
 
 
 @torch.no_grad()

@@ -127,10 +127,12 @@ def probe_columns(one: Pass) -> Row:
 
     Columns of the deterministic code and, with γμ in their names, of E_q[z] = γμ; the latter are
     None where that is the code itself, as it is without a posterior's spikes. Of more than 100
-    classes the columns are of 100, see :func:`sparsevae.evaluation.limits.counted`.
+    classes the columns are of 100, see :func:`sparsevae.evaluation.limits.counted`. Of refined
+    posteriors those are left out that compare codes of training and of test rows: only the latter
+    are refined.
     """
     model, measured, tick = one.model, one.measured, one.meter.tick
-    columns = partial(with_classes, one.train, one.counted)
+    columns = partial(with_classes, None if one.refine else one.train, one.counted)
     code = columns(partial(batched, model.encode, model=model), measured.code)
     row = class_columns(code, tick=lambda share: tick(share / 2))
     mean = None

@@ -151,6 +151,8 @@ def arranged(
         >>> values.shape, notes
         ((5, 3, 28, 28), ('The last axis, of length 3, was taken for the channels.',))
     """
+    if channels not in (None, "first", "last"):
+        raise ConfigurationError(f"Channels come first or last, not {channels!r}.")
     if values.ndim not in (2, 3, 4) or 0 in values.shape:
         raise DatasetError(
             f"{where} holds an array of shape {values.shape}; a table is (rows, columns), images "
@@ -161,8 +163,6 @@ def arranged(
     if values.ndim == 3:
         return values[:, None], ()
     if channels is not None:
-        if channels not in ("first", "last"):
-            raise ConfigurationError(f"Channels are 'first' or 'last', not {channels!r}.")
         return (values if channels == "first" else np.moveaxis(values, 3, 1)), ()
     first, last = values.shape[1] in COLOURS, values.shape[3] in COLOURS
     if first == last:
