@@ -10,7 +10,6 @@ import argparse
 
 import sparsevae
 from sparsevae import RunFolder
-from sparsevae.evaluation.passes import encode
 from sparsevae.metrics import bounds
 from sparsevae.metrics.images import mse
 from sparsevae.metrics.table import DENOISED
@@ -38,8 +37,7 @@ def main() -> None:
         for column, corrupted in columns.items():
             noisy = 255 * corrupted.images
             sigma = 255 * corrupted.variance**0.5
-            codes = encode(trained.model, corrupted.images)  # rows may lie beyond the grey levels
-            coded[column] = mse(test, trained.decode(codes, own_type=False) / 255)
+            coded[column] = mse(test, trained.reconstruct(noisy, own_type=False) / 255)
             restored[column] = mse(test, trained.denoise(noisy, sigma, own_type=False) / 255)
         rows |= {f"{name}, decoded code": coded, f"{name}, denoise": restored}
     print(f"| {len(test):,} images | " + " | ".join(columns) + " |")
