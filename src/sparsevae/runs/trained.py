@@ -175,10 +175,11 @@ class TrainedModel:
         return Split(values, None, self.data.scaling)
 
     def encode(self, rows: Any) -> Floats:
-        """Deterministic codes, exact zeros where a gate is shut, shape ``(N, J)``."""
+        """Deterministic codes with exact zeros, shape ``(N, J)``; images may be noisy ones."""
         values, model, refine = self.values(rows), self.model, self.refine
-        inside = (self.inside(block, start) for start, block in placed_blocks(values))
-        parts = [encode(model, x, refine) for x in inside]
+        images = len(model.shape) == 3 and model.family.domain == "unit"
+        take = self.scaled if images else self.inside  # noise takes grey levels beyond their ends
+        parts = [encode(model, take(block, at), refine) for at, block in placed_blocks(values)]
         return np.concatenate(parts) if parts else np.empty((0, self.model.latents), np.float32)
 
     def decode(self, codes: Any, *, own_type: bool = True) -> Any:
@@ -202,8 +203,7 @@ class TrainedModel:
             self._raw(batched(self.model.decode, dense[at : at + step], self.model), own_type)
             for at in range(0, len(dense), step)
         ]
-        if not parts:
-            parts = [self._raw(np.empty((0, *self.model.shape), np.float32), own_type)]
+        parts = parts or [self._raw(np.empty((0, *self.model.shape), np.float32), own_type)]
         return self._own(np.concatenate(parts), own_type)
 
     def reconstruct(self, rows: Any, *, own_type: bool = True) -> Any:
