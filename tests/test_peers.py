@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.special import erfcx
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.errors import ConfigurationError
@@ -228,6 +229,45 @@ def test_nothing_is_woken_where_nothing_is_dead_or_in_use():
     assert model.loss(x).penalty > 0
     assert model.eval().loss(x).penalty == 0
     assert not linear(likelihood="bernoulli")[0].wakes
+
+
+def test_dead_dimensions_learn_from_images_too():
+    torch.manual_seed(0)
+    x = torch.randn(20, 2, 4, 4)
+    given = {"target_active": 2.0, "likelihood": "shared-gaussian"}
+    model = build("batch-top-k", (2, 4, 4), 6, trunk="linear", arguments=given, examples=x)
+    model.idle[[1, 4]] = 1000.0
+    model.encoder.head.bias.data[[1, 4]] -= 100.0
+    flat = build("batch-top-k", (32,), 6, trunk="linear", arguments=given)
+    flat.load_state_dict(model.state_dict())
+    missed, of_rows = model.loss(x).penalty, flat.loss(x.flatten(1)).penalty
+    assert missed > 0
+    torch.testing.assert_close(missed, of_rows)
+
+
+@pytest.mark.parametrize("depth", [-4.0, -9.9, -10.1, -30.0, -300.0, -1e4, -1e6, 20.0, 1e5])
+def test_a_cut_normal_far_from_its_level_is_what_it_is_in_double_precision(depth):
+    sigma = math.exp(-5)
+    given = torch.tensor([1 + sigma * depth, sigma], requires_grad=True)
+    q = CutNormal(given[:1], given[1:], torch.tensor(1.0))
+    below = q.depth.item()
+    mills = math.sqrt(2 / math.pi) / erfcx(-below / math.sqrt(2))
+    assert q.loc.item() == pytest.approx(1 + sigma * (mills + below), rel=1e-6)
+    assert q.mills.item() == pytest.approx(mills, rel=1e-4)
+    if depth > -1e3:
+        spread = math.sqrt(1 - mills * (mills + below))
+        assert q.scale.item() == pytest.approx(sigma * spread, rel=0.03)
+    total = q.kl_from_standard() + q.mean + q.scale + q.log_off + q.log_on
+    assert all(number.isfinite().all() for number in (total, *torch.autograd.grad(total, given)))
+
+
+def test_a_gate_that_is_open_is_exactly_1_in_a_draw():
+    logits = torch.full((1, 2000), 30.0)
+    q = SpikeAndLaplace(logits, torch.ones_like(logits), torch.full_like(logits, 1e-30))
+    assert set(q.rsample().unique().tolist()) == {1.0}
+    mu = torch.rand(1, 2000) + 2
+    cut = CutNormal(mu, torch.full_like(mu, 1e-30), torch.tensor(0.5))
+    assert torch.equal(cut.rsample(), mu)
 
 
 @pytest.mark.parametrize("name", ["top-k", "batch-top-k", "jump-relu"])

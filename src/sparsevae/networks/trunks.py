@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import Reading, Trained, Trunk, kernels
-from sparsevae.networks.dictionary import Dictionary, SharedHeads
+from sparsevae.networks.dictionary import Dictionary, SharedHeads, precise
 
 Shape = tuple[int, ...]
 WIDTHS = (16, 32, 256)
@@ -258,9 +258,9 @@ class Encoder(nn.Module):
             first.data[:, first.shape[1] // 2 :] = 0
 
     def forward(self, images: Tensor) -> Tensor:
-        """Apply the layers; shapes as in the class."""
+        """Apply the layers; shapes as in the class, single precision at least."""
         features: Tensor = self.head(self.trunk(self._read(images)))
-        return features
+        return precise(features)
 
     def _read(self, rows: Tensor) -> Tensor:
         """Rows as the trunk takes them."""
