@@ -200,7 +200,7 @@ class _Pass:
         means = dict(zip(TERMS, (self.totals / len(self.images)).tolist(), strict=True))
         if not math.isfinite(means["objective"]) or not faults.all_finite(self.model):
             return None
-        gates = activity(self.spikes / len(self.images))
+        gates = activity(self.spikes / len(self.images), self.model.has_gates)
         return {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
 
     def find(self, epoch: int, begun: Pause, factor: float) -> str:

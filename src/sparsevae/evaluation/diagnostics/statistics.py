@@ -40,7 +40,7 @@ class Statistics:
         code_use: nats that the reconstruction loses when every image gets another one's code.
         slab_use: nats that it loses when, in each dimension, the images whose gate is on
             exchange their slabs at random; NaN without spikes.
-        total_kl: KL(q(z|x) ‖ p(z)), nats per image.
+        total_kl: KL(q(z|x) ‖ p(z)), nats per image; NaN for codes that are points.
         warm_up: λ after training; 1 without warm-up.
         alpha: α of the prior or the penalty after training.
         lowest_alpha: the smallest activity that what is penalised can reach.
@@ -111,7 +111,7 @@ def gather(one: Pass) -> Statistics:
         pixel_variance=one.pixel_variance,
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=float(measured.kl.mean()) if model.prior.has_density else math.nan,
+        total_kl=math.nan if one.codes_are_points else float(measured.kl.mean()),
         warm_up=float(model.warm_up(1.0)),
         alpha=_number(model.target_share),
         lowest_alpha=_number(model.least_share),
