@@ -80,10 +80,10 @@ class Counts(Scored):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Σ_n S((1 − t_n)/τ), S(v) = 3w² − 2w³ with w = clip(½v + ½), t_n the n-th arrival."""
         shape = self._extended_shape(sample_shape)
+        if isinstance(self.temperature, float) and self.temperature == 0.0:
+            return torch.poisson(self.rate.detach().expand(shape))
         gaps = torch.empty((*shape, ARRIVALS), device=self.rate.device).exponential_()
         before = 1 - gaps.cumsum(-1) / self.rate[..., None]
-        if isinstance(self.temperature, float) and self.temperature == 0.0:
-            return (before > 0).to(self.rate.dtype).sum(-1)
         w = (0.5 * before / self.temperature + 0.5).clamp(0.0, 1.0)
         return (w**2 * (3 - 2 * w)).sum(-1)
 

@@ -117,8 +117,9 @@ def train(
         model: on the device that trains it.
         optimiser: of :func:`sparsevae.training.step.make_optimiser`, perhaps with a checkpoint's
             state.
-        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
-            model's device, or on the host when they do not fit there; or rows on disk.
+        images: N training rows, uint8 grey levels or floats as the likelihood takes them, shape
+            ``(N, *shape)``; on the model's device, or on the host when they do not fit there; or
+            rows on disk.
         epochs: passes over the images in all.
         batch_size: images a step; the last step of an epoch takes what is left.
         learning_rate: as a function of progress.

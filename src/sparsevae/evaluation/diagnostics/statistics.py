@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from sparsevae.evaluation import limits
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import ABLATION_IMAGES, fixed_noise, rows_at_once
 from sparsevae.metrics import sparsity
@@ -23,7 +24,7 @@ from sparsevae.storage.arrays import Floats
 Mask = npt.NDArray[np.bool_]
 
 SHUT, OPEN = 0.01, 0.99  # a gate below, or above, for every image decides nothing
-CHUNK = 100  # images whose divergence from every component is held at a time
+CHUNK = 100  # images, or fewer, whose divergence from every component is held at a time
 SEED = 0  # of the draws, and of who gets whose code
 DIGITS = 4  # significant ones that are kept of every number
 
@@ -169,7 +170,7 @@ def _against_prior(model: Model, x: Tensor) -> tuple[Floats, Floats]:
         return unknown, unknown
     log_pi, p = model.prior.mixture(model.posterior)
     kl = torch.zeros(model.latents, device=x.device)
-    for chunk in x.split(CHUNK):
+    for chunk in x.split(limits.rows_at_once(p.loc.numel(), CHUNK)):
         q = model.posterior(chunk).gated().indexed((slice(None), None))
         divergences = _divergences(q, p, model.has_gates)  # (n, U, J)
         weights = torch.softmax(log_pi - divergences.sum(-1), 1)  # (n, U)
