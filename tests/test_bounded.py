@@ -1,6 +1,7 @@
 """Large data: what is left out is said, nothing warns, and progress reaches its end."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,11 +9,14 @@ import torch
 
 from sparsevae.data import Dataset, Split
 from sparsevae.errors import DatasetError
-from sparsevae.evaluation import evaluate, evaluate_dataset, limits
+from sparsevae.evaluation import evaluate, evaluate_dataset, imputation, limits
+from sparsevae.evaluation.diagnostics import statistics
 from sparsevae.evaluation.evaluate import GROUPS, NEEDED
 from sparsevae.evaluation.meter import Extent, Meter, costs
 from sparsevae.metrics import geometry
 from sparsevae.models import build
+from sparsevae.models.likelihoods import choice
+from sparsevae.models.sparse_distributions import Counts
 from sparsevae.report import figures
 from sparsevae.report.study import Run
 from sparsevae.runs.codes import read_codes
@@ -21,6 +25,7 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.given import raw_rows
 from sparsevae.runs.prepare import prepare
 from sparsevae.runs.train import train_run, work_of
+from sparsevae.storage import arrays
 
 
 def make(shape, latents=3, name="vsc"):
@@ -217,3 +222,48 @@ def test_a_small_file_of_codes_does_not_become_rows_without_end(tmp_path):
     with pytest.raises(DatasetError, match="write fewer"):
         read_codes(path, 3, elements=100_000)
     assert len(read_codes(path, 3)) == rows
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_divergences_from_many_components_are_taken_a_few_rows_at_a_time(monkeypatch):
+    torch.manual_seed(0)
+    given = {"prior": "mixture", "pseudo_inputs": 7}
+    model, x = build("vsc", (5,), 4, arguments=given).eval(), torch.rand(20, 5)
+    whole = statistics._against_prior(model, x)
+    taken, plain = [], statistics._divergences
+    monkeypatch.setattr(statistics, "_divergences", lambda q, *a: taken.append(q) or plain(q, *a))
+    monkeypatch.setattr(limits, "AT_ONCE", 3 * 7 * 4)
+    for few, all_at_once in zip(statistics._against_prior(model, x), whole, strict=True):
+        np.testing.assert_allclose(few, all_at_once, rtol=1e-5, atol=1e-7)
+    assert [len(q.loc) for q in taken] == [3] * 6 + [2]
+
+
+def test_gaps_are_filled_a_few_rows_at_a_time_where_codes_are_wide(monkeypatch):
+    given = {"likelihood": "mixed"}
+    model = build("vsc", (5,), 300, trunk="mlp", widths=(16,), arguments=given).eval()
+    taken, plain = [], imputation.drawn_and_scored
+    spy = lambda m, q, *a: taken.append(len(q.loc)) or plain(m, q, *a)  # noqa: E731
+    monkeypatch.setattr(imputation, "drawn_and_scored", spy)
+    monkeypatch.setattr(imputation, "DECODED", 4 * 10 * 600)
+    imputation.expected(model, np.zeros((10, 5), np.float32), draws=10)
+    assert taken == [4, 4, 2]
+
+
+def test_a_share_of_entropy_needs_little_beside_the_rows(monkeypatch):
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", 2**16)
+    x = np.random.default_rng(0).random((3000, 500), dtype=np.float32)
+    tracemalloc.start()
+    share = choice.hidden_share(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < x.nbytes
+    assert share == pytest.approx(0.5 / math.log(2), rel=1e-3)  # E[h] is ½ nat, h(½) is log 2
+
+
+def test_many_arrivals_are_counted_and_none_is_held():
+    torch.manual_seed(0)
+    counts = Counts(torch.full((20_000,), 60.0)).rsample()
+    assert float(counts.mean()) == pytest.approx(60, abs=0.3)
+    assert float(counts.var()) == pytest.approx(60, rel=0.05)

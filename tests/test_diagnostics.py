@@ -296,9 +296,17 @@ def history(*rows):
 
 
 def test_activity_counts_open_and_shut_gates():
-    found = watch.activity(torch.tensor([0.99, 0.5, 0.0005]))
+    found = watch.activity(torch.tensor([0.99, 0.5, 0.0005]), True)
     assert found == {"sum_gamma": pytest.approx(1.4905), "always_on": 1, "shut": 1}
-    assert watch.activity(torch.zeros(3)) == {}
+    assert watch.activity(torch.zeros(3), False) == {}
+
+
+def test_gates_that_are_never_open_at_all_are_a_collapse():
+    model = untrained("l1")
+    row = {"reconstruction": 100.0, **watch.activity(torch.zeros(LATENTS), model.has_gates)}
+    assert watch.stuck({"epoch": 2, **row}, model, 1e3) == "all 5 gates are shut"
+    rows = [{"epoch": 1, **row}, {"epoch": 2, **row}]
+    assert "all 5 gates are shut" in watch.warning(rows, 4, model, float("nan"))
 
 
 @pytest.mark.parametrize(

@@ -288,9 +288,9 @@ def test_unit_noise_costs_only_the_choice_of_dimensions():
 
 
 def test_values_are_held_without_a_change_inside_and_learn_to_come_back():
-    x = torch.tensor([-30.0, -1.25, 0.0, 3.7, 80.0], requires_grad=True)
+    x = torch.tensor([-30.0, -1.25, 0.0, 3.7, 80.0, 1e9], requires_grad=True)
     found = held(x, 20.0)
-    assert found.tolist() == [-20.0, *x[1:4].tolist(), 20.0]
+    assert found.tolist() == [-20.0, *x[1:4].tolist(), 20.0, 20.0]
     found.sum().backward()
     assert (x.grad == 1).all()
 

@@ -227,3 +227,15 @@ def test_a_step_may_turn_an_atom_as_far_in_any_dimension():
     assert "candidates" not in large.arguments
     assert large.learning_rate["first"] < rates[128]["first"]
     assert small.learning_rate == rates[128]
+
+
+@pytest.mark.parametrize("trunk", ["mlp", "linear"])
+@torch.no_grad()
+def test_a_gap_says_nothing_at_first(trunk):
+    given = {"likelihood": "mixed"}
+    model = build("vsc", (6,), 4, trunk=trunk, arguments=given, examples=torch.randn(50, 6))
+    rows = torch.randn(3, 6)
+    rows[:, 2] = 0.0
+    gaps = rows.clone()
+    gaps[:, 2] = torch.nan
+    assert torch.equal(model.encoder(rows), model.encoder(gaps))

@@ -2,13 +2,16 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import erfcx
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.evaluation import evaluate, passes
+from sparsevae.evaluation import evaluate, imputation, passes
 from sparsevae.evaluation.bound import image_bounds
+from sparsevae.explorer import backend
 from sparsevae.models import MODELS, build
 from sparsevae.models.sparse_distributions import Counts, CutNormal, SpikeAndLaplace
 
@@ -241,6 +244,45 @@ def test_nothing_is_woken_where_nothing_is_dead_or_in_use():
     assert not linear(likelihood="bernoulli")[0].wakes
 
 
+def test_dead_dimensions_learn_from_images_too():
+    torch.manual_seed(0)
+    x = torch.randn(20, 2, 4, 4)
+    given = {"target_active": 2.0, "likelihood": "shared-gaussian"}
+    model = build("batch-top-k", (2, 4, 4), 6, trunk="linear", arguments=given, examples=x)
+    model.idle[[1, 4]] = 1000.0
+    model.encoder.head.bias.data[[1, 4]] -= 100.0
+    flat = build("batch-top-k", (32,), 6, trunk="linear", arguments=given)
+    flat.load_state_dict(model.state_dict())
+    missed, of_rows = model.loss(x).penalty, flat.loss(x.flatten(1)).penalty
+    assert missed > 0
+    torch.testing.assert_close(missed, of_rows)
+
+
+@pytest.mark.parametrize("depth", [-4.0, -9.9, -10.1, -30.0, -300.0, -1e4, -1e6, 20.0, 1e5])
+def test_a_cut_normal_far_from_its_level_is_what_it_is_in_double_precision(depth):
+    sigma = math.exp(-5)
+    given = torch.tensor([1 + sigma * depth, sigma], requires_grad=True)
+    q = CutNormal(given[:1], given[1:], torch.tensor(1.0))
+    below = q.depth.item()
+    mills = math.sqrt(2 / math.pi) / erfcx(-below / math.sqrt(2))
+    assert q.loc.item() == pytest.approx(1 + sigma * (mills + below), rel=1e-6)
+    assert q.mills.item() == pytest.approx(mills, rel=1e-4)
+    if depth > -1e3:
+        spread = math.sqrt(1 - mills * (mills + below))
+        assert q.scale.item() == pytest.approx(sigma * spread, rel=0.03)
+    total = q.kl_from_standard() + q.mean + q.scale + q.log_off + q.log_on
+    assert all(number.isfinite().all() for number in (total, *torch.autograd.grad(total, given)))
+
+
+def test_a_gate_that_is_open_is_exactly_1_in_a_draw():
+    logits = torch.full((1, 2000), 30.0)
+    q = SpikeAndLaplace(logits, torch.ones_like(logits), torch.full_like(logits, 1e-30))
+    assert set(q.rsample().unique().tolist()) == {1.0}
+    mu = torch.rand(1, 2000) + 2
+    cut = CutNormal(mu, torch.full_like(mu, 1e-30), torch.tensor(0.5))
+    assert torch.equal(cut.rsample(), mu)
+
+
 @pytest.mark.parametrize("name", ["top-k", "batch-top-k", "jump-relu"])
 @torch.no_grad()
 def test_an_affine_encoder_starts_as_its_dictionarys_transpose_around_the_mean_row(name):
@@ -253,3 +295,57 @@ def test_an_affine_encoder_starts_as_its_dictionarys_transpose_around_the_mean_r
     if name == "jump-relu":
         levels = 0.5 * features.std(0, correction=0)
         torch.testing.assert_close(model.prior.levels, levels, atol=1e-5, rtol=1e-5)
+
+
+# ------------------------------------------------------------------ what else asks for a density
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_prior_of_factors_is_one_that_is_drawn_from_and_measured(name):
+    torch.manual_seed(0)
+    model = build(name, (6,), 4, arguments={}).eval()
+    assert model.prior.can_draw
+    found = evaluate(model, np.random.default_rng(0).random((40, 6), dtype=np.float32))
+    kept = found.diagnosis.statistics
+    assert kept.total_kl == pytest.approx(found.metrics["kl"], rel=1e-3)
+    assert found.metrics["active_units"] is not None
+    why = [each.cause for each in found.diagnosis.findings if "image" in each.name]
+    assert kept.total_kl > 0.5 or set(why) == {"the codes carry nothing"}
+
+
+@pytest.mark.parametrize(("name", "points"), [("vaease", False), ("top-k", True), ("ae", True)])
+def test_units_in_use_and_divergences_are_blank_for_points_alone(name, points):
+    torch.manual_seed(0)
+    model = build(name, (6,), 4, arguments={}).eval()
+    assert not model.prior.can_draw
+    found = evaluate(model, np.random.default_rng(0).random((40, 6), dtype=np.float32))
+    assert (found.metrics["active_units"] is None) == points
+    assert math.isnan(found.diagnosis.statistics.total_kl) == points
+
+
+@pytest.mark.parametrize("name", ["poisson", "intel", "thresholded"])
+def test_gaps_are_filled_by_weighted_draws_of_a_prior_of_factors(name):
+    torch.manual_seed(0)
+    x = torch.randn(50, 5)
+    given = {"likelihood": "mixed"}
+    model = build(name, (5,), 4, trunk="mlp", widths=(16,), arguments=given, examples=x).eval()
+    rows = x.masked_fill(torch.rand_like(x) < 0.3, math.nan).numpy()
+    filled = imputation.expected(model, rows, draws=4000)
+    again = imputation.expected(model, rows, draws=4000, seed=1)
+    plain = model.reconstruct(torch.from_numpy(rows)).detach().numpy()
+    assert np.abs(filled - again).mean() < 0.2 * np.abs(filled - plain).mean()
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@torch.no_grad()
+def test_the_page_draws_from_a_prior_of_factors(name):
+    torch.manual_seed(0)
+    model = build(name, (6,), 4, arguments={}).eval()
+    log_weights, parts = backend._mixture(model)
+    gates = parts.spike_probability
+    assert float(log_weights.exp().sum()) == pytest.approx(1, abs=1e-5)
+    assert set(gates.round(decimals=6).unique().tolist()) == {0.0, 1.0}
+    expected = model.prior.factors().spike_probability
+    assert ((gates.mean(0) - expected).abs() < 4 * (expected / len(gates)).sqrt()).all()
+    if name == "poisson":
+        assert torch.equal(parts.loc[gates > 0.5], parts.loc[gates > 0.5].round())

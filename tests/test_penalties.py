@@ -117,3 +117,10 @@ def test_alpha_and_the_target_follow_their_schedule_up_to_one_half():
     penalty.update(torch.tensor(1.2), progress=1.0)
     penalty.update(torch.tensor(1.2), progress=1.0)
     assert float(penalty.price) > 1.0
+
+
+def test_a_multiplier_of_nothing_does_not_move():
+    penalty = ActivityPenalty("none", 0.1, target_active=2.0)
+    for _ in range(5):
+        penalty.update(torch.tensor(7.0))
+    assert penalty.price == 0

@@ -194,3 +194,11 @@ def test_errors_are_in_the_units_of_the_data_where_columns_are_scaled_alike(tmp_
     assert f"{run.baselines['pca'][2] * scale**2:.4g}" in summary(run)[0]
     assert "scaled" not in summary(run)[0]
     assert issubclass(SparseVAEError, Exception)
+
+
+@pytest.mark.parametrize(("arguments", "last"), [({}, 4.0), ({"beta": 0.5}, 0.5)])
+def test_the_weight_of_a_vae_rises_in_a_new_attempt_too(arguments, last):
+    second = restarts.changed(config(model="beta-vae", arguments=arguments), 1)
+    ramp = second.arguments["beta"]
+    assert (ramp["first"], ramp["last"], ramp["end"]) == (0.0, last, 0.6)
+    assert "divergence" in restarts.sentence(second, 1)

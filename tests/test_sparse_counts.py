@@ -1,5 +1,7 @@
 """Counts in sparse matrices: scored given totals of rows, read from files, never dense whole."""
 
+import math
+
 import numpy as np
 import pandas
 import pytest
@@ -261,3 +263,18 @@ def test_a_number_that_is_not_finite_is_one_sentence(x):
     matrix.data[0] = np.nan
     with pytest.raises(DatasetError, match="not finite"):
         raw_rows(matrix)
+
+
+@pytest.mark.parametrize("log_theta", [2.0, 3.9, 5.0, 8.0, 12.0, 15.0])
+def test_a_large_dispersion_costs_no_precision(log_theta):
+    torch.manual_seed(0)
+    value = torch.poisson(torch.full((64, 30), 3.0))
+    raw = torch.cat([torch.zeros(64, 30), torch.full((64, 30), log_theta)], 1).requires_grad_()
+    found = NegativeBinomial(raw).element_log_prob(value)
+    mean, theta = value.double().mean(1, keepdim=True).numpy(), math.exp(log_theta)
+    right = stats.nbinom.logpmf(value.double().numpy(), theta, theta / (theta + mean))
+    np.testing.assert_allclose(found.detach().numpy(), right, atol=5e-5)
+    double = raw.detach().double().requires_grad_()
+    NegativeBinomial(double).element_log_prob(value.double()).sum().backward()
+    found.sum().backward()
+    torch.testing.assert_close(raw.grad.double(), double.grad, atol=2e-5, rtol=1e-4)

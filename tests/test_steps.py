@@ -35,6 +35,23 @@ def test_bfloat16_is_near_float32_and_not_the_same(tiny_dataset):
     torch.testing.assert_close(half, full, rtol=0.02, atol=0.5)
 
 
+@pytest.mark.parametrize("trunk", ["mlp", "linear"])
+@torch.no_grad()
+def test_under_bfloat16_rare_gates_open_as_often_as_they_say(trunk):
+    torch.manual_seed(0)
+    model = models.build("vsc", (5,), 200, trunk=trunk, arguments={"lateral_steps": 0})
+    head = model.encoder.head
+    for parameter in head.parameters():
+        parameter.zero_()
+    (head.shift[0] if trunk == "linear" else head.bias[:200]).fill_(-6.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        q = model.posterior(torch.rand(2000, 5))
+        mask = q.draw()[1]
+    expected = float(q.spike_probability.double().sum())
+    assert expected > 500
+    assert float(mask.sum()) == pytest.approx(expected, abs=5 * expected**0.5)
+
+
 def test_tf32_needs_a_cuda_device(tiny_dataset):
     with pytest.raises(ConfigurationError, match="CUDA"):
         one_step(tiny_dataset, 0.5, "tf32")

@@ -28,7 +28,6 @@ from sparsevae.storage.files import read_json, write_json
 RAW = "raw pixels"
 VERSION = 2  # of what is measured
 FITTED, MOST_NUMBERS = 10_000, 2**25  # rows and numbers that principal components are fitted to
-WIDEST = 1000  # columns of a covariance; more take the randomised solver
 
 
 def write_baselines(
@@ -141,9 +140,7 @@ def own_baselines(dataset: Dataset, components: int) -> dict[str, Any]:
     if not np.ptp(rows, axis=0).any():  # no component explains anything of rows that are all alike
         error = float(np.square(test - rows[0], dtype=np.float64)[there].mean())
         return {"mean_row": error, "pca": [error] * (most + 1)}
-    exact = rows.shape[1] <= WIDEST
-    solver = {"svd_solver": "covariance_eigh"} if exact else {"svd_solver": "randomized"}
-    fit = PCA(max(1, most), random_state=0, **solver).fit(rows)
+    fit = PCA(max(1, most), **solver(rows)).fit(rows)
     left, codes = test - fit.mean_, fit.transform(test)
     errors = [np.square(left, dtype=np.float64)[there].mean()]
     for place in range(most):

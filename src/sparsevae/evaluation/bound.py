@@ -81,6 +81,37 @@ def _scored(q: Posterior, prior: Posterior, samples: int) -> tuple[Tensor, Tenso
     return codes.flatten(0, 1), log_q.flatten(), prior.log_prob(codes).sum(-1).flatten()
 
 
+def density_of(model: Model) -> Mixture | None:
+    """p(z) as a mixture; None where the prior's factors are the density.
+
+    Raises:
+        ConfigurationError: the model's prior has no density.
+    """
+    alone = model.prior.factors() is not None
+    return None if alone else model.prior.mixture(model.posterior)
+
+
+def drawn_and_scored(
+    model: Model, q: Posterior, samples: int, prior: Mixture | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """K codes for each of B posteriors, ``(B·K, J)``, with log q and log p, each ``(B·K,)``.
+
+    Args:
+        model: whose prior scores them.
+        q: batch shape ``(B, J)``.
+        samples: K.
+        prior: of :func:`density_of`.
+    """
+    alone = model.prior.factors()
+    if prior is None and alone is not None:
+        return _scored(q, alone, samples)
+    assert prior is not None  # a prior with a density has one or the other
+    codes, mask, log_q = drawn_codes(q.gated(), samples)
+    together = min(max(samples, TOGETHER), ROWS)
+    pairs = zip(codes.split(together), mask.split(together), strict=True)
+    return codes, log_q, torch.cat([mixture_log_prob(prior, *pair) for pair in pairs])
+
+
 @torch.no_grad()
 def log_weights(
     model: Model,
@@ -96,22 +127,16 @@ def log_weights(
         model: in evaluation mode.
         x: rows as the model takes them, shape ``(N, *shape)``.
         samples: K.
-        prior: of the model, see :meth:`sparsevae.models.priors.Prior.mixture`; None where its
-            :meth:`~sparsevae.models.priors.Prior.factors` are the density.
+        prior: of :func:`density_of`.
         target: the rows that are scored where they are not ``x``.
         posterior: q(z|x) where it is not the encoder's, batch shape ``(N, J)``.
 
     Returns:
         Nats, shape ``(N, K)``, double precision, on a device that has it.
     """
-    alone, together = model.prior.factors(), min(max(samples, TOGETHER), ROWS)
     q = model.posterior(x) if posterior is None else posterior
-    if alone is not None:
-        codes, log_q, log_p = _scored(q, alone, samples)
-    elif prior is not None:
-        codes, mask, log_q = drawn_codes(q.gated(), samples)
-        pairs = zip(codes.split(together), mask.split(together), strict=True)
-        log_p = torch.cat([mixture_log_prob(prior, *pair) for pair in pairs])
+    codes, log_q, log_p = drawn_and_scored(model, q, samples, prior)
+    together = min(max(samples, TOGETHER), ROWS)
     scored = (x if target is None else target).repeat_interleave(samples, 0)
     step = rows_at_once(math.prod(model.shape), together)
     log_likelihood = [
@@ -120,13 +145,6 @@ def log_weights(
     ]
     terms = doubled(torch.cat(log_likelihood)) + doubled(log_p) - doubled(log_q)
     return terms.view(len(x), samples)
-
-
-def weights_of(
-    log_likelihood: Tensor, codes: Tensor, mask: Tensor, log_q: Tensor, prior: Mixture
-) -> Tensor:
-    """Log p(x|z) + log p(z) − log q(z|x) of M codes by their parts, double precision, ``(M,)``."""
-    return doubled(log_likelihood) + mixture_log_prob(prior, codes, mask) - doubled(log_q)
 
 
 def _groups(
@@ -176,8 +194,7 @@ def image_bounds(
         ConfigurationError: the model's prior has no density.
     """
     where = next(model.parameters()).device
-    alone = model.prior.factors() is not None
-    prior = None if alone else model.prior.mixture(model.posterior)
+    prior = density_of(model)
     group = max(1, rows_at_once(math.prod(model.shape), ROWS) // samples)
     target = x if target is None else target
     parts = []
@@ -209,8 +226,7 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None 
     if images is None:
         images = rows_scored(IMAGES, math.prod(model.shape), samples)
     x, target = one.x[:images], one.target[:images]
-    known = model.prior.has_density or model.prior.factors() is not None
-    if not (model.has_bound and known) or one.outside:
+    if not (model.has_bound and model.prior.can_draw) or one.outside:
         return dict.fromkeys(COLUMNS)
     some = one.measured
     settings: Row = {"samples": samples, "refine": one.refine, "tick": one.meter.tick}

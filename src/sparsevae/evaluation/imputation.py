@@ -27,10 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsevae.evaluation.bound import drawn_codes, weights_of
+from sparsevae.evaluation.bound import density_of, drawn_and_scored
 from sparsevae.evaluation.passes import fixed_noise
 from sparsevae.models import Model
 from sparsevae.models.distributions import Mixture
+from sparsevae.networks.kernels.divergence import doubled
 from sparsevae.storage.arrays import Floats
 
 DRAWS = 100
@@ -59,22 +60,29 @@ def expected(model: Model, x: Floats, *, draws: int = DRAWS, seed: int = 0) -> F
         seed: of the draws.
     """
     where = next(model.parameters()).device
-    weighted = model.has_bound and model.prior.has_density
-    prior = model.prior.mixture(model.posterior) if weighted else None
-    group, parts = max(1, DECODED // (draws * x.shape[1])), [np.empty((0, x.shape[1]), np.float32)]
+    weighted = model.has_bound and model.prior.can_draw
+    prior = density_of(model) if weighted else None
+    group, parts = _rows_at_once(model, draws), [np.empty((0, x.shape[1]), np.float32)]
     with fixed_noise(seed):
         for start in range(0, len(x), group):
             rows = torch.from_numpy(x[start : start + group]).to(where)
-            mean = model.reconstruct(rows) if prior is None else _mean(model, rows, draws, prior)
+            mean = _mean(model, rows, draws, prior) if weighted else model.reconstruct(rows)
             parts.append(mean.cpu().numpy())
     return np.concatenate(parts)
 
 
-def _mean(model: Model, x: Tensor, draws: int, prior: Mixture) -> Tensor:
-    codes, mask, log_q = drawn_codes(model.posterior(x).gated(), draws)
+def _rows_at_once(model: Model, draws: int) -> int:
+    """Rows whose draws are held at once, by the widest of what there is of a draw."""
+    layers = (max(p.shape) for p in model.decoder.parameters() if p.ndim > 1)
+    return max(1, DECODED // (draws * max(*model.shape, 2 * model.latents, *layers)))
+
+
+def _mean(model: Model, x: Tensor, draws: int, prior: Mixture | None) -> Tensor:
+    codes, log_q, log_p = drawn_and_scored(model, model.posterior(x), draws, prior)
     observed = model.likelihood(codes)
-    log_p = observed.log_prob(x.repeat_interleave(draws, 0))
-    weights = weights_of(log_p, codes, mask, log_q, prior).view(len(x), draws).softmax(1)
+    seen = observed.log_prob(x.repeat_interleave(draws, 0))
+    joint = doubled(seen) + doubled(log_p) - doubled(log_q)
+    weights = joint.view(len(x), draws).softmax(1)
     means = observed.mean.view(len(x), draws, -1)
     return (weights[:, :, None].to(means.dtype) * means).sum(1)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from sparsevae.data import Dataset, Split
 from sparsevae.data.dataset import Factors, Labels
@@ -25,6 +26,7 @@ from sparsevae.evaluation.passes import Measured, ablation_cost, batched, mean_i
 from sparsevae.metrics import bounds, images, sparsity
 from sparsevae.metrics.table import DENOISED
 from sparsevae.models import Model
+from sparsevae.models.distributions import Point
 from sparsevae.storage.arrays import Array, Floats, Row, Rows
 
 DRAW_SEED = 0  # of rows that a likelihood draws
@@ -181,6 +183,13 @@ class Pass:
         """Codes, spike probabilities and terms of the bound of every row."""
         with self.meter.part("codes"):
             return measure(self.model, self.x, target=self.target, refine=self.refine)
+
+    @cached_property
+    def codes_are_points(self) -> bool:
+        """Whether a posterior is one value, which has no divergence and no units in use."""
+        where = next(self.model.parameters()).device
+        with torch.no_grad():
+            return isinstance(self.model.posterior(torch.from_numpy(self.x[:1]).to(where)), Point)
 
     @cached_property
     def decoded(self) -> Floats:

@@ -109,7 +109,7 @@ def distances(one: Pass) -> Row:
     model, x, classifier = one.model, one.x, one.classifier
     features = classifier.features_of(x)
     row[keys.FRECHET] = images.frechet_distance(features, classifier.features_of(one.decoded))
-    if model.prior.has_density or model.prior.factors() is not None:
+    if model.prior.can_draw:
         with fixed_noise(SAMPLE_SEED):
             codes = model.draw_codes(len(x)).cpu().numpy()
         drawn = classifier.features_of(batched(model.decode, codes, model))

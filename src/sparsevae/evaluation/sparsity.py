@@ -19,7 +19,7 @@ def sparsity_columns(one: Pass) -> Row:
     row: Row = {
         keys.USED_DIMENSIONS: int(used.sum()),
         keys.ACTIVE_UNITS: (
-            sparsity.active_units(one.measured.mean) if one.model.has_bound else None
+            None if one.codes_are_points else sparsity.active_units(one.measured.mean)
         ),
         keys.ACTIVE_PER_IMAGE: sparsity.active_per_image(gamma),
         keys.SUM_GAMMA: float(gamma.sum(1).mean()),

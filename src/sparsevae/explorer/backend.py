@@ -18,7 +18,7 @@ from sparsevae.data import Dataset
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.imputation import expected
 from sparsevae.evaluation.limits import rows_held
-from sparsevae.evaluation.passes import batched
+from sparsevae.evaluation.passes import batched, fixed_noise
 from sparsevae.explorer.packing import packed
 from sparsevae.explorer.rows import (
     Components,
@@ -28,7 +28,8 @@ from sparsevae.explorer.rows import (
     embedded_rows,
     test_rows,
 )
-from sparsevae.models import MODELS
+from sparsevae.models import MODELS, Model
+from sparsevae.models.distributions import OPEN, Mixture, SpikeAndSlab
 from sparsevae.networks import kernels
 from sparsevae.runs import bundled
 from sparsevae.runs.export.modules import gates_and_slabs
@@ -41,6 +42,7 @@ from sparsevae.training.grids import differences, in_words
 MOST_ROWS = 1000  # test rows that a served page holds
 EXACT_LATENTS = 64  # up to here slabs go to the page as float32, beyond as float16
 MOST_STAND_INS = 500
+PRIOR_DRAWS = 256  # that stand for a prior which is no mixture
 LOADINGS_IN_PAGE = 64  # of residuals, where the page denoises without a server
 
 
@@ -114,7 +116,7 @@ class Explored:
             "seed": config.seed,
             "epochs": config.epochs,
             "gated": self.model.has_gates,
-            "samples": self.model.prior.has_density,
+            "samples": self.model.prior.can_draw,
             "denoises": has_denoiser(self.trained),
             "likelihood": str(self.trained.likelihood),
         }
@@ -160,10 +162,10 @@ class Explored:
 
     def _prior(self) -> dict[str, Array]:
         """p(z) as a mixture of spike-and-slabs: weights (U,), then (U, J) each."""
-        if not self.model.prior.has_density:
+        if not self.model.prior.can_draw:
             return {}
         with kernels.use("plain"), torch.no_grad():
-            log_weights, parts = self.model.prior.mixture(self.model.posterior)
+            log_weights, parts = _mixture(self.model)
         named = {
             "prior_weights": log_weights.exp(),
             "prior_logits": parts.logits,
@@ -177,6 +179,20 @@ def _gates_in_bytes(gates: Floats) -> Array:
     """γ·255 as bytes, above 127 exactly where γ > ½."""
     rounded = np.rint(gates * 255)
     return np.where(gates > 0.5, rounded.clip(128), rounded.clip(None, 127)).astype(np.uint8)
+
+
+def _mixture(model: Model) -> Mixture:
+    """p(z) as the page takes it; of one that is no mixture as many draws, slabs of width 0."""
+    alone = model.prior.factors()
+    if alone is None:
+        return model.prior.mixture(model.posterior)
+    with fixed_noise(0):
+        codes = alone.sample((PRIOR_DRAWS,))
+    on = codes != 0
+    gates = OPEN * (2.0 * on - 1)
+    slabs = torch.where(on, codes, alone.loc)
+    weights = torch.full((PRIOR_DRAWS,), -math.log(PRIOR_DRAWS), device=codes.device)
+    return Mixture(weights, SpikeAndSlab(gates, slabs, torch.zeros_like(slabs)))
 
 
 class Study:

@@ -170,7 +170,8 @@ def build(
         widths: of the trunk's layers.
         trunk: "convolution" (of images; vectors get an "mlp"), "mlp" or "linear".
         arguments: arguments of the model's class; they go before those of the row.
-        examples: images in [0, 1] that a prior with pseudo-inputs may start from.
+        examples: scaled rows, shape ``(N, *shape)``, that pseudo-inputs, thresholds or an encoder
+            may start from.
 
     Raises:
         ConfigurationError: an unknown model, an argument that it does not take, or a value of

@@ -95,9 +95,10 @@ class BatchTopK(Model):
         if self.latents > WOKEN:
             features = features * (features >= features.topk(WOKEN).values[:, -1:])
         dictionary = cast(Dictionary, self.decoder.trunk[0])
-        guess = (dictionary(features) - dictionary.bias)[:, : x.shape[1]]
-        missed = (x - p.loc).detach() - guess
-        squares = 0.5 * (missed / p.scale.detach()).square().sum(1).mean()
+        left = (x - p.loc).detach().flatten(1)
+        guess = (dictionary(features) - dictionary.bias)[:, : left.shape[1]]
+        scale = p.scale.detach().expand_as(x).flatten(1)
+        squares = 0.5 * ((left - guess) / scale).square().sum(1).mean()
         woken: Tensor = squares * dead.any()
         return woken
 

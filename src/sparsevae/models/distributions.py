@@ -45,7 +45,7 @@ def held(values: Tensor, bound: float) -> Tensor:
         values: of any shape.
         bound: above 0; inside nothing changes.
     """
-    return values + (values.clamp(-bound, bound) - values).detach()
+    return values.detach().clamp(-bound, bound) + (values - values.detach())
 
 
 class Posterior(Distribution):

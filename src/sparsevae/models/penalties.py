@@ -182,17 +182,18 @@ class ActivityPenalty(nn.Module):
             progress: how far training has come, in [0, 1].
             opened: mean over images of how many gates are open, 0-d; ``active`` when None.
         """
-        if self.target_active is not None:
-            target = self._scaled_target(self.target_active, self.alpha_at(progress))
-            count = active
-            if self.held == "gates" and opened is not None:
-                most = (NEAR_HALF / self.alpha).clamp(*UNDECIDED)
-                count = torch.maximum(opened, active / most)
-            if self.held == "count" and opened is not None:
-                off = (opened / target - 1).clamp(-1.0, 1.0)
-                self.factor.mul_(torch.exp(-COUNT_RATE * off))
-                self.factor.clamp_(1 / LARGEST_FACTOR, LARGEST_FACTOR)
-                target = target * self.factor
-            error = (count / target - 1).clamp(-1.0, 1.0)
-            low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS[self.held])
-            self.price.add_(self.dual_rate * error).clamp_(low, high)
+        if self.target_active is None or self.on == "none":
+            return
+        target = self._scaled_target(self.target_active, self.alpha_at(progress))
+        count = active
+        if self.held == "gates" and opened is not None:
+            most = (NEAR_HALF / self.alpha).clamp(*UNDECIDED)
+            count = torch.maximum(opened, active / most)
+        if self.held == "count" and opened is not None:
+            off = (opened / target - 1).clamp(-1.0, 1.0)
+            self.factor.mul_(torch.exp(-COUNT_RATE * off))
+            self.factor.clamp_(1 / LARGEST_FACTOR, LARGEST_FACTOR)
+            target = target * self.factor
+        error = (count / target - 1).clamp(-1.0, 1.0)
+        low, high = (self.dual_rate * steps for steps in STEPS_TO_ENDS[self.held])
+        self.price.add_(self.dual_rate * error).clamp_(low, high)

@@ -19,6 +19,7 @@ from sparsevae.models.schedules import Progress
 
 ARRIVALS = 24  # beyond the .999 quantile of Poisson(10)
 TINY = 1e-12
+FAR = -10.0  # deviations; below, differences are rounding, and a series leaves 1e-4 of them over
 
 
 class Scored(Posterior):
@@ -79,16 +80,34 @@ class Counts(Scored):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Σ_n S((1 − t_n)/τ), S(v) = 3w² − 2w³ with w = clip(½v + ½), t_n the n-th arrival."""
         shape = self._extended_shape(sample_shape)
+        if isinstance(self.temperature, float) and self.temperature == 0.0:
+            return torch.poisson(self.rate.detach().expand(shape))
         gaps = torch.empty((*shape, ARRIVALS), device=self.rate.device).exponential_()
         before = 1 - gaps.cumsum(-1) / self.rate[..., None]
-        if isinstance(self.temperature, float) and self.temperature == 0.0:
-            return (before > 0).to(self.rate.dtype).sum(-1)
         w = (0.5 * before / self.temperature + 0.5).clamp(0.0, 1.0)
         return (w**2 * (3 - 2 * w)).sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability of whole numbers."""
         return torch.xlogy(value, self.rate) - self.rate - torch.lgamma(value + 1)
+
+
+def _log_density(x: Tensor) -> Tensor:
+    """Log-density of N(0, 1), shape of ``x``."""
+    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi)
+
+
+def _beyond(x: Tensor) -> Tensor:
+    """E[ε + x | ε > −x] for x ≤ −10, three terms of its series, shape of ``x``."""
+    small = x**-2
+    return -(1 - 2 * small + 10 * small**2) / x
+
+
+def _log_below(x: Tensor) -> Tensor:
+    """Log P(ε ≤ x) of N(0, 1), whose slope is finite however small it is, shape of ``x``."""
+    near, deep = x.clamp(min=FAR), x.clamp(max=FAR)
+    tail = _log_density(deep) - torch.log(_beyond(deep) - deep)
+    return torch.where(x < FAR, tail, torch.special.log_ndtr(near))
 
 
 class CutNormal(Scored):
@@ -104,11 +123,14 @@ class CutNormal(Scored):
     def __init__(self, mu: Tensor, sigma: Tensor, level: Tensor, temperature: float = 0.5) -> None:
         self.mu, self.sigma, self.level, self.temperature = mu, sigma, level, temperature
         self.depth = (mu - level) / sigma
-        self.log_on = torch.special.log_ndtr(self.depth)
-        self.log_off = torch.special.log_ndtr(-self.depth)
-        self.mills = (-0.5 * self.depth**2 - 0.5 * math.log(2 * math.pi) - self.log_on).exp()
-        left = (1 - self.mills * (self.mills + self.depth)).clamp_min(CLAMP)
-        super().__init__(self.log_on - self.log_off, mu + sigma * self.mills, sigma * left.sqrt())
+        self.log_on, self.log_off = _log_below(self.depth), _log_below(-self.depth)
+        far, near, deep = self.depth < FAR, self.depth.clamp(min=FAR), self.depth.clamp(max=FAR)
+        mills = (_log_density(near) - torch.special.log_ndtr(near)).exp()
+        self.mills = torch.where(far, _beyond(deep) - deep, mills)  # E[ε | on]
+        above = torch.where(far, _beyond(deep), mills + near)  # E[y − t | on] / s
+        narrow = deep**-2 - 6 * deep**-4
+        left = torch.where(far, narrow, (1 - mills * (mills + near)).clamp_min(CLAMP))
+        super().__init__(self.log_on - self.log_off, level + sigma * above, sigma * left.sqrt())
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """y·1[y > t], the step with the slope of σ((y − t)/τ)."""
@@ -116,12 +138,11 @@ class CutNormal(Scored):
             self._extended_shape(sample_shape), device=self.mu.device
         )
         soft = torch.sigmoid((y - self.level) / self.temperature)
-        return y * ((y > self.level).to(y.dtype) + soft - soft.detach())
+        return y * ((y > self.level).to(y.dtype) + (soft - soft.detach()))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log N(z; μ, s²) where on, log P(y ≤ t) where 0."""
-        square = ((value - self.mu) / self.sigma) ** 2
-        slab = -0.5 * square - torch.log(self.sigma) - 0.5 * math.log(2 * math.pi)
+        slab = _log_density((value - self.mu) / self.sigma) - torch.log(self.sigma)
         return torch.where(value != 0, slab, self.log_off.expand(value.shape))
 
     def kl_from_standard(self) -> Tensor:
@@ -159,7 +180,7 @@ class SpikeAndLaplace(Scored):
         sign = torch.where(torch.rand(shape, device=self.loc.device) < 0.5, -1.0, 1.0)
         excess = size - F.softplus(-self.logits)  # E − λ/b
         soft = torch.sigmoid(excess)
-        on = (excess > 0).to(soft.dtype) + soft - soft.detach()
+        on = (excess > 0).to(soft.dtype) + (soft - soft.detach())
         return sign * self.width * excess.relu() + self.loc * on
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class VAE(Model):
         beta: β, the weight of the divergence (Higgins et al. 2017); 1 is the bound.
         prior: "normal" or "mixture".
         pseudo_inputs: U, for a mixture.
-        examples: at least U inputs to start the pseudo-inputs from.
+        examples: inputs to start the pseudo-inputs from; fewer than U are used again.
         **common: see :class:`Model`.
     """
 

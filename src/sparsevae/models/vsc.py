@@ -58,8 +58,8 @@ class VSC(Model):
         lateral_steps: how often every dimension's posterior is corrected by what all say they
             stand for, see :meth:`settled`. A "linear" trunk has none.
         pseudo_inputs: U, for a mixture.
-        examples: at least U images or vectors to start the pseudo-inputs from; a linear trunk
-            starts its thresholds from them.
+        examples: images or vectors to start the pseudo-inputs from, fewer than U used again; a
+            linear trunk starts its thresholds from them.
         **common: see :class:`Model`.
     """
 

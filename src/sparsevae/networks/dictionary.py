@@ -13,6 +13,14 @@ from sparsevae.networks import kernels
 LEAST_LENGTH = 1e-12  # of an atom before it is scaled
 
 
+def precise(numbers: Tensor) -> Tensor:
+    """In single precision at least, shape of ``numbers``.
+
+    Uniform noise in half precision is so coarse that a rare event is drawn far too often.
+    """
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+
+
 class SharedHeads(nn.Module):
     """One linear feature u_j = w_j·x a dimension, and k affine functions of it: (B, D) → (B, kJ).
 
@@ -37,13 +45,13 @@ class SharedHeads(nn.Module):
         return kernels.linear(rows, self.weight, self.bias, relu=False)
 
     def numbers(self, features: Tensor, chosen: Tensor | None = None) -> list[Tensor]:
-        """The k affine functions of features, each of their shape.
+        """The k affine functions of features, each of their shape, single precision at least.
 
         Args:
             features: shape ``(B, J)``, or ``(B, K)`` of chosen dimensions.
             chosen: which dimensions those are, shape ``(B, K)``; None for all in order.
         """
-        pairs = zip(self.gain, self.shift, strict=True)
+        features, pairs = precise(features), zip(self.gain, self.shift, strict=True)
         if chosen is None:
             return [features * gain + shift for gain, shift in pairs]
         return [features * gain[chosen] + shift[chosen] for gain, shift in pairs]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.networks import Reading, Trained, Trunk, kernels
-from sparsevae.networks.dictionary import Dictionary, SharedHeads
+from sparsevae.networks.dictionary import Dictionary, SharedHeads, precise
 
 Shape = tuple[int, ...]
 WIDTHS = (16, 32, 256)
@@ -244,6 +244,7 @@ class Encoder(nn.Module):
             features = outputs if latents is None else latents
             self.trunk: nn.Sequential = nn.Sequential(nn.Flatten())
             self.head = SharedHeads(math.prod(shape), features, outputs // features)
+            self._see_no_gaps(self.head.weight)
             return
         if len(shape) > 1 and trunk == "convolution":
             self.trunk = ConvolutionsIn(shape, widths)
@@ -253,14 +254,17 @@ class Encoder(nn.Module):
         self.head = Linear(widths[-1], outputs)
         if hidden:
             self.trunk = nn.Sequential(self.trunk, Residual(widths[-1], hidden))
-        if reading == "gaps":  # one that never was a gap in training says nothing afterwards
-            first = next(self.trunk.parameters())
+        self._see_no_gaps(next(self.trunk.parameters()))
+
+    def _see_no_gaps(self, first: Tensor) -> None:
+        """Weight 0: what never was a gap in training then says nothing of one afterwards."""
+        if self.reading == "gaps":
             first.data[:, first.shape[1] // 2 :] = 0
 
     def forward(self, images: Tensor) -> Tensor:
-        """Apply the layers; shapes as in the class."""
+        """Apply the layers; shapes as in the class, single precision at least."""
         features: Tensor = self.head(self.trunk(self._read(images)))
-        return features
+        return precise(features)
 
     def _read(self, rows: Tensor) -> Tensor:
         """Rows as the trunk takes them."""

@@ -117,8 +117,9 @@ def train(
         model: on the device that trains it.
         optimiser: of :func:`sparsevae.training.step.make_optimiser`, perhaps with a checkpoint's
             state.
-        images: N training images, uint8 or float in [0, 1], shape ``(N, *shape)``; on the
-            model's device, or on the host when they do not fit there; or rows on disk.
+        images: N training rows, uint8 grey levels or floats as the likelihood takes them, shape
+            ``(N, *shape)``; on the model's device, or on the host when they do not fit there; or
+            rows on disk.
         epochs: passes over the images in all.
         batch_size: images a step; the last step of an epoch takes what is left.
         learning_rate: as a function of progress.
@@ -200,7 +201,7 @@ class _Pass:
         means = dict(zip(TERMS, (self.totals / len(self.images)).tolist(), strict=True))
         if not math.isfinite(means["objective"]) or not faults.all_finite(self.model):
             return None
-        gates = activity(self.spikes / len(self.images))
+        gates = activity(self.spikes / len(self.images), self.model.has_gates)
         return {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
 
     def find(self, epoch: int, begun: Pause, factor: float) -> str:

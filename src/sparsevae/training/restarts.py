@@ -17,6 +17,7 @@ from sparsevae.training.config import RunConfig
 AFTER = 1 / 3  # of the passes
 SLOWER = 0.5  # what the rate is multiplied by
 RAMPS = (0.6, 0.9)  # progress until which the divergence rises, by attempt
+WEIGHTS = ("kl_weight", "beta")  # names of the divergence's weight
 ATTEMPT = "attempt"  # column of the history; absent in the first attempt
 
 History = Sequence[Mapping[str, Any]]
@@ -37,12 +38,12 @@ def changed(config: RunConfig, number: int) -> RunConfig:
     if not number:
         return config
     rate = to_json(_slower(from_json(config.learning_rate), SLOWER**number))
-    arguments = dict(config.arguments)
-    if "kl_weight" in model_row(config.model).accepts():
-        weight: Any = arguments.get("kl_weight", 1.0)
+    arguments, name = dict(config.arguments), _weight(config)
+    if name:
+        weight: Any = {**model_row(config.model).arguments, **arguments}.get(name, 1.0)
         last = float(from_json(weight)(1.0))
         end = RAMPS[min(number, len(RAMPS)) - 1]
-        arguments["kl_weight"] = to_json(Ramp(0.0, end, 0.0, last))
+        arguments[name] = to_json(Ramp(0.0, end, 0.0, last))
     content = {**config.model_dump(), "learning_rate": rate, "arguments": arguments}
     return RunConfig.checked(content)
 
@@ -50,10 +51,16 @@ def changed(config: RunConfig, number: int) -> RunConfig:
 def sentence(config: RunConfig, number: int) -> str:
     """What an attempt does otherwise than the first."""
     other = f"{SLOWER**number:g} times the learning rate"
-    if "kl_weight" in model_row(config.model).accepts():
+    if _weight(config):
         end = RAMPS[min(number, len(RAMPS)) - 1]
         other += f" and a divergence whose weight rises from 0 until {end:.0%} of training"
     return f"begun anew with {other} (attempt {number + 1} of {config.restarts + 1})"
+
+
+def _weight(config: RunConfig) -> str:
+    """The model's name for the weight of the divergence; empty where it takes none."""
+    accepted = model_row(config.model).accepts()
+    return next((name for name in WEIGHTS if name in accepted), "")
 
 
 def _slower(rate: Schedule, factor: float) -> Schedule:

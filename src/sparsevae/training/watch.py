@@ -93,20 +93,22 @@ def _prints_constant(row: Row, model: Model, constant: float) -> bool:
     return bool(row["reconstruction"] > COLLAPSE_SHARE * constant)
 
 
-def activity(spikes: Tensor) -> dict[str, float]:
+def activity(spikes: Tensor, has_gates: bool) -> dict[str, float]:
     """What an epoch keeps of the spikes: how many are open, and how many gates decide nothing.
 
     Args:
-        spikes: γ̄_j, the mean over the images of an epoch, shape ``(J,)``; all 0 for a model
-            without spikes, since no γ is.
+        spikes: γ̄_j, the mean over the images of an epoch, shape ``(J,)``.
+        has_gates: whether the model has spikes.
 
     Returns:
         ``sum_gamma`` (Σ_j γ̄_j), ``always_on`` (gates with γ̄_j > 0.95) and ``shut`` (gates with
         γ̄_j < 0.001); nothing without spikes.
     """
+    if not has_gates:
+        return {}
     numbers = (spikes.sum(), (spikes > ALWAYS_ON).sum(), (spikes < DEAD).sum())
     counts = torch.stack(numbers).tolist()
-    return dict(zip(("sum_gamma", "always_on", "shut"), counts, strict=True)) if counts[0] else {}
+    return dict(zip(("sum_gamma", "always_on", "shut"), counts, strict=True))
 
 
 def warning(history: Sequence[Row], epochs: int, model: Model, mean_image: float) -> str:

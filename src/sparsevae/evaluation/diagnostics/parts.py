@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from sparsevae.evaluation.diagnostics.finding import Finding
 from sparsevae.evaluation.diagnostics.statistics import Statistics
 from sparsevae.metrics.collapse import COLLAPSE_SHARE, EMPTY_CODE, FLAT_DECODER
@@ -16,7 +18,7 @@ FEW_COMPONENTS = 5  # so few that one of them may well do
 
 def _carried(s: Statistics) -> float:
     """Nats that codes carry, NaN for a code without a divergence; one of the two may be off."""
-    return max(float(s.kl.sum()), s.total_kl)
+    return float(np.fmax(s.kl.sum(), s.total_kl))
 
 
 def _read(s: Statistics) -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from sparsevae.evaluation import limits
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.evaluation.passes import ABLATION_IMAGES, fixed_noise, rows_at_once
 from sparsevae.metrics import sparsity
@@ -23,7 +24,7 @@ from sparsevae.storage.arrays import Floats
 Mask = npt.NDArray[np.bool_]
 
 SHUT, OPEN = 0.01, 0.99  # a gate below, or above, for every image decides nothing
-CHUNK = 100  # images whose divergence from every component is held at a time
+CHUNK = 100  # images, or fewer, whose divergence from every component is held at a time
 SEED = 0  # of the draws, and of who gets whose code
 DIGITS = 4  # significant ones that are kept of every number
 
@@ -40,7 +41,7 @@ class Statistics:
         code_use: nats that the reconstruction loses when every image gets another one's code.
         slab_use: nats that it loses when, in each dimension, the images whose gate is on
             exchange their slabs at random; NaN without spikes.
-        total_kl: KL(q(z|x) ‖ p(z)), nats per image.
+        total_kl: KL(q(z|x) ‖ p(z)), nats per image; NaN for codes that are points.
         warm_up: λ after training; 1 without warm-up.
         alpha: α of the prior or the penalty after training.
         lowest_alpha: the smallest activity that what is penalised can reach.
@@ -111,7 +112,7 @@ def gather(one: Pass) -> Statistics:
         pixel_variance=one.pixel_variance,
         code_use=code_use,
         slab_use=slab_use,
-        total_kl=float(measured.kl.mean()) if model.prior.has_density else math.nan,
+        total_kl=math.nan if one.codes_are_points else float(measured.kl.mean()),
         warm_up=float(model.warm_up(1.0)),
         alpha=_number(model.target_share),
         lowest_alpha=_number(model.least_share),
@@ -169,7 +170,7 @@ def _against_prior(model: Model, x: Tensor) -> tuple[Floats, Floats]:
         return unknown, unknown
     log_pi, p = model.prior.mixture(model.posterior)
     kl = torch.zeros(model.latents, device=x.device)
-    for chunk in x.split(CHUNK):
+    for chunk in x.split(limits.rows_at_once(p.loc.numel(), CHUNK)):
         q = model.posterior(chunk).gated().indexed((slice(None), None))
         divergences = _divergences(q, p, model.has_gates)  # (n, U, J)
         weights = torch.softmax(log_pi - divergences.sum(-1), 1)  # (n, U)

@@ -66,11 +66,15 @@ def hidden_share(x: Rows) -> float:
         >>> hidden_share(np.array([[0.0, 1.0], [1.0, 0.0]]))
         0.0
     """
-    rows = _some(x).astype(np.float64)
-    low, high = rows.min(), rows.max()
-    unit = (rows - low) / (high - low if high > low else 1.0)
-    of_mean = _entropy(unit.mean(0)).sum()
-    return float(_entropy(unit).mean(0).sum() / of_mean) if of_mean > 0 else 1.0
+    rows = _some(x)
+    low, high = float(rows.min()), float(rows.max())
+    sums, own = np.zeros(rows.shape[1:]), 0.0
+    for block in blocks(rows):
+        unit = (block.astype(np.float64) - low) / (high - low if high > low else 1.0)
+        sums += unit.sum(0)
+        own += float(_entropy(unit).sum())
+    of_mean = float(_entropy((sums / len(rows)).clip(0, 1)).sum())
+    return own / len(rows) / of_mean if of_mean > 0 else 1.0
 
 
 def _entropy(p: Array) -> Array:

@@ -21,6 +21,7 @@ from sparsevae.models.likelihoods.base import Likelihood
 
 LEAST_TOTAL = 1e-6  # of an empty row, whose score is then 0
 LARGEST_LOG = 15.0  # of a dispersion
+LARGE = 50.0  # a dispersion from which on three terms of a series leave 1e-8 over
 
 
 class Shares(Likelihood):
@@ -110,5 +111,13 @@ class NegativeBinomial(Shares):
 
 
 def _constant(value: Tensor, theta: Tensor) -> Tensor:
-    """c(x, θ) = log Γ(x+θ) − log Γ(θ) − log x!."""
-    return torch.lgamma(value + theta) - torch.lgamma(theta) - torch.lgamma(value + 1)
+    """c(x, θ) = log Γ(x+θ) − log Γ(θ) − log x!, of a large θ by Stirling's series.
+
+    There the two are so large and alike that in single precision their difference is rounding.
+    """
+    t = theta.clamp(max=LARGE)
+    exact = torch.lgamma(value + t) - torch.lgamma(t)
+    t = theta.clamp(min=LARGE)
+    series = (t - 0.5) * torch.log1p(value / t) + value * (torch.log(value + t) - 1)
+    series = series + (1 / (value + t) - 1 / t) / 12
+    return torch.where(theta > LARGE, series, exact) - torch.lgamma(value + 1)

@@ -36,13 +36,13 @@ class Divergence(NamedTuple):
 class Prior(nn.Module, ABC):
     """p(z), by the divergence of a posterior from it.
 
-    A subclass gives :meth:`kl`, and :meth:`mixture` where it has a density.
+    A subclass gives :meth:`kl`, and :meth:`mixture` or :meth:`factors` where it has a density.
 
     Attributes:
         name: what tables call it.
         bounds: whether reconstruction + kl is a bound on −log p(x).
         independent: whether it is one spike and slab a dimension, :meth:`distribution`.
-        has_density: whether :meth:`mixture` gives p(z), so that codes can be drawn from it.
+        has_density: whether :meth:`mixture` gives p(z).
         least_spike: the smallest spike probability that it can expect.
     """
 
@@ -94,6 +94,11 @@ class Prior(nn.Module, ABC):
         It draws and scores codes as posteriors of that class do, batch shape ``(J,)``.
         """
         return None
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether p(z) is known, as :meth:`mixture` or :meth:`factors`, and codes can be drawn."""
+        return self.has_density or self.factors() is not None
 
     def update(self, active: Tensor) -> None:
         """Move what the prior holds at a target, once a step; most hold nothing.
