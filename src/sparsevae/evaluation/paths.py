@@ -84,8 +84,7 @@ def geometry_columns(one: Pass) -> Row:
         right = classifier.labels_of(one.x) == one.labels
         row[keys.CLASSIFIER_ACCURACY] = float(right.mean())
     if counted is not None and len(counted.classes) > 1:
-        taken = model.decoder.inputs(torch.as_tensor(code[counted.places])).numpy()
-        lines = class_paths(present_means(taken, counted.labels))
+        lines = class_paths(present_means(_taken(model, code[counted.places]), counted.labels))
         row.update(_along(_features(model, classifier, lines), OF_PATHS))
     one.meter.tick(0.5)
     if model.latents > 1 and len(model.shape) > 1:
@@ -96,6 +95,12 @@ def geometry_columns(one: Pass) -> Row:
         seen = _seen(model, classifier, classifier, codes).argmax(1)
         row[keys.GRID_CLASSES] = len(np.unique(seen))
     return row
+
+
+def _taken(model: Model, code: Floats) -> Floats:
+    """What the decoder takes of codes; one of somebody's own takes them as they are."""
+    inputs = getattr(model.decoder, "inputs", None)
+    return code if inputs is None else np.asarray(inputs(torch.as_tensor(code)))
 
 
 def _seen(
