@@ -8,7 +8,8 @@ import torch
 
 from sparsevae import data as datasets
 from sparsevae.data import Split
-from sparsevae.evaluation import Pass
+from sparsevae.data.scaling import Scaling
+from sparsevae.evaluation import Pass, evaluate
 from sparsevae.evaluation.baselines import code_names, measured_codes, write_baselines
 from sparsevae.evaluation.passes import encode, measure
 from sparsevae.evaluation.probes import class_columns, probe_columns
@@ -169,3 +170,17 @@ def test_pixels_and_components_of_mnist_reach_what_is_known():
     assert raw["probe_5000"] == pytest.approx(0.90, abs=0.01)
     assert rows["PCA-16"]["probe_5000"] == pytest.approx(0.855, abs=0.01)
     assert most["probe_5000"] == pytest.approx(0.90, abs=0.01)
+
+
+def test_probes_of_too_many_numbers_are_left_out_with_a_sentence(monkeypatch):
+    torch.manual_seed(0)
+    model = build("ae", (6,), 3, widths=(8,), arguments={}).eval()
+    x, labels = np.random.default_rng(0).random((300, 6), dtype=np.float32), np.arange(300) % 2
+    train = Split(x, labels, Scaling("none"))
+    settings = {"train": train, "groups": ("scope", "probes")}
+    assert not evaluate(model, x[:60], labels[:60], **settings).notes
+    monkeypatch.setattr(probes, "LARGEST", 200 * 3 * 2 - 1)
+    found = evaluate(model, x[:60], labels[:60], **settings)
+    assert found.metrics["probe_200"] is None
+    (note,) = found.notes
+    assert note.startswith("Probes with 200 labelled rows were left out: 3 numbers a code and 2")

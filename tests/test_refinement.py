@@ -101,9 +101,11 @@ def test_refined_codes_are_not_compared_with_plain_ones_of_training_rows():
     model, x = make("vsc"), rows(60).numpy()
     labels = np.arange(60) % 2
     train = Split(rows(300).numpy(), np.arange(300) % 2, Scaling("none"))
-    settings = {"train": train, "groups": ("probes",)}
+    settings = {"train": train, "groups": ("scope", "probes")}
     plain = evaluate(model, x, labels, **settings).metrics
-    refined = evaluate(model, x, labels, refine=2, **settings).metrics
+    found = evaluate(model, x, labels, refine=2, **settings)
+    refined = found.metrics
+    assert any(note.startswith("Probes and neighbours were left out") for note in found.notes)
     compared = {name for name in plain if name.startswith(("probe", "knn"))}
     assert any(plain[name] is not None for name in compared)
     assert all(refined[name] is None for name in compared)

@@ -1,6 +1,6 @@
 """How much of the data the other columns are of, and what was left out, in words."""
 
-from sparsevae.evaluation.limits import CLASSES, COUNTED, TAUGHT, class_pairs
+from sparsevae.evaluation.limits import CLASSES, COUNTED, TAUGHT, Counted, class_pairs
 from sparsevae.evaluation.one_pass import Pass
 from sparsevae.metrics import keys
 from sparsevae.metrics.probes import too_few
@@ -57,10 +57,27 @@ def left_out(one: Pass, row: Row) -> tuple[str, ...]:
             f"{TAUGHT} each."
         )
     if counted is not None and keys.probe(PROBE_SIZES[0]) in row:
-        sizes = [size for size in PROBE_SIZES if too_few(counted.labels, size)]
-        if sizes:
-            notes.append(
-                f"Probes with {' and '.join(map(str, sizes))} labelled rows were left out: "
-                f"{len(counted.classes)} classes would have fewer than two each."
-            )
+        notes += _probes(one, row, counted)
     return tuple(notes)
+
+
+def _probes(one: Pass, row: Row, counted: Counted) -> list[str]:
+    """Which probes were left out, a sentence for each reason."""
+    if one.refine:
+        return [
+            "Probes and neighbours were left out: they compare with codes of training rows, which "
+            "are not refined."
+        ]
+    few = [size for size in PROBE_SIZES if too_few(counted.labels, size)]
+    known, classes = 0 if one.train is None else len(one.train), len(counted.classes)
+    blank = [size for size in PROBE_SIZES if size <= known and row[keys.probe(size)] is None]
+    many = [size for size in blank if size not in few]
+    reasons = (
+        (few, f"{classes} classes would have fewer than two each."),
+        (many, f"{one.model.latents:,} numbers a code and {classes} classes are too many there."),
+    )
+    return [
+        f"Probes with {' and '.join(map(str, sizes))} labelled rows were left out: {why}"
+        for sizes, why in reasons
+        if sizes
+    ]
