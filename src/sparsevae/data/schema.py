@@ -27,7 +27,7 @@ WORDS: dict[ColumnKind, tuple[str, str]] = {
     "boolean": ("boolean", "booleans"),
     "category": ("category", "categories"),
 }
-MOST_NAMED = 10  # columns of a sentence
+LISTED = 10  # names that a sentence lists; of more it gives the number
 LONGEST_NAMED = 40  # characters of one
 EPOCH = np.datetime64("1970-01-01", "us")
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")  # microseconds
@@ -149,12 +149,12 @@ class Schema:
         kinds = [column.kind for column in self.columns]
         parts = [
             f"{_counted(kinds.count(kind), *WORDS[kind])} "
-            f"({_listed([c.name for c in self.columns if c.kind == kind])})"
+            f"({listed([c.name for c in self.columns if c.kind == kind])})"
             for kind in ORDER
             if kind in kinds
         ]
         gaps = [column.name for column in self.columns if column.gaps]
-        missing = f"Gaps in {_listed(gaps)}: no part of the score, and marked for the encoder."
+        missing = f"Gaps in {listed(gaps)}: no part of the score, and marked for the encoder."
         return (
             f"Columns: {', '.join(parts)}.",
             "Likelihood: mixed. Gaussian for numbers and dates, Bernoulli for booleans, "
@@ -178,7 +178,7 @@ class Schema:
         if absent:
             what = "a column" if len(absent) == 1 else "the columns"
             raise DatasetError(
-                f"The model was trained on {what} {_listed(absent)} that these rows lack."
+                f"The model was trained on {what} {listed(absent)} that these rows lack."
             )
         return np.concatenate([c.encode(frame[c.name]) for c in self.ordered], axis=1)
 
@@ -201,11 +201,9 @@ class Schema:
                     f"{column.name[:LONGEST_NAMED]!r}: {odd.sum():,} of {full.sum():,} values are "
                     f"levels that the model has not seen (such as {such!r}); they count as gaps."
                 )
-        more = len(lines) - MOST_NAMED
+        more = len(lines) - LISTED
         if more > 0:
-            lines[MOST_NAMED:] = [
-                f"The same holds for {_counted(more, 'column', 'columns')} more."
-            ]
+            lines[LISTED:] = [f"The same holds for {_counted(more, 'column', 'columns')} more."]
         return tuple(lines)
 
     def decode(self, values: Array) -> Any:
@@ -269,10 +267,15 @@ class Schema:
         return replace(self, columns=tuple(columns[name] for name in self.names)), left
 
 
-def _listed(names: Sequence[str]) -> str:
-    """The first names, and how many there are besides."""
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(repr(name[:LONGEST_NAMED]) for name in names[:MOST_NAMED]) + more
+def listed(names: Sequence[str]) -> str:
+    """The first few names with commas between them, and how many there are besides.
+
+    Examples:
+        >>> listed([f"x{place}" for place in range(12)])
+        "'x0', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8', 'x9' and 2 more"
+    """
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(repr(name[:LONGEST_NAMED]) for name in names[:LISTED]) + more
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sparsevae.data.readers.columns import is_frame
-from sparsevae.data.readers.raw import LARGEST, listed
+from sparsevae.data.readers.raw import LARGEST
+from sparsevae.data.schema import listed
 from sparsevae.errors import DatasetError
 from sparsevae.runs.given import checked_frame, named_array, nameless
 from sparsevae.storage.arrays import Array, Floats, place_of

@@ -18,9 +18,9 @@ from sparsevae.data.readers.columns import is_frame, is_plain
 from sparsevae.data.readers.labels import labels_of
 from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import parsed_frame
-from sparsevae.data.readers.raw import LISTED, Channels, Parsed, checked, listed
+from sparsevae.data.readers.raw import Channels, Parsed, checked
 from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
-from sparsevae.data.schema import Schema, missing, numbers_of
+from sparsevae.data.schema import LISTED, Schema, listed, missing, numbers_of
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows, is_sparse

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data import Dataset, Raw, Split
-from sparsevae.data.readers.raw import Parsed, checked
+from sparsevae.data.readers.raw import FEWEST_ROWS, Parsed, checked
 from sparsevae.data.scaling import Kind, Scaling, values_of
 from sparsevae.data.schema import Schema
 from sparsevae.data.splits import shuffled, stratified_indices
@@ -32,7 +32,6 @@ from sparsevae.training.defaults import Settled, settle
 TEST_FRACTION = 0.1
 TABLE_STEPS = 3000  # of training: hidden columns make gradients noisy, and gaps need more of them
 INPUT_GAPS = 0.3  # the largest share of a table's columns that training hides from the encoder
-FEWEST = 2  # training rows: one alone has no spread
 MIXED = "The table has gaps, or columns that are no numbers."
 MOST_TEST_ROWS = 10_000  # more would make measuring longer, and its numbers hardly surer
 SPLIT_SEED = 0  # one split for all seeds of a run, so that their numbers compare
@@ -162,11 +161,11 @@ def held_out(raw: Raw, fraction: float) -> tuple[npt.NDArray[np.int64], npt.NDAr
             f"The test fraction is a share between 0 and 1, or 0 for none; got {fraction}."
         )
     size = min(max(1, round(fraction * total)), MOST_TEST_ROWS, total - 1)
-    if total - size < FEWEST:
+    if total - size < FEWEST_ROWS:
         raise ConfigurationError(
             f"{raw.source} has {total} rows; with a share of {fraction:g} held out they leave "
-            f"{total - size} to train on, and {FEWEST} are needed: give more rows, or a smaller "
-            "test fraction, 0 for none."
+            f"{total - size} to train on, and {FEWEST_ROWS} are needed: give more rows, or a "
+            "smaller test fraction, 0 for none."
         )
     if raw.labels is None:
         test = np.sort(shuffled(total, SPLIT_SEED)[:size])

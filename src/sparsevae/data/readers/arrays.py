@@ -17,7 +17,8 @@ import numpy as np
 from sparsevae.data import idx
 from sparsevae.data.idx import MOST_AXES
 from sparsevae.data.readers.labels import labels_of
-from sparsevae.data.readers.raw import Parsed, listed
+from sparsevae.data.readers.raw import Parsed
+from sparsevae.data.schema import listed
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 

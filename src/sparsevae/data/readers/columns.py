@@ -13,8 +13,18 @@ import numpy.typing as npt
 
 from sparsevae.data.readers.fields import mostly, written
 from sparsevae.data.readers.labels import is_number
-from sparsevae.data.readers.raw import LARGEST, LISTED, listed
-from sparsevae.data.schema import Column, Level, Schema, days_of, level_of, missing, numbers_of
+from sparsevae.data.readers.raw import LARGEST
+from sparsevae.data.schema import (
+    LISTED,
+    Column,
+    Level,
+    Schema,
+    days_of,
+    level_of,
+    listed,
+    missing,
+    numbers_of,
+)
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 

@@ -17,11 +17,11 @@ from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.lines import first_lines, no_text
 from sparsevae.data.readers.memory import allowance, check_size
 from sparsevae.data.readers.parquet import left_out, parquet_file
-from sparsevae.data.readers.raw import Parsed, listed
+from sparsevae.data.readers.raw import Parsed
 from sparsevae.data.readers.tables import (
     choose,
 )
-from sparsevae.data.schema import Schema, numbers_of
+from sparsevae.data.schema import Schema, listed, numbers_of
 from sparsevae.errors import DatasetError
 
 MOST_COLUMNS = 10_000
@@ -118,7 +118,7 @@ def read_mixed(
     if path.suffix.lower() == ".parquet":
         with parquet_file(path) as file:
             index, notes = left_out(file, columns, label) if schema is None else ((), ())
-        frame: Any = _parquet(path)
+            frame = _whole(file)
         drop = (*drop, *index)
     else:
         frame, notes = _text(path, schema, header, columns or (), label)
@@ -168,7 +168,11 @@ def as_text(path: Path, schema: Schema) -> Any:
 
 def _parquet(path: Path) -> Any:
     with parquet_file(path) as file:
-        return file.read(use_threads=False).to_pandas(ignore_metadata=True)
+        return _whole(file)
+
+
+def _whole(file: Any) -> Any:
+    return file.read(use_threads=False).to_pandas(ignore_metadata=True)
 
 
 def _text(

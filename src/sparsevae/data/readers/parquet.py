@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sparsevae.data.readers.raw import Parsed, listed
+from sparsevae.data.readers.raw import Parsed
 from sparsevae.data.readers.tables import at_once, choose, collected
+from sparsevae.data.schema import listed
 from sparsevae.errors import DatasetError
 
 

@@ -4,7 +4,7 @@ Shape legend: N rows; a row is D columns of a table, or C channels of H x W pixe
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data.dataset import Labels
-from sparsevae.data.schema import Schema
+from sparsevae.data.schema import Schema, listed
 from sparsevae.errors import ConfigurationError, DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows
@@ -21,8 +21,6 @@ Channels = Literal["first", "last"]
 
 COLOURS = (1, 3)
 """Numbers of channels that tell an axis of channels from rows and columns: grey, colour."""
-LISTED = 10
-"""Names that a sentence lists; of more it gives the number."""
 FEWEST_ROWS = 2
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -174,17 +172,6 @@ def arranged(
         return values, ()
     note = f"The last axis, of length {values.shape[3]}, was taken for the channels."
     return np.moveaxis(values, 3, 1), (note,)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few names with commas between them, and how many there are besides.
-
-    Examples:
-        >>> listed([f"x{place}" for place in range(12)])
-        "'x0', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8', 'x9' and 2 more"
-    """
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(repr(name[:40]) for name in names[:LISTED]) + more
 
 
 def _numbers(values: Any, source: str) -> Any:

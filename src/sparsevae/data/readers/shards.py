@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsevae.data.readers.arrays import header
-from sparsevae.data.readers.raw import Parsed, listed
+from sparsevae.data.readers.raw import Parsed
+from sparsevae.data.schema import listed
 from sparsevae.errors import DatasetError
 from sparsevae.storage.arrays import Array
 

@@ -21,7 +21,8 @@ from sparsevae.data.readers.columns import matching
 from sparsevae.data.readers.labels import classed, is_number
 from sparsevae.data.readers.lines import MOST_COLUMNS, first_lines, no_text
 from sparsevae.data.readers.memory import BLOCK, gathered
-from sparsevae.data.readers.raw import LISTED, Parsed, listed
+from sparsevae.data.readers.raw import Parsed
+from sparsevae.data.schema import LISTED, listed
 from sparsevae.errors import DatasetError, NoNumbersError
 from sparsevae.storage.arrays import Array
 
