@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from sparsevae.errors import ConfigurationError
-from sparsevae.models import priors
+from sparsevae.models import build, priors
 from sparsevae.models.distributions import Gaussian, SpikeAndSlab
 from sparsevae.models.schedules import Ramp
 
@@ -207,6 +207,36 @@ def test_pseudo_inputs_stay_in_the_range_of_the_data_and_keep_their_gradient(enc
     assert float(seen[0].max()) <= 1
     assert (prior.pixel_odds.grad != 0).all()
     assert (prior.log_odds.grad != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("domain", "low", "high"), [("unit", 0.0, 1.0), ("real", -5.0, 5.0), ("counts", 0.0, 900.0)]
+)
+def test_pseudo_inputs_start_at_rows_of_every_domain_and_stay_in_it(domain, low, high):
+    rows = torch.linspace(low + 0.01, high - 0.01, 12).reshape(3, 4)
+    prior = priors.PseudoInputMixture(rows, domain=domain)
+    torch.testing.assert_close(prior.pseudo_inputs, rows, rtol=1e-4, atol=1e-4)
+    (free,) = (p for name, p in prior.named_parameters() if name != "log_odds")
+    free.data += 30.0 * torch.randn(free.shape, generator=torch.Generator().manual_seed(0))
+    moved = prior.pseudo_inputs.detach()
+    assert float(moved.min()) < low if domain == "real" else float(moved.min()) >= 0
+    assert float(moved.max()) <= 1 if domain == "unit" else float(moved.max()) > high
+
+
+@pytest.mark.parametrize("name", ["vsc", "vamp-vae"])
+@pytest.mark.parametrize(
+    ("likelihood", "rows"),
+    [("gaussian", 4 * torch.randn(300, 6) + 7), ("poisson", torch.full((300, 6), 40.0))],
+)
+def test_a_models_pseudo_inputs_are_like_the_rows_that_its_likelihood_scores(
+    name, likelihood, rows
+):
+    more = {"prior": "mixture"} if name == "vsc" else {}
+    arguments = {"likelihood": likelihood, "pseudo_inputs": 200, **more}
+    model = build(name, (6,), 4, trunk="mlp", arguments=arguments, examples=rows)
+    starts = model.prior.pseudo_inputs.detach()
+    torch.testing.assert_close(starts.mean(), 0.5 * rows.mean(), rtol=0.1, atol=0.3)
+    assert float(starts.max()) > 1  # half a row of these, not grey
 
 
 def test_the_encoders_warm_up_warms_the_components(x):

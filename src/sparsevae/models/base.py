@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from sparsevae.data.scaling import Domain
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.distributions import Posterior
 from sparsevae.models.likelihoods import Likelihood, Named, family
@@ -79,6 +80,15 @@ class Common(TypedDict, total=False):
     freeze: Frozen
     input_gaps: float
     encoder_hidden: int
+
+
+def domain_of(common: Common) -> Domain:
+    """Where the rows lie that a model's likelihood scores.
+
+    Args:
+        common: arguments of the model.
+    """
+    return family(common.get("likelihood", "bernoulli"))[0].domain
 
 
 class Model(nn.Module, ABC):

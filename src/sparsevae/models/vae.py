@@ -4,7 +4,7 @@ from typing import Literal, Unpack
 
 from torch import Tensor
 
-from sparsevae.models.base import Common, Model
+from sparsevae.models.base import Common, Model, domain_of
 from sparsevae.models.distributions import Gaussian, held
 from sparsevae.models.priors import (
     Prior,
@@ -49,11 +49,11 @@ class VAE(Model):
         **common: Unpack[Common],
     ) -> None:
         weight = between("beta", beta, 0.0)
-        density: Prior = (
-            StandardNormal(latents)
-            if prior == "normal"
-            else PseudoInputMixture(start_images(examples, pseudo_inputs, shape))
-        )
+        density: Prior = StandardNormal(latents)
+        if prior == "mixture":
+            domain = domain_of(common)
+            starts = start_images(examples, pseudo_inputs, shape, domain)
+            density = PseudoInputMixture(starts, domain=domain)
         super().__init__(shape, latents, outputs=2, prior=density, kl_weight=weight, **common)
 
     def posterior(self, x: Tensor, progress: Progress = 1.0) -> Gaussian:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sparsevae.models import few, priors
-from sparsevae.models.base import Common, Model, Terms
+from sparsevae.models.base import Common, Model, Terms, domain_of
 from sparsevae.models.distributions import (
     ESTIMATORS,
     EstimatorName,
@@ -96,11 +96,12 @@ class VSC(Model):
         share = priors.default_alpha(latents, asked) if alpha is None else alpha
         target = share * latents if alpha is None and target_active != "auto" else None
         penalty = "none" if target_active == "auto" else penalty
-        starts = priors.start_images(examples, pseudo_inputs, shape)
+        domain = domain_of(common)
+        starts = priors.start_images(examples, pseudo_inputs, shape, domain)
         slab = between("warm_up", warm_up, 0.0, 1.0)
         factor = between("alpha_factor", alpha_factor, LOWEST)
         weight = between("penalty_weight", penalty_weight, 0.0)
-        settings = priors.PriorSettings(latents, share, starts, slab, factor)
+        settings = priors.PriorSettings(latents, share, starts, slab, factor, domain)
         super().__init__(
             shape,
             latents,

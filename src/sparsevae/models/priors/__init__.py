@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from sparsevae.data.scaling import Domain
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.priors.base import (
     Divergence,
@@ -85,6 +86,7 @@ class PriorSettings:
         pseudo_inputs: where U pseudo-inputs start, shape ``(U, *shape)``.
         warm_up: λ of the slabs over progress.
         alpha_factor: what α is multiplied by over progress.
+        domain: where rows lie, see :class:`PseudoInputMixture`.
 
     Raises:
         ConfigurationError: α outside (0, 1).
@@ -95,6 +97,7 @@ class PriorSettings:
     pseudo_inputs: Tensor
     warm_up: Schedule = Constant(1.0)
     alpha_factor: Schedule = Constant(1.0)
+    domain: Domain = "unit"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.alpha < 1.0:
@@ -109,8 +112,8 @@ PRIORS: Table[Callable[[PriorSettings], Prior]] = Table(
         "fixed": lambda s: FixedSpikeAndSlab(s.latents, s.alpha, s.alpha_factor),
         "learned": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up),
         "learned-slab": lambda s: LearnedSpikeAndSlab(s.latents, s.alpha, s.warm_up, spikes=False),
-        "mixture": lambda s: PseudoInputMixture(s.pseudo_inputs),
-        "classifier": lambda s: PseudoInputMixture(s.pseudo_inputs, "classifier"),
+        "mixture": lambda s: PseudoInputMixture(s.pseudo_inputs, "exact", s.domain),
+        "classifier": lambda s: PseudoInputMixture(s.pseudo_inputs, "classifier", s.domain),
     },
     "sparsevae.models.priors.register",
 )

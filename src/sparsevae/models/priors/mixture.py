@@ -3,11 +3,13 @@
 Shape legend: B images in a batch, J latent dimensions, U pseudo-inputs.
 """
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from sparsevae.data.scaling import Domain
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.distributions import Mixture, Posterior, pairwise_kl
 from sparsevae.models.priors.base import Divergence, Encode, Prior
@@ -15,6 +17,22 @@ from sparsevae.models.schedules import Progress
 
 Weights = Literal["exact", "classifier"]
 DARKEST = 1e-3  # pseudo-inputs start this far from 0 and 1, so that their log-odds are finite
+NOISE = 12.0**0.5  # uniform noise of mean 0 times this has the variance of scaled rows, 1
+
+
+class Parametrisation(NamedTuple):
+    """What is trained for rows that lie somewhere: its name, of which row, and which row of it."""
+
+    name: str
+    of: Callable[[Tensor], Tensor]
+    row: Callable[[Tensor], Tensor]
+
+
+PARAMETRISATIONS: Mapping[Domain, Parametrisation] = {
+    "unit": Parametrisation("pixel_odds", lambda x: torch.logit(x, eps=DARKEST), torch.sigmoid),
+    "real": Parametrisation("inputs", torch.clone, lambda x: x),
+    "counts": Parametrisation("log_inputs", lambda x: x.clamp(min=DARKEST).log(), torch.exp),
+}
 
 
 class PseudoInputMixture(Prior):
@@ -27,25 +45,31 @@ class PseudoInputMixture(Prior):
     - "classifier": w = softmax of a linear map of x, trained along (Tonolini et al. 2019).
 
     Args:
-        pseudo_inputs: U images or vectors with values in [0, 1], shape ``(U, *shape)``, where
-            training starts; their log-odds are trained, so that they stay in (0, 1).
+        pseudo_inputs: U images or vectors, shape ``(U, *shape)``, where training starts.
         weights: how components are weighed, see above.
+        domain: where rows lie, and pseudo-inputs stay: in (0, 1) ("unit": log-odds are trained),
+            anywhere ("real": they are) or above 0 ("counts": logarithms).
     """
 
     has_density = True
 
-    def __init__(self, pseudo_inputs: Tensor, weights: Weights = "exact") -> None:
+    def __init__(
+        self, pseudo_inputs: Tensor, weights: Weights = "exact", domain: Domain = "unit"
+    ) -> None:
         super().__init__()
         self.weights, self.name = weights, "mixture" if weights == "exact" else weights
-        self.pixel_odds = nn.Parameter(torch.logit(pseudo_inputs, eps=DARKEST))
+        self.domain = domain
+        trained = PARAMETRISATIONS[domain]
+        self.register_parameter(trained.name, nn.Parameter(trained.of(pseudo_inputs)))
         self.log_odds = nn.Parameter(torch.zeros(len(pseudo_inputs)))
         if weights == "classifier":
             self.classifier = undecided(pseudo_inputs[0].numel(), len(pseudo_inputs))
 
     @property
     def pseudo_inputs(self) -> Tensor:
-        """The U images or vectors, values in (0, 1), shape ``(U, *shape)``."""
-        return torch.sigmoid(self.pixel_odds)
+        """The U images or vectors, values where rows lie, shape ``(U, *shape)``."""
+        trained = PARAMETRISATIONS[self.domain]
+        return trained.row(self.get_parameter(trained.name))
 
     @property
     def log_weights(self) -> Tensor:
@@ -85,13 +109,22 @@ def undecided(inputs: int, classes: int) -> nn.Linear:
     return classifier
 
 
-def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) -> Tensor:
+def start_images(
+    examples: Tensor | None, count: int, shape: tuple[int, ...], domain: Domain = "unit"
+) -> Tensor:
     """Where pseudo-inputs start, shape ``(count, *shape)``: between examples and noise.
 
-    Each is the mean of an example and of uniform noise in [0, 1]; without examples it is the
-    noise. An encoder that has learned to read such images is not misled by noise and grey
-    backgrounds later. Too few examples are used again, so that the number of pseudo-inputs
-    never depends on them; a gap (NaN) of an example is noise alone.
+    Each is the mean of an example and of uniform noise, in [0, 1] or, where values may be any, of
+    mean 0 and variance 1 as scaled rows are; without examples it is the noise. An encoder that has
+    learned to read such images is not misled by noise and grey backgrounds later. Too few
+    examples are used again, so that the number of pseudo-inputs never depends on them; a gap
+    (NaN) of an example is noise alone.
+
+    Args:
+        examples: rows, shape ``(N, *shape)``, or None.
+        count: how many.
+        shape: of a row.
+        domain: where rows lie.
 
     Raises:
         ConfigurationError: ``count`` is below 1.
@@ -99,6 +132,8 @@ def start_images(examples: Tensor | None, count: int, shape: tuple[int, ...]) ->
     if count < 1:
         raise ConfigurationError(f"pseudo_inputs is a number from 1 on, not {count}.")
     noise = torch.rand(count, *shape)
+    if domain == "real":
+        noise = NOISE * (noise - 0.5)
     if examples is None:
         return noise
     chosen = examples[torch.arange(count) % len(examples)]
