@@ -10,6 +10,7 @@ from numpy.polynomial.hermite_e import hermegauss
 import sparsevae.experiments.published  # noqa: F401 (the prior "published")
 from sparsevae.evaluation import Pass, bound
 from sparsevae.evaluation.passes import fixed_noise, measure
+from sparsevae.evaluation.probes import probe_columns
 from sparsevae.metrics import likelihood
 from sparsevae.models import build
 from sparsevae.models.priors import FixedSpikeAndSlab, NoPrior
@@ -211,3 +212,14 @@ def test_rows_that_are_drawn_are_measured_on_one_draw(tiny_dataset):
     grey = tiny_dataset.test.scaled()
     assert np.array_equal(first[grey == 0], grey[grey == 0])
     assert abs(first.mean() - grey.mean()) < 0.01
+
+
+def test_a_model_of_drawn_rows_is_shown_drawn_training_rows_too(tiny_dataset, monkeypatch):
+    arguments = {"likelihood": "drawn-bernoulli"}
+    model = build("vae", (1, 28, 28), 3, widths=(3, 4, 8), arguments=arguments).eval()
+    seen, encode, one = [], model.encode, Pass.of(model, tiny_dataset)
+    monkeypatch.setattr(model, "encode", lambda x: (seen.append(x), encode(x))[1])
+    assert probe_columns(one)["probe_200"] is not None
+    assert seen
+    assert all(set(x.unique().tolist()) == {0.0, 1.0} for x in seen)
+    assert len(np.unique(one.scaled)) > 2  # the classifier sees grey levels

@@ -29,8 +29,19 @@ from sparsevae.models import Model
 from sparsevae.models.distributions import Point
 from sparsevae.storage.arrays import Array, Floats, Row, Rows
 
-DRAW_SEED = 0  # of rows that a likelihood draws
+DRAW_SEED, TRAIN_DRAW_SEED = 0, 1  # of rows that a likelihood draws, measured and training ones
 READ_TWICE = tuple(f"noise_{sigma}" for sigma in DENOISED)  # by quality and by the denoiser
+
+
+def drawn(model: Model, x: Floats, rng: np.random.Generator) -> Floats:
+    """Scaled rows, or, where the model's likelihood draws rows, zeros and ones drawn from them.
+
+    Args:
+        model: with the likelihood.
+        x: shape ``(N, *shape)``.
+        rng: that they are drawn with.
+    """
+    return (rng.random(x.shape) < x).astype(np.float32) if model.family.draws else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,15 +130,16 @@ class Pass:
         )
 
     @cached_property
+    def scaled(self) -> Floats:
+        """The rows, scaled; images with their grey levels, as the classifier sees them."""
+        if self.scaling is None:
+            return np.require(self.rows[:], np.float32, ["C", "W"])
+        return self.scaling.apply(self.rows)
+
+    @cached_property
     def x(self) -> Floats:
         """The rows as the model takes them; of a likelihood that draws them, one draw."""
-        if self.scaling is None:
-            x = np.require(self.rows[:], np.float32, ["C", "W"])
-        else:
-            x = self.scaling.apply(self.rows)
-        if not self.model.family.draws:
-            return x
-        return (np.random.default_rng(DRAW_SEED).random(x.shape) < x).astype(np.float32)
+        return drawn(self.model, self.scaled, np.random.default_rng(DRAW_SEED))
 
     @cached_property
     def target(self) -> Floats:
@@ -233,7 +245,8 @@ class Pass:
         if self.train is None or not can_denoise(self.model):
             return None
         some = Split(self.train.images[: rows_needed(self.model)], None, self.train.scaling)
-        return Denoiser.learned(self.model, some.scaled())
+        rng = np.random.default_rng(TRAIN_DRAW_SEED)
+        return Denoiser.learned(self.model, drawn(self.model, some.scaled(), rng))
 
     @cached_property
     def ablation_cost(self) -> Floats:

@@ -81,7 +81,7 @@ def geometry_columns(one: Pass) -> Row:
     if classifier is None:
         return row
     if one.labels is not None:
-        right = classifier.labels_of(one.x) == one.labels
+        right = classifier.labels_of(one.scaled) == one.labels
         row[keys.CLASSIFIER_ACCURACY] = float(right.mean())
     if counted is not None and len(counted.classes) > 1:
         lines = class_paths(present_means(_taken(model, code[counted.places]), counted.labels))

@@ -9,14 +9,16 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from sparsevae.data import Split
 from sparsevae.data.dataset import Labels
 from sparsevae.evaluation.limits import Counted, rows_at_once
-from sparsevae.evaluation.one_pass import Pass
+from sparsevae.evaluation.one_pass import TRAIN_DRAW_SEED, Pass, drawn
 from sparsevae.evaluation.passes import BATCH, Tick, batched
 from sparsevae.metrics import clusters, keys, probes
 from sparsevae.metrics.table import PROBE_SIZES
+from sparsevae.models import Model
 from sparsevae.storage.arrays import Floats, Row
 
 Encoder = Callable[[Floats], Floats]
@@ -133,14 +135,19 @@ def probe_columns(one: Pass) -> Row:
     """
     model, measured, tick = one.model, one.measured, one.meter.tick
     columns = partial(with_classes, None if one.refine else one.train, one.counted)
-    code = columns(partial(batched, model.encode, model=model), measured.code)
+    code = columns(_reader(model, model.encode), measured.code)
     row = class_columns(code, tick=lambda share: tick(share / 2))
     mean = None
     if not np.array_equal(measured.code, measured.mean):
-        means = partial(batched, lambda x: model.posterior(x).mean, model=model)
-        mean = columns(means, measured.mean)
+        mean = columns(_reader(model, lambda x: model.posterior(x).mean), measured.mean)
     row |= class_columns(mean, keys.GATED_MEAN, lambda share: tick((1 + share) / 2))
     return {**row, **_controls(one, code)}
+
+
+def _reader(model: Model, encode: Callable[[Tensor], Tensor]) -> Encoder:
+    """Codes of scaled training rows, drawn first where the model's likelihood draws rows."""
+    rng = np.random.default_rng(TRAIN_DRAW_SEED)
+    return lambda x: batched(encode, drawn(model, x, rng), model)
 
 
 def _controls(one: Pass, codes: Labelled | None) -> Row:
@@ -155,7 +162,6 @@ def _controls(one: Pass, codes: Labelled | None) -> Row:
     if train is None or known is None or one.counted is None or not one.counted.whole:
         return row
     if not probes.all_too_many(len(train), one.model.latents, known):
-        encode = partial(batched, one.model.encode, model=one.model)
-        every = _encoded(train, np.arange(len(train)), encode)
+        every = _encoded(train, np.arange(len(train)), _reader(one.model, one.model.encode))
         row[keys.PROBE_ALL] = probes.probe_of_all(every, known, *test)
     return row

@@ -106,7 +106,7 @@ def distances(one: Pass) -> Row:
     row: Row = dict.fromkeys((keys.FRECHET, keys.FRECHET_SAMPLES))
     if one.classifier is None:
         return row
-    model, x, classifier = one.model, one.x, one.classifier
+    model, x, classifier = one.model, one.scaled, one.classifier
     features = classifier.features_of(x)
     row[keys.FRECHET] = images.frechet_distance(features, classifier.features_of(one.decoded))
     if model.prior.can_draw:
