@@ -218,3 +218,10 @@ def test_a_run_that_is_not_there_and_a_file_are_told_apart(tmp_path):
     file.write_text("a\n")
     assert "is a file" in refused(lambda: sparsevae.load(file), RunFolderError)
     assert "is not there" in refused(lambda: sparsevae.load(tmp_path / "no"), RunFolderError)
+
+
+def test_all_columns_that_rows_lack_are_named_at_once():
+    frame = pandas.DataFrame(np.random.default_rng(0).normal(size=(40, 4)), columns=list("abcd"))
+    model = sparsevae.fit(frame, latents=2, epochs=1)
+    with pytest.raises(DatasetError, match="the columns 'b', 'd' that these rows lack"):
+        model.encode(frame[["a", "c"]])

@@ -467,6 +467,36 @@ def test_rows_of_another_kind_are_one_sentence(model, table, change, named):
         model.encode(change(table))
 
 
+def test_all_columns_that_are_wrong_are_named_at_once(model, table):
+    wrong = table.assign(age="old", alone=3, fare=np.inf)
+    with pytest.raises(DatasetError, match=r"'age' holds 'old'.*'fare' holds.*'alone' holds"):
+        model.encode(wrong)
+    with pytest.raises(DatasetError, match="the columns 'age', 'alone' that these rows lack"):
+        model.encode(table.drop(columns=["age", "alone"]))
+
+
+def test_a_warning_names_levels_that_the_model_has_not_seen(model, table):
+    other = table.assign(sex="unknown")
+    with pytest.warns(UserWarning, match="'sex': 60 of 60 values are levels"):
+        codes = model.encode(other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(codes, model.encode(table.assign(sex=None)))
+
+
+def test_the_command_says_once_that_levels_were_not_seen(table, tmp_path, capsys):
+    place, run = tmp_path / "people.csv", str(tmp_path / "run")
+    table.to_csv(place, index=False)
+    fit = ["fit", str(place), "--drop", "f*", "--latents", "2", "--epochs", "2", "--out", run]
+    assert main(fit) in FITTED
+    table.assign(sex="unknown").to_csv(place, index=False)
+    for command, ending in (("impute", "csv"), ("encode", "npy")):
+        capsys.readouterr()
+        assert main([command, run, str(place), "--out", f"{tmp_path}/out.{ending}"]) == 0
+        said = capsys.readouterr()
+        assert (said.out + said.err).count("levels that the model has not seen") == 1
+
+
 def test_nothing_to_learn_from_is_one_sentence_that_names_all_columns(tmp_path):
     place = tmp_path / "names.csv"
     place.write_text("name,ship\na b,T\nc,T\ne,T\n")

@@ -338,7 +338,7 @@ def test_codes_are_the_same_in_every_form(table_run, place, tmp_path):
     table = np.array([line.split(",") for line in lines[1:]], np.float32)
     np.testing.assert_array_equal(table, dense)
     for ending in (".npy", ".csv", ".npz"):
-        np.testing.assert_array_equal(read_codes(tmp_path / f"codes{ending}", 3), dense)
+        np.testing.assert_array_equal(read_codes(tmp_path / f"codes{ending}", 3)[0], dense)
     out = tmp_path / "refined.npy"
     assert command("encode", table_run.path, place / "table.csv", "--out", out, "--refine", 3) == 0
     refined, rows = np.load(out), read(place / "table.csv", labels="kind").values
@@ -351,7 +351,7 @@ def test_codes_of_a_file_are_found_by_their_names(table_run, tmp_path):
     place, codes = tmp_path / "codes.csv", RNG.normal(size=(4, 3)).astype(np.float32)
     table = pandas.DataFrame(codes, columns=["z0", "z1", "z2"])[["z2", "z0", "z1"]]
     table.assign(id=["a", "b", "c", "d"]).to_csv(place, index=False)
-    np.testing.assert_allclose(read_codes(place, 3), codes, rtol=1e-6)
+    np.testing.assert_allclose(read_codes(place, 3)[0], codes, rtol=1e-6)
     table.mask(table == table.iloc[1, 0]).to_csv(place, index=False)
     with pytest.raises(DatasetError, match=r"codes\.csv: row 2, column 'z2'"):
         read_codes(place, 3)

@@ -1,55 +1,25 @@
-"""Commands about data of one's own: fit a model to them, and use a run on them."""
+"""Commands that use a run: on data of one's own, and on its codes."""
 
 import math
-from collections.abc import Sequence
-from functools import partial
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsevae.cli.application import Device, Run, Track, app, names, numbers, stopped
+from sparsevae.cli.application import Device, Run, app, numbers
+from sparsevae.cli.fitting import Channels, Data, Labels, Member
 
 if TYPE_CHECKING:
     from sparsevae.data import Raw
-    from sparsevae.runs.folder import RunFolder
-    from sparsevae.runs.prepare import Prepared
     from sparsevae.runs.trained import TrainedModel
 
-Data = Annotated[
-    str,
-    typer.Argument(metavar="PATH", help=".npy, .npz, .csv, .parquet, IDX, folder of images, …"),
-]
-Columns = Annotated[
-    str | None, typer.Option(help="A table's columns, by names or patterns: width,x*.")
-]
-Drop = Annotated[str | None, typer.Option(help="Columns that are left out: id,*_note.")]
-Labels = Annotated[str | None, typer.Option(help="A table's column with classes.")]
 Refine = Annotated[int, typer.Option(min=0, help="Gradient steps on each row's posterior.")]
-Member = Annotated[str | None, typer.Option("--array", help="Which array of an .npz.")]
-Channels = Annotated[str | None, typer.Option(help="Where images have channels: first or last.")]
-Header = Annotated[bool | None, typer.Option(help="Whether a text starts with names.")]
-Size = Annotated[
-    int | None, typer.Option(help="Photographs of any size: scale, cut out so many pixels.")
-]
 Floats = Annotated[
     bool, typer.Option("--floats", help="Numbers as decoded, not rounded to the data's type.")
 ]
 TABLES = (".csv", ".tsv", ".parquet")
-ALARM = 3  # exit status of a run that ends in an alarm
 RowsFile = Annotated[Path, typer.Option(help="rows.npy; a table also .csv, images .png.")]
-
-
-def read(path: str, **options: Any) -> "Raw":
-    """What a path holds, by the options of :func:`sparsevae.data.readers.read`.
-
-    Raises:
-        ConfigurationError: an option does not go with this kind of data.
-        DatasetError: the data cannot be read.
-    """
-    from sparsevae.data import readers
-
-    return readers.read(path, **options)
 
 
 def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
@@ -57,6 +27,8 @@ def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
 
     What the reader says of them is printed.
     """
+    from sparsevae.data.readers import read
+
     if Path(path).suffix.lower() in TABLES:
         if trained.data.table is not None:
             options["schema"] = trained.data.table
@@ -69,135 +41,6 @@ def read_for(trained: "TrainedModel", path: str, **options: Any) -> "Raw":
     for note in rows.notes:
         typer.echo(note)
     return rows
-
-
-@app.command()
-def fit(
-    path: Data,
-    model: Annotated[str, typer.Option(help="ae, vae, vsc, vsc-wu, …")] = "vsc",
-    latents: Annotated[int, typer.Option(help="Numbers a code.")] = 16,
-    likelihood: Annotated[str, typer.Option(help="Of the data; auto looks at them.")] = "auto",
-    scaling: Annotated[str, typer.Option(help="none, grey, minmax, standard or auto.")] = "auto",
-    widths: Annotated[str | None, typer.Option(help="Of the network: 16,32,256.")] = None,
-    trunk: Annotated[
-        str | None, typer.Option(help="convolution, mlp or linear; chosen by the data.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Named set of defaults.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
-    test_fraction: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.1,
-    columns: Columns = None,
-    drop: Drop = None,
-    labels: Labels = None,
-    header: Header = None,
-    array: Member = None,
-    channels: Channels = None,
-    size: Size = None,
-    device: Device = "auto",
-    track: Track = None,
-    out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
-) -> None:
-    """Train a model on data of one's own; started again after a stop, it goes on.
-
-    The last lines say how good it is beside PCA and what the diagnosis found. The exit status is
-    0, 3 where the run ends in an alarm, or 2 for a mistake in what was asked.
-    """
-    from sparsevae.runs.folder import RunFolder
-    from sparsevae.runs.prepare import prepare
-    from sparsevae.runs.summary import last_words, summary
-    from sparsevae.training import loop, processes
-
-    with processes.joined(loop.device(device)):
-        prepared = prepare(
-            read(
-                path,
-                channels=channels,
-                columns=names(columns),
-                drop=names(drop),
-                labels=labels,
-                header=header,
-                array=array,
-                size=size,
-            ),
-            test_fraction=test_fraction,
-            model=model,
-            latents=latents,
-            likelihood=likelihood,
-            scaling=scaling,
-            widths=numbers(widths, "--widths"),
-            trunk=trunk,
-            epochs=epochs,
-            batch_size=batch_size,
-            recipe=recipe,
-            seed=seed,
-        )
-        for note in prepared.notes:
-            typer.echo(note)
-        pictures = train(prepared, RunFolder(out), device, names(track) or ())
-        if not processes.first():
-            return  # with status 0: torchrun would end the first one for any other
-        run = RunFolder(out)
-        for note in run.diagnosis.get("notes", ()):
-            typer.echo(note)
-        for figure in pictures:
-            typer.echo(f"Picture: {figure}")
-        typer.echo(f"Run: {out}")
-        words, alarm = last_words(run)
-        for line in (*summary(run), *words):
-            typer.echo(line)
-    if alarm:
-        raise typer.Exit(ALARM)
-
-
-def train(
-    prepared: "Prepared", run: "RunFolder", device: str, track: Sequence[str] = ()
-) -> list[Path]:
-    """Train a run, draw its pictures, show how far it is; one that is finished is left as it is.
-
-    Returns:
-        The pictures.
-    """
-    from sparsevae.cli.bars import following
-    from sparsevae.runs.cost import estimate
-    from sparsevae.runs.train import train_prepared, work_of
-    from sparsevae.studies.trackers.queue import tracking
-    from sparsevae.training import processes
-
-    if not processes.first():
-        train_prepared(prepared, run, device=device)
-        return []
-    config, dataset, was_finished = prepared.config, prepared.dataset, run.finished
-    if not was_finished:
-        typer.echo(estimate(config, dataset, device).sentence)
-    with (
-        following() as listener,
-        tracking(track, run.path, {config.name: run.path}, listener.say) as follower,
-    ):
-        if not was_finished:
-            listener.begin({config.name: work_of(config, dataset)})
-        try:
-            train_prepared(
-                prepared,
-                run,
-                device=device,
-                progress=partial(listener.heard_by(follower).images, config.name),
-                warn=listener.say,
-            )
-        except KeyboardInterrupt:
-            raise typer.Exit(stopped()) from None
-        if was_finished:
-            listener.say(f"{run.path} is finished already.")
-        else:
-            listener.finished(config.name, run.metrics)
-        return drawn(run)
-
-
-def drawn(run: "RunFolder") -> list[Path]:
-    """Draw the pictures of a run, and give those that are PNG files."""
-    from sparsevae.report import draw
-
-    return [path for path in draw(run) if path.suffix == ".png"]
 
 
 @app.command()
@@ -235,7 +78,9 @@ def decode(
 
     trained = load(run, device, out, floats)
     model = trained.model
-    dense = read_codes(codes, model.latents, math.prod(model.shape))
+    dense, notes = read_codes(codes, model.latents, math.prod(model.shape))
+    for note in notes:
+        typer.echo(note)
     rows = trained.decode(dense, own_type=not floats)
     keep_rows(out, rows, trained, floats)
 
@@ -341,7 +186,9 @@ def impute(
     frame, notes = read_frame(path, table)
     for note in notes:
         typer.echo(note)
-    filled = trained.impute(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the notes have said it
+        filled = trained.impute(frame)
     count = int(frame.isna().to_numpy().sum() - filled.isna().to_numpy().sum())
     if table is not None and out.suffix.lower() == ".csv":
         filled = as_written(path, frame, filled, table)

@@ -176,11 +176,18 @@ class Schema:
         """
         absent = [name for name in self.names if name not in frame.columns]
         if absent:
-            what = "a column" if len(absent) == 1 else "the columns"
-            raise DatasetError(
-                f"The model was trained on {what} {listed(absent)} that these rows lack."
-            )
-        return np.concatenate([c.encode(frame[c.name]) for c in self.ordered], axis=1)
+            raise lacking(absent)
+        parts, wrong = [], []
+        for column in self.ordered:
+            try:
+                parts.append(column.encode(frame[column.name]))
+            except DatasetError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = len(wrong) - LISTED
+            wrong[LISTED:] = [f"The same holds for {more:,} more."] if more > 0 else []
+            raise DatasetError(" ".join(wrong))
+        return np.concatenate(parts, axis=1)
 
     def unseen(self, frame: Any) -> tuple[str, ...]:
         """A line on each category of a data frame with levels that count as gaps.
@@ -276,6 +283,17 @@ def listed(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     return ", ".join(repr(name[:LONGEST_NAMED]) for name in names[:LISTED]) + more
+
+
+def lacking(names: Sequence[str], model: str = "The model") -> DatasetError:
+    """What is wrong with rows that have no columns of these names.
+
+    Args:
+        names: of the columns that are absent, one or more.
+        model: what it is called.
+    """
+    what = "a column" if len(names) == 1 else "the columns"
+    return DatasetError(f"{model} was trained on {what} {listed(names)} that these rows lack.")
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -178,26 +178,30 @@ def tiles(images: Array) -> Array:
     return joined if channels == 3 else np.asarray(joined.mean(2))
 
 
-def read_codes(path: Path, latents: int, elements: int = 0) -> Array:
-    """Codes of a file that :func:`write_codes` or another program wrote, ``(N, J)`` float32.
+def read_codes(path: Path, latents: int, elements: int = 0) -> tuple[Array, tuple[str, ...]]:
+    """Codes of a file that :func:`write_codes` or another program wrote, and what to say of it.
 
     Args:
         path: .npy, .npz of scipy.sparse, or a table, where columns z0, z1, … are found by name.
         latents: J.
         elements: numbers of a row that a code is decoded to; 0 where none is decoded.
 
+    Returns:
+        Shape ``(N, J)``, float32, and the reader's notes.
+
     Raises:
         DatasetError: the file cannot be read, its rows have another length or other names, hold
             a number that is not finite, or are sparse and take too much memory when they are not.
     """
-    is_sparse = path.suffix.lower() == ".npz"
-    if is_sparse:
+    notes: tuple[str, ...] = ()
+    if path.suffix.lower() == ".npz":
         codes: Any = _sparse(path, latents, elements)
     elif path.suffix.lower() in TABLE_ENDINGS:
-        codes, _ = read_frame(str(path), None)
+        codes, notes = read_frame(str(path), None)
     else:
-        codes = readers.read(path, fewest=1).values
-    return codes_of(codes, latents, str(path))
+        raw = readers.read(path, fewest=1)
+        codes, notes = raw.values, raw.notes
+    return codes_of(codes, latents, str(path)), notes
 
 
 def _sparse(path: Path, latents: int, elements: int) -> Array:

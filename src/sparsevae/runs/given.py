@@ -20,7 +20,7 @@ from sparsevae.data.readers.memory import allowance
 from sparsevae.data.readers.mixed import parsed_frame
 from sparsevae.data.readers.raw import Channels, Parsed, checked
 from sparsevae.data.readers.sparse import from_annotated, is_annotated, is_matrix, sparse_rows
-from sparsevae.data.schema import LISTED, Schema, listed, missing, numbers_of
+from sparsevae.data.schema import LISTED, Schema, lacking, listed, missing, numbers_of
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.storage.arrays import Array, blocks
 from sparsevae.storage.sparse import SparseRows, is_sparse
@@ -237,6 +237,8 @@ def raw_rows(
 def table_values(rows: Any, schema: Schema, name: str) -> Array:
     """Rows of a table as the elements of a schema, float64, NaN at gaps, shape ``(N, E)``.
 
+    A warning names the columns with levels that the model has not seen.
+
     Args:
         rows: a data frame, what a reader gives, or an array with the schema's columns.
         schema: of the table that a model was trained on.
@@ -258,7 +260,11 @@ def table_values(rows: Any, schema: Schema, name: str) -> Array:
                 f"{values.shape}."
             )
         rows = as_frame(values, names or schema.names)
-    return schema.encode(checked_frame(rows))
+    named = checked_frame(rows)
+    values = schema.encode(named)
+    for note in schema.unseen(named):
+        warnings.warn(note, stacklevel=4)
+    return values
 
 
 def filled(rows: Any, schema: Schema, values: Array) -> Any:
@@ -290,13 +296,13 @@ def in_order(values: Any, names: tuple[str, ...], wanted: tuple[str, ...], model
     """Rows with the columns that a model wants, in its order, where both have names.
 
     Raises:
-        DatasetError: a column is missing.
+        DatasetError: columns are missing.
     """
     if not (wanted and names) or wanted == names:
         return values
     missed = [name for name in wanted if name not in names]
     if missed:
-        raise DatasetError(f"{model} was trained on a column {missed[0]!r} that these rows lack.")
+        raise lacking(missed, model)
     order = [names.index(name) for name in wanted]
     if isinstance(values, SparseRows):
         return SparseRows(values.matrix[:, order])
