@@ -4,7 +4,6 @@ Shape legend: B rows in a batch of D elements: numbers first, then booleans, the
 level of each category.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from sparsevae.errors import ConfigurationError
 from sparsevae.models.likelihoods.base import Likelihood
+from sparsevae.models.likelihoods.measured import Gaussian
 
 
 def block_lengths(elements: int, levels: tuple[int, ...], booleans: int = 0) -> tuple[int, ...]:
@@ -67,6 +67,7 @@ class Mixed(Likelihood):
         numbers = len(block_lengths(located.shape[1], levels, booleans)) - booleans - len(levels)
         self.loc, self.truths, *self.logits = located.split([numbers, booleans, *levels], 1)
         self.scale = floor + F.softplus(free[:, :numbers])
+        self.numbers = Gaussian(self.loc, self.scale)
         super().__init__(located.shape)
 
     @property
@@ -80,9 +81,8 @@ class Mixed(Likelihood):
         gaps = value.isnan()
         x = value.masked_fill(gaps, 0.0)  # so that no gradient meets a NaN
         parts = x.split([p.shape[1] for p in (self.loc, self.truths, *self.logits)], 1)
-        standard = (parts[0] - self.loc) / self.scale
         scores = [
-            -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi),
+            self.numbers.element_log_prob(parts[0]),
             -F.binary_cross_entropy_with_logits(self.truths, parts[1], reduction="none"),
         ]
         for logits, one_hot in zip(self.logits, parts[2:], strict=True):
@@ -92,10 +92,9 @@ class Mixed(Likelihood):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Numbers, 0 or 1, and one level a category, shape ``sample_shape + (B, D)``."""
         shape = torch.Size(sample_shape)
-        loc, scale = (part.expand(*shape, *part.shape) for part in (self.loc, self.scale))
-        truths = torch.sigmoid(self.truths)
-        parts = [torch.normal(loc, scale), torch.bernoulli(truths.expand(*shape, *truths.shape))]
+        truths = torch.sigmoid(self.truths).expand(*shape, *self.truths.shape)
+        parts = [self.numbers.sample(shape), torch.bernoulli(truths)]
         for logits in self.logits:
             drawn = torch.distributions.Categorical(logits=logits).sample(shape)
-            parts.append(F.one_hot(drawn, logits.shape[1]).to(loc.dtype))
+            parts.append(F.one_hot(drawn, logits.shape[1]).to(truths.dtype))
         return torch.cat(parts, -1)
