@@ -154,9 +154,11 @@ def test_without_warm_up_of_the_slabs_the_code_is_binary(digits):
 
 @pytest.mark.slow
 def test_slabs_that_are_trained_too_late_spoil_the_images(digits):
-    late = {"kind": "ramp", "start": 0.98, "end": 1.0}
-    diagnosis = examined(digits, arguments={"warm_up": late, "kl_weight": 1.0})
+    late = {"warm_up": {"kind": "ramp", "start": 0.98, "end": 1.0}, "kl_weight": 1.0}
+    diagnosis = examined(digits, arguments={**late, "decode_gates": False})
     assert alarms(diagnosis) == ["decoder prints the mean image"]
+    sees_gates = by_name(examined(digits, arguments=late))  # and does without slabs
+    assert {n: found.severity for n, found in sees_gates.items()} == {"slab unused": "warning"}
 
 
 @pytest.mark.slow
