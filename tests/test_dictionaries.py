@@ -1,6 +1,7 @@
 """Whether atoms are recovered, against plain calculations."""
 
 import numpy as np
+import pytest
 
 from sparsevae.metrics import dictionaries
 from sparsevae.metrics.images import explained_variance
@@ -22,6 +23,14 @@ def test_a_dictionary_recovers_itself_and_not_its_opposite():
     known = RNG.normal(size=(20, 50))
     assert dictionaries.recovered(np.vstack([known[5:], np.zeros((3, 50))]), known) == 15
     assert dictionaries.recovered(-known, known) == 0
+
+
+def test_explained_variance_is_of_what_is_there():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 3))
+    y, gaps = 0.5 * x, np.where(rng.random(x.shape) < 0.3, np.nan, x)
+    assert explained_variance(gaps, y) == pytest.approx(0.75, abs=0.01)
+    assert explained_variance(gaps, np.nanmean(gaps, axis=0)) == pytest.approx(0)
 
 
 def test_explained_variance_is_one_for_the_rows_and_none_for_their_mean():

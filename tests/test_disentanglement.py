@@ -203,6 +203,26 @@ def test_the_row_of_known_factors_and_its_ceiling(sources, dataset, noise):
     assert ceiling["block_share"] > ceiling["block_share_chance"] + 0.2
 
 
+def test_factors_without_groups_are_groups_of_their_own(sources, dataset):
+    code, values = sources.astype(np.float32), dataset.test.factors
+    alone = [slice(k, k + 1) for k in range(5)]
+    assert (
+        factors.factor_columns(code, ALL, values, ())[0]
+        == (factors.factor_columns(code, ALL, values, alone)[0])
+    )
+
+
+def test_a_factor_that_is_always_absent_does_not_count(sources, dataset):
+    code, values = sources.astype(np.float32), dataset.test.factors
+    never = np.column_stack([values, np.full(len(values), np.nan)])
+    row = factors.factor_columns(code, ALL, values, GROUPS.values())[0]
+    wider = factors.factor_columns(code, ALL, never, GROUPS.values())[0]
+    for name in ("mig", "factor_vae_score", "block_share"):
+        assert wider[name] == pytest.approx(row[name], abs=0.02)
+    nothing = factors.factor_columns(code, ALL, never[:, 5:], ())[0]
+    assert nothing["mig"] == nothing["factor_vae_score"] == 0
+
+
 def test_unknown_factors_give_no_row(dataset, noise):
     unknown = replace(dataset, test=Split(dataset.test.images))
     assert factors.factor_columns(noise, ALL, unknown.test.factors, ()) == ({}, {})

@@ -449,3 +449,30 @@ def test_writing_replaces_a_link_and_leaves_what_it_pointed_to(finished, tmp_pat
     copy.keep_diagnosis({"findings": [], "statistics": {}})
     assert outside.read_text() == "kept"
     assert copy.diagnosis["findings"] == []
+
+
+def test_the_browsers_programs_keep_the_units_of_a_wide_table(tmp_path):
+    """Means are far above a column's spread, and above what half precision has a number for."""
+    pytest.importorskip("onnxruntime")
+    from sparsevae.explorer.backend import Study
+    from sparsevae.explorer.programs import browser_programs
+
+    rng = np.random.default_rng(0)
+    means = np.where(np.arange(70) % 2, 20_001.3, 2e6)
+    rows = means + rng.normal(size=(300, 70)) * rng.uniform(1, 2, 70)
+    np.save(tmp_path / "wide.npy", rows)
+    run = tmp_path / "run"
+    fit = ["fit", str(tmp_path / "wide.npy"), "--latents", "3", "--epochs", "2", "--widths", "8"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["sparsevae", *fit, "--out", str(run)])
+        with pytest.raises(SystemExit):
+            cli.main()
+    (explored,) = Study([run], 20).runs.values()
+    content = browser_programs(explored, rows)["decoder"]
+    codes = rng.normal(size=(20, 3)).astype(np.float32)
+    found = (
+        pytest.importorskip("onnxruntime").InferenceSession(content).run(None, {"input": codes})
+    )
+    apart = np.abs(found[0] - explored.decode(codes)) / rows.std(0)
+    assert apart[:, 1::2].max() < 0.02
+    assert apart.max() < 0.3  # of 2,000,000 single precision has every eighth

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.distributions import Normal
 
+from sparsevae.errors import ConfigurationError
 from sparsevae.models import MODELS, build, few
 from sparsevae.models.penalties import ActivityPenalty
 from sparsevae.networks.trunks import Decoder, Encoder
@@ -239,3 +240,16 @@ def test_a_gap_says_nothing_at_first(trunk):
     gaps = rows.clone()
     gaps[:, 2] = torch.nan
     assert torch.equal(model.encoder(rows), model.encoder(gaps))
+
+
+def test_auto_closes_no_gate_beforehand_in_a_small_dictionary_either():
+    x = np.random.default_rng(0).normal(size=(200, 64)).astype(np.float32)
+    auto = fit(x, latents=48, epochs=1, trunk="linear", target_active="auto", device="cpu")
+    told = fit(x, latents=48, epochs=1, trunk="linear", target_active=4.0, device="cpu")
+    assert auto.model.candidates is None
+    assert told.model.candidates == 6
+
+
+def test_no_candidates_are_refused():
+    with pytest.raises(ConfigurationError, match="candidates = 0"):
+        fit(np.zeros((20, 64)), latents=20, trunk="linear", candidates=0)

@@ -17,6 +17,7 @@ from sparsevae import SparseVAE, cli, data
 from sparsevae.data.readers.columns import described, is_plain, matching, plain_values
 from sparsevae.data.schema import Column, Schema
 from sparsevae.errors import ConfigurationError, DatasetError, RunFolderError
+from sparsevae.evaluation import bound, evaluate
 from sparsevae.evaluation.imputation import Imputer
 from sparsevae.models import build
 from sparsevae.models.likelihoods import Mixed
@@ -308,6 +309,22 @@ def test_a_density_counts_only_what_is_there(model, table):
     logs = np.log(model.data.scaling.scale)
     np.testing.assert_allclose(volumes[0], logs.sum())
     np.testing.assert_allclose(volumes[1], logs.sum() - logs[0], rtol=1e-9)
+
+
+def test_the_importance_weighted_bound_is_in_units_of_its_own_rows(model, table):
+    """Rows that come later and lack numbers do not move the bound of the first ones."""
+    names = ["sex", "age", "fare", "alone", "boarded"]
+    first = model.values(table[names])
+    later = np.full_like(first, np.nan)
+    later[:, -2:] = first[:, -2:]
+    settings = {"scaling": model.data.scaling, "groups": ("bound",)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bound, "IMAGES", len(first))
+        alone = evaluate(model.model, first, **settings).metrics
+        both = evaluate(model.model, np.concatenate([first, later]), **settings).metrics
+    for name in ("importance_weighted_bound", "inference_slack"):
+        assert both[name] == pytest.approx(alone[name], abs=0.3), name
+    assert both["negative_elbo"] < alone["negative_elbo"] - 1
 
 
 def test_every_door_gives_the_same_weights(table, tmp_path):

@@ -1,5 +1,7 @@
 """The weights of a mixture's components, and the dual variable that holds the activity."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import kl_divergence
@@ -69,6 +71,14 @@ def test_an_undecided_classifier_starts_with_equal_weights(x):
     spikes = prior.kl(encoder(x), x, encoder, 1.0).spike_probability
     mean = encoder(prior.pseudo_inputs).spike_probability.mean(0)
     torch.testing.assert_close(spikes, mean.expand(BATCH, -1))
+
+
+def test_a_gap_is_no_number_to_a_classifier(x):
+    prior = PseudoInputMixture(torch.rand(INPUTS, PIXELS).double(), "classifier").double()
+    torch.nn.init.normal_(prior.classifier.weight)
+    gaps = x.masked_fill(torch.rand(x.shape) < 0.2, math.nan)
+    full = prior.kl(encoder(x), gaps.nan_to_num(0.0), encoder, 1.0).kl
+    torch.testing.assert_close(prior.kl(encoder(x), gaps, encoder, 1.0).kl, full)
 
 
 # ------------------------------------------------------------------ penalty and its target

@@ -404,6 +404,15 @@ def test_a_scheduled_alpha_is_the_priors_of_that_moment():
         torch.testing.assert_close(drawn(moving, images(), progress=progress).kl, expected)
 
 
+def test_what_is_reported_of_a_scheduled_alpha_is_its_end():
+    arguments = {"alpha_factor": 0.5, "prior": "fixed", "penalty": "posterior"}
+    model = build("vsc", (7,), 16, widths=(4,), arguments=arguments)
+    assert model.target_share == 0.25
+    assert model.target_active == 4
+    assert model.penalty.target_at(1.0) == 4
+    assert float(model.prior.mixture(model.posterior).components.spike_probability[0, 0]) == 0.25
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_noise_is_added_in_training_only(name):
     """The encoder sees noise in the loss; the image to explain and the code stay clean."""

@@ -68,6 +68,16 @@ def test_axis_values_run_between_quantiles_of_the_codes_that_are_on():
         np.testing.assert_allclose(np.diff(axes[j, 1:]), np.diff(axes[j, 1:]).mean(), rtol=1e-3)
 
 
+def test_effects_are_in_deviations_of_what_is_there():
+    network = build("vae", (3,), 2, widths=(4,), arguments={"likelihood": "gaussian"}).eval()
+    axes, base = np.array([[-1.0, 1.0]] * 2, np.float32), np.zeros(2, np.float32)
+    x = np.tile(np.array([[1.0], [-1.0]], np.float32), (50, 3))
+    gaps = x.copy()
+    gaps[:50, 1] = np.nan
+    whole, some = (pictures.effects(network, axes, base, rows) for rows in (x, gaps))
+    np.testing.assert_allclose(some, whole, rtol=1e-6)
+
+
 def test_only_gated_dimensions_have_an_off_position():
     assert np.isfinite(pictures.axis_values(measured(gated=False))).all()
 

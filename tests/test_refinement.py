@@ -105,7 +105,7 @@ def test_refined_codes_are_not_compared_with_plain_ones_of_training_rows():
     plain = evaluate(model, x, labels, **settings).metrics
     found = evaluate(model, x, labels, refine=2, **settings)
     refined = found.metrics
-    assert any(note.startswith("Probes and neighbours were left out") for note in found.notes)
+    assert any(note.startswith("Probes were left out") for note in found.notes)
     compared = {name for name in plain if name.startswith(("probe", "knn"))}
     assert any(plain[name] is not None for name in compared)
     assert all(refined[name] is None for name in compared)

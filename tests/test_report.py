@@ -546,3 +546,16 @@ def test_the_command_compares_several_studies(tiny_run, tmp_path, monkeypatch, c
         assert len(said.splitlines()) == 1
         assert said.startswith("Error: ")
         assert sentence in said
+
+
+def test_a_run_on_a_table_has_a_report_that_speaks_of_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    rows = np.random.default_rng(0).normal(size=(60, 5))
+    np.save(tmp_path / "table.npy", rows)
+    command = ["sparsevae", "fit", str(tmp_path / "table.npy"), "--latents", "2", "--epochs", "1"]
+    with pytest.raises(SystemExit):
+        monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "run")])
+        cli.main()
+    page = report.write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "The data are a table" in page
+    assert "What is reached without a model was not measured" in page

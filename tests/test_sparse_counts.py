@@ -278,3 +278,15 @@ def test_a_large_dispersion_costs_no_precision(log_theta):
     NegativeBinomial(double).element_log_prob(value.double()).sum().backward()
     found.sum().backward()
     torch.testing.assert_close(raw.grad.double(), double.grad, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["vae", "vsc"])
+def test_a_run_on_counts_is_measured_whole_and_has_no_noise_that_is_added(model, x, tmp_path):
+    raw = raw_rows(sparse.csr_matrix(x))
+    trained = sparsevae.fit(raw, model, **SETTINGS)
+    assert trained.model.family.reading == "logs"
+    row = trained.evaluate(raw).metrics
+    assert math.isfinite(row["mse"])
+    assert not [name for name in row if "noise" in name and row[name] is not None]
+    trained.save(tmp_path / "run")
+    assert sparsevae.fit(raw, model, **SETTINGS, input_noise=0.5).model.input_noise == 0.5

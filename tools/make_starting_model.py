@@ -4,7 +4,7 @@
 
 MNIST is read from ``SPARSEVAE_DATA`` or downloaded. Training takes about ten minutes and can be
 stopped and taken up again in the same working folder; the weights are then rounded to float16,
-and what is measured and pictured is the rounded model.
+the log-odds of pseudo-images to 8 bits, and what is measured and pictured is the rounded model.
 """
 
 import argparse
@@ -12,9 +12,11 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sparsevae import data
+from sparsevae.evaluation.denoising import Denoiser
 from sparsevae.models import Model
 from sparsevae.runs import bundled
 from sparsevae.runs.folder import PICTURES, Arrays, RunFolder, identity
@@ -27,7 +29,8 @@ from sparsevae.training.config import StudyConfig
 
 NAME = "mnist-vsc-64"
 LARGEST = 2_000_000  # bytes of the folder
-CODES = 120  # of test images, kept for the explorer
+IMAGES = ("prior.pixel_odds",)
+CODES = 64  # of test images, kept for the explorer
 KEPT_PICTURES = (
     *("axis_values", "ablation_cost", "base_codes", "examples", "example_indices"),
     *("scatter_codes", "scatter_labels", "class_code", "class_gamma", "class_mean"),
@@ -42,20 +45,24 @@ def trained(dataset: data.Dataset, work: RunFolder) -> Training:
     work.start(config, dataset.sha256, dataset.shape)
     images = rows_of(dataset.train)
     training = Training.begin(config, images, torch.device("cpu"))
-    training.restore(work)
+    training.restore(work, images)
     training.go_on(images, after_epoch=lambda: training.save(work))
     return training
 
 
-def round_to_half(model: Model) -> None:
-    """Round every weight to the nearest float16."""
-    for tensor in model.state_dict().values():
-        tensor.copy_(tensor.half())
+def rounded(model: Model) -> dict[str, torch.Tensor]:
+    """Round every weight to the nearest float16, of pseudo-images to 8 bits; the small tensors."""
+    small = {}
+    for name, tensor in model.state_dict().items():
+        small[name] = tensor.to(torch.float8_e4m3fn if name in IMAGES else torch.float16)
+        tensor.copy_(small[name])
+    return small
 
 
 def small(pictures: Arrays) -> Arrays:
-    """What the explorer and the pictures of dimensions need, codes of a few images."""
+    """What the explorer and the pictures of dimensions need, codes of a few images, in halves."""
     kept = {name: pictures[name] for name in KEPT_PICTURES if name in pictures}
+    kept |= {name: a.astype(np.float16) for name, a in kept.items() if a.dtype.kind == "f"}
     for name in ("scatter_codes", "scatter_labels"):
         kept[name] = kept[name][:CODES]
     return kept
@@ -65,14 +72,14 @@ def write(training: Training, dataset: data.Dataset, target: RunFolder) -> None:
     """Write the run folder, and the checksums of its files beside them."""
     shutil.rmtree(target.path, ignore_errors=True)
     model, config = training.model.eval(), training.config
-    round_to_half(model)
+    weights = rounded(model)
     target.start(config, dataset.sha256, dataset.shape)
     target.save_weights(model, training.history)
     keep_numbers(target, model, dataset, identity(config, model, training.history))
-    halves = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    write_tensors(target.path / WEIGHTS, halves, {})
+    write_tensors(target.path / WEIGHTS, weights, {})
     pictures = small(target.pictures)
     (target.path / PICTURES).unlink()
+    (target.path / Denoiser.file).unlink()  # as large as the weights; `with_clean` makes another
     target.keep_pictures(pictures)
     files = sorted(path for path in target.path.iterdir() if path.is_file())
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]

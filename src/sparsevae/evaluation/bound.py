@@ -233,10 +233,11 @@ def importance_columns(one: Pass, *, samples: int = SAMPLES, images: int | None 
     bounds = image_bounds(model, x, target=target, **settings)
     sizes = bounds["effective_sample_size"]
     negative_elbo = (some.reconstruction + some.kl)[:images].mean(dtype=np.float64)
+    log_volume = one.log_volume(images)
     numbers = (
-        one.log_volume - bounds["bound"].mean(),
+        log_volume - bounds["bound"].mean(),
         likelihood.standard_error(sizes, samples),
-        one.log_volume - bounds["elbo"].mean(),
+        log_volume - bounds["elbo"].mean(),
         negative_elbo + bounds["bound"].mean(),
         sizes.mean(),
         np.quantile(sizes, 0.1),
@@ -249,7 +250,7 @@ def bound_columns(one: Pass) -> Row:
     model, measured = one.model, one.measured
     bounded = model.has_bound and not one.outside
     kl = float(measured.kl.mean())
-    reconstruction = float(measured.reconstruction.mean()) + one.log_volume
+    reconstruction = float(measured.reconstruction.mean()) + one.log_volume()
     gamma, expected = torch.from_numpy(measured.gamma), torch.from_numpy(measured.expected)
     penalty = float(model.sparsity_penalty(gamma.to(_where(model)), expected.to(_where(model))))
     added = penalty + measured.nested

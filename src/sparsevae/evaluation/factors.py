@@ -27,7 +27,7 @@ def factor_columns(
         used: dimensions that the decoder needs, shape ``(J,)``; the others neither count for
             the blocks nor vote.
         values: shape ``(N, K)``, NaN where a factor is absent; None where they are not known.
-        groups: columns of factors that belong together.
+        groups: columns of factors that belong together; without any each is a group of its own.
 
     Returns:
         Metrics by name, and ``factor_correlation`` of shape ``(K, J)``; both empty for data
@@ -35,7 +35,8 @@ def factor_columns(
     """
     if values is None:
         return {}, {}
-    present, groups = ~np.isnan(values), tuple(groups)
+    present = ~np.isnan(values)
+    groups = tuple(groups) or tuple(slice(k, k + 1) for k in range(values.shape[1]))
     sources, factors = np.where(present, values, 0.0), metrics.binned(values, present)
     correlation = metrics.correlations(codes, sources)
     permuted = np.random.default_rng(0).permutation(codes)

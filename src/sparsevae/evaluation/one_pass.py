@@ -161,13 +161,16 @@ class Pass:
         scaled = self.scaling.apply(self.rows, clip=False)
         return bool(scaled.min() < 0 or scaled.max() > 1)
 
-    @property
-    def log_volume(self) -> float:
-        """Nats a row by which a density of raw rows lies below that of the model's rows."""
+    def log_volume(self, rows: int | None = None) -> float:
+        """Nats a row by which a density of raw rows lies below that of the model's rows.
+
+        Args:
+            rows: the mean is over so many of the first ones, None all; rows with gaps differ.
+        """
         if self.scaling is None or not self.model.family.continuous:
             return 0.0
         if self.model.family.reading == "gaps":
-            return float(self.scaling.log_volumes(self.x).mean())
+            return float(self.scaling.log_volumes(self.x[:rows]).mean())
         return self.scaling.log_volume(self.model.shape)
 
     @property

@@ -147,8 +147,9 @@ def effects(model: Model, axes: Floats, base: Floats, x: Floats) -> Floats:
     low, high = batched(model.decode, codes.reshape(-1, len(base)), model).reshape(
         2, len(base), -1
     )
-    gaps = np.isnan(x)
-    spread = (np.where(gaps, mean_row(x), x) if gaps.any() else x).std(0)
+    there = ~np.isnan(x).all(0)
+    spread = np.ones(x.shape[1])
+    spread[there] = np.nanstd(x[:, there], axis=0)
     return np.asarray((high - low) / np.where(spread > 0, spread, 1), np.float32)
 
 

@@ -20,13 +20,14 @@ from sparsevae.storage.arrays import Floats, Row
 SAMPLE_SEED = 0
 
 
-def gaussian_noise(x: Floats) -> Iterator[tuple[str, Floats]]:
-    """Names and noisy rows, at each level as they come and clipped to [0, 1]."""
+def gaussian_noise(x: Floats, *, clipped: bool) -> Iterator[tuple[str, Floats]]:
+    """Names and noisy rows, at each level as they come and, of rows in [0, 1], clipped to it."""
     noise = corruptions.gaussian(np.zeros_like(x), 1.0, NOISE_SEED)
     for level in LEVELS:
         noisy = x + np.float32(level) * noise
         yield f"noise_{level}", noisy
-        yield f"noise_{level}_clipped", np.clip(noisy, 0, 1)
+        if clipped:
+            yield f"noise_{level}_clipped", np.clip(noisy, 0, 1)
 
 
 def damaged_pixels(x: Floats) -> Iterator[tuple[str, Floats]]:
@@ -49,8 +50,9 @@ def closeness(clean: images.Similarity, restored: Floats, ending: str = "") -> R
 def quality_columns(one: Pass) -> Row:
     """The columns of this module for a model.
 
-    For rows of a table, and for values that are not in [0, 1], there are errors only; without
-    labelled training images there is no classifier and there are no Fréchet distances.
+    For rows of a table, and for values that are not in [0, 1], there are errors only, and counts
+    have no noise that is added; without labelled training images there is no classifier and there
+    are no Fréchet distances.
     """
     model, x, decoded, tick = one.model, one.x, one.decoded, one.meter.tick
     explained = images.explained_variance(x, decoded)
@@ -58,20 +60,20 @@ def quality_columns(one: Pass) -> Row:
         keys.PIXEL_VARIANCE: one.pixel_variance,
         keys.EXPLAINED_VARIANCE: explained if np.isfinite(explained) else None,
     }
-    if x.ndim != 4 or model.family.domain != "unit":
-        row[keys.MSE] = images.mse(x, decoded)
-        if np.isnan(x).all():
-            return row | dict.fromkeys(
-                (keys.MSE, *(f"{keys.MSE}_{n}" for n, _ in gaussian_noise(x)))
-            )
-        for place, (name, noisy) in enumerate(gaussian_noise(x)):
+    unit = model.family.domain == "unit"
+    if x.ndim != 4 or not unit:
+        nothing = bool(np.isnan(x).all())
+        row[keys.MSE] = None if nothing else images.mse(x, decoded)
+        if nothing or model.family.domain == "counts":
+            return row
+        for place, (name, noisy) in enumerate(gaussian_noise(x, clipped=unit)):
             row[f"{keys.MSE}_{name}"] = images.mse(x, one.restored(name, noisy))
             tick((place + 1) / NOISY)
         return row
     clean = images.Similarity(x)
     row.update(closeness(clean, decoded))
     row[keys.SHARPNESS] = images.sharpness(decoded, x)
-    damaged = chain(gaussian_noise(x), damaged_pixels(x))
+    damaged = chain(gaussian_noise(x, clipped=True), damaged_pixels(x))
     for place, (name, noisy) in enumerate(damaged):
         row.update(closeness(clean, one.restored(name, noisy), f"_{name}"))
         tick((place + 1) / DAMAGED)

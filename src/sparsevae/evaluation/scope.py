@@ -65,8 +65,7 @@ def _probes(one: Pass, row: Row, counted: Counted) -> list[str]:
     """Which probes were left out, a sentence for each reason."""
     if one.refine:
         return [
-            "Probes and neighbours were left out: they compare with codes of training rows, which "
-            "are not refined."
+            "Probes were left out: they learn from codes of training rows, which are not refined."
         ]
     few = [size for size in PROBE_SIZES if too_few(counted.labels, size)]
     known, classes = 0 if one.train is None else len(one.train), len(counted.classes)

@@ -80,13 +80,21 @@ def mutual_information_gap(latents: Bins, factors: Bins) -> float:
     """MIG: mean over factors of the gap of I(z_j; v_k), in units of H(v_k), at most 1.
 
     Source: Chen et al. 2018, "Isolating sources of disentanglement", equation 6. Factors that are
-    present together share that bit, so that even the factors themselves stay below 1.
+    present together share that bit, so that even the factors themselves stay below 1. A factor
+    that does not vary has nothing to share and does not count.
 
     Args:
         latents: the bin of every code, shape ``(N, J)``.
         factors: the bin of every factor, shape ``(N, K)``.
+
+    Returns:
+        Between 0 and 1; 0 where no factor varies.
     """
-    return float((gap(mutual_information(latents, factors)) / entropies(factors)).mean())
+    spread = entropies(factors)
+    if not (spread > 0).any():
+        return 0.0
+    gaps = gap(mutual_information(latents, factors))[spread > 0]
+    return float((gaps / spread[spread > 0]).mean())
 
 
 def correlations(codes: Floats, sources: Floats) -> Floats:
@@ -148,7 +156,7 @@ class DCI(NamedTuple):
     Attributes:
         disentanglement: how few factors a latent is used for.
         completeness: how few latents a factor needs.
-        informativeness: how well the latents tell the factors, as balanced accuracy.
+        informativeness: how well the latents tell the factors, the accuracy.
     """
 
     disentanglement: float
@@ -208,6 +216,7 @@ def factor_vae_score(codes: Floats, factors: Bins, chosen: Mask, seed: int = 0) 
 
     Source: Kim and Mnih 2018, "Disentangling by factorising", section 4. The factor is held in
     one bin and is always present: where it is absent, all factors that come with it are fixed too.
+    A factor that is always absent is not asked about.
 
     Args:
         codes: shape ``(N, J)``.
@@ -216,10 +225,10 @@ def factor_vae_score(codes: Floats, factors: Bins, chosen: Mask, seed: int = 0) 
         seed: of the votes.
 
     Returns:
-        Between 1/K or so (chance) and 1; 0 when no latent may vote.
+        Between 1/K or so (chance) and 1; 0 when no latent may vote, or on no factor.
     """
-    chosen = chosen & (codes.std(0) > 0)
-    if not chosen.any():
+    chosen, factors = chosen & (codes.std(0) > 0), factors[:, (factors > 0).any(0)]
+    if not (chosen.any() and factors.size):
         return 0.0
     scaled = codes[:, chosen] / codes[:, chosen].std(0)
     random = np.random.default_rng(seed)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sparsevae.storage.arrays import mean_row
+
 Images = npt.NDArray[np.floating]
 
 BLOCK = 100  # images compared at once: they stay in the processor's cache
@@ -36,14 +38,13 @@ def squared_errors(images: Images, others: Images) -> Images:
 def explained_variance(images: Images, others: Images) -> float:
     """1 − Σ‖x − y‖²/Σ‖x − x̄‖² of images x, their mean x̄ and others y; 1 is the most.
 
-    Where all images are equal it is NaN.
+    Where all images are equal it is NaN. Places that are NaN do not count.
 
     Example:
         >>> explained_variance(np.array([[0.0], [2.0]]), np.array([[0.5], [1.5]]))
         0.75
     """
-    mean = images.mean(0, dtype=np.float64)[None]
-    spread = float(squared_errors(images, mean).mean())
+    spread = mse(images, np.broadcast_to(mean_row(images), images.shape))
     return 1 - mse(images, others) / spread if spread else float("nan")
 
 

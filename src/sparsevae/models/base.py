@@ -300,8 +300,8 @@ class Model(nn.Module, ABC):
 
     @property
     def target_share(self) -> float | None:
-        """α, the share of images for which a dimension should be on; None without one."""
-        return None if self.penalty is None else float(self.penalty.alpha)
+        """α after training, the share of images for which a dimension is to be on, or None."""
+        return None if self.penalty is None else float(self.penalty.alpha_at(1.0))
 
     @property
     def least_share(self) -> float | None:

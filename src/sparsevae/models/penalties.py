@@ -147,16 +147,21 @@ class ActivityPenalty(nn.Module):
         penalty: Tensor = self.weight(progress) * self.distance(spikes, alpha)
         if self.target_active is None:
             return penalty
-        target = self._scaled_target(self.target_active, alpha)
+        target = self.target_at(progress)
         return penalty + self.price * (spikes.sum(1).mean() - target)
 
     def alpha_at(self, progress: Progress) -> Tensor:
         """α·factor, at most ½ where the factor is above 1, 0-d."""
         return scaled_share(self.alpha, self.alpha_factor(progress))
 
-    def _scaled_target(self, target: float, alpha: Tensor) -> Tensor:
-        """The target of a moment, which moves in proportion to that moment's α, 0-d."""
-        return target * alpha / self.alpha
+    def target_at(self, progress: Progress) -> Tensor:
+        """The target of a moment, which moves in proportion to that moment's α, 0-d.
+
+        Args:
+            progress: in [0, 1].
+        """
+        assert self.target_active is not None
+        return self.target_active * self.alpha_at(progress) / self.alpha
 
     @classmethod
     def holding(
@@ -184,7 +189,7 @@ class ActivityPenalty(nn.Module):
         """
         if self.target_active is None or self.on == "none":
             return
-        target = self._scaled_target(self.target_active, self.alpha_at(progress))
+        target = self.target_at(progress)
         count = active
         if self.held == "gates" and opened is not None:
             most = (NEAR_HALF / self.alpha).clamp(*UNDECIDED)

@@ -16,7 +16,7 @@ from sparsevae.models.distributions import (
     within,
 )
 from sparsevae.models.penalties import ActivityPenalty, Distance, Held, Penalised
-from sparsevae.models.schedules import Progress, Scheduled, between
+from sparsevae.models.schedules import Progress, Scheduled, between, scaled_share
 from sparsevae.networks.trunks import WIDTHS, Change, Shape
 
 LOG_ODDS, LOG_VARIANCE = 15.0, 10.0  # bounds on what the encoder gives
@@ -43,7 +43,7 @@ class VSC(Model):
             gates ("gates"), see :class:`ActivityPenalty`.
         candidates: the most gates that a row opens with a linear trunk and an independent prior,
             see :mod:`sparsevae.models.few`; None takes two for each that should be on, and four
-            more. With other networks a row may open all.
+            more, or all for "auto". With other networks a row may open all.
         temperature: τ of the spikes' relaxation, over progress t.
         estimator: how a gradient passes a spike, see :meth:`SpikeAndSlab.draw`.
         warm_up: λ over progress t.
@@ -75,7 +75,7 @@ class VSC(Model):
         alpha_factor: Scheduled = 1.0,
         target_active: priors.Target | Literal["auto"] = priors.TARGET_ACTIVE,
         held: Held = "probabilities",
-        candidates: int | None = None,
+        candidates: Annotated[int, Field(ge=1)] | None = None,
         temperature: Scheduled = 0.5,
         estimator: EstimatorName = "straight-through",
         warm_up: Scheduled = 1.0,
@@ -121,15 +121,18 @@ class VSC(Model):
             decode_gates=decode_gates,
             **common,
         )
-        self.target_active = target if penalty != "none" else None
+        if target is not None and penalty != "none":
+            exact = torch.tensor(share, dtype=torch.float64, device="cpu")
+            self.target_active = float(scaled_share(exact, factor(1.0))) * latents
         self.warm_up, self.temperature = slab, between("temperature", temperature, LOWEST)
         self.estimator = ESTIMATORS.row(estimator)
         self.lateral_steps = 0 if linear else lateral_steps
         if self.lateral_steps:
             hidden = max(1, common.get("widths", WIDTHS)[-1] // 4)
             self.lateral = Change(2 * latents, hidden, 3 * latents)
-        enough = few.enough(share * latents) if candidates is None else candidates
-        self.candidates = enough if self.pairs_up and enough < latents else None
+        if candidates is None:
+            candidates = latents if target_active == "auto" else few.enough(share * latents)
+        self.candidates = candidates if self.pairs_up and candidates < latents else None
         if self.pairs_up and examples is not None:
             few.start(self, examples, share)
 

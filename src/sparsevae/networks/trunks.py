@@ -269,7 +269,7 @@ class Encoder(nn.Module):
     def _read(self, rows: Tensor) -> Tensor:
         """Rows as the trunk takes them."""
         if self.reading == "logs":
-            return torch.log1p(rows)
+            return torch.log1p(rows.clamp_min(0))
         if self.reading == "gaps":
             gaps = rows.isnan()
             return torch.cat([rows.masked_fill(gaps, 0.0), gaps.to(rows.dtype)], 1)

@@ -51,6 +51,11 @@ def notices(study: Study) -> list[str]:
         )
     if any(config.split == "validation" for config in configs):
         sentences.append("The runs are scored on images held out from the training data.")
+    if any("effects" in run.arrays for run in study.runs):
+        sentences.append(
+            "The data are a table: what is said of images and pixels below is of its rows and "
+            "columns, and errors are in standard deviations of scaled columns."
+        )
     left_out = (note for run in study.runs for note in run.diagnosis.get("notes", ()))
     sentences += dict.fromkeys(left_out)
     if not study.baselines:

@@ -173,8 +173,11 @@ class Study:
 
 
 def baselines_of(folder: Path) -> Row:
-    """What any model must beat, as it was measured beside a study; empty where it was not."""
-    return dict(_content(folder / BASELINES, dict))
+    """What any model must beat, as it was measured beside a study; empty where it was not.
+
+    A run's folder has errors of its own under that name, which are not these.
+    """
+    return {} if (folder / "config.json").is_file() else dict(_content(folder / BASELINES, dict))
 
 
 def _content(path: Path, kind: type) -> Any:

@@ -76,9 +76,11 @@ def arguments_for(
         latents: J.
         given: arguments that are not left open.
     """
-    if not is_small(columns, latents) or not {"penalty_weight", "candidates"} <= set(accepted):
+    asked = given.get("target_active", TARGET_ACTIVE)
+    takes = {"penalty_weight", "candidates"} <= set(accepted)
+    if not (is_small(columns, latents) and takes) or asked == "auto":
         return dict(given)
-    target = min(given.get("target_active", TARGET_ACTIVE), latents / 2)
+    target = min(asked, latents / 2)
     most = math.ceil(CANDIDATES_OF_SMALL * target)
     return {"penalty_weight": EVEN_USE, "candidates": most, **given}
 

@@ -94,7 +94,7 @@ class PseudoInputMixture(Prior):
         if self.weights == "exact":
             kl, weights = -torch.logsumexp(scores, 1), scores.softmax(1)
         else:
-            log_w = torch.log_softmax(self.classifier(x.flatten(1)), 1)
+            log_w = torch.log_softmax(self.classifier(x.flatten(1).nan_to_num(0.0)), 1)
             weights = log_w.exp()
             kl = (weights * (log_w - scores)).sum(1)
         return Divergence(kl, weights @ components.spike_probability)

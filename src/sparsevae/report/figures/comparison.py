@@ -140,7 +140,7 @@ def quality_against_noise(rows: Sequence[Row], baselines: Mapping[str, Any]) -> 
         ax.minorticks_off()
         plots.headed(plots.tidy(ax), f"J = {size}")
     for ax in axes[::across]:
-        ax.set_ylabel("MSE ×1000 per pixel")
+        ax.set_ylabel("MSE ×1000")
     legend(sheet, axes)
     return sheet
 
