@@ -7,6 +7,7 @@ import shutil
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -549,12 +550,11 @@ def test_the_command_compares_several_studies(tiny_run, tmp_path, monkeypatch, c
 
 
 def test_a_run_on_a_table_has_a_report_that_speaks_of_rows(tmp_path, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     rows = np.random.default_rng(0).normal(size=(60, 5))
     np.save(tmp_path / "table.npy", rows)
     command = ["sparsevae", "fit", str(tmp_path / "table.npy"), "--latents", "2", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "run")])
     with pytest.raises(SystemExit):
-        monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "run")])
         cli.main()
     page = report.write_report(tmp_path / "run").read_text(encoding="utf-8")
     assert "The data are a table" in page
