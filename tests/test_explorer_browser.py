@@ -17,6 +17,9 @@ from PIL import Image
 
 from sparsevae.evaluation import denoising
 from sparsevae.evaluation.denoising import Denoiser, Residuals
+from sparsevae.explorer.guard import BINARY
+from sparsevae.explorer.packing import packed
+from sparsevae.explorer.server import page_files
 from sparsevae.explorer.static import write_static
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import train_run
@@ -145,6 +148,77 @@ def open_page(browser):
         outside = [u for u in page.asked if not u.startswith((origin, "blob:"))]
         assert outside == []
         context.close()
+
+
+def made_up(shape, labels, latents):
+    """What the server would answer of rows and codes drawn at random, by the path of the call."""
+    draw = np.random.default_rng(0)
+    count, elements = len(labels), int(np.prod(shape))
+    facts = {
+        **{"name": "made up", "shape": shape, "low": 0.0, "high": 1.0, "whole": False},
+        **{"columns": [], "classes": [f"kind {k}" for k in range(max(labels) + 1)], "note": ""},
+        "models": [{"key": "r0", "title": "VSC", "latents": latents, "seed": 0, "epochs": 1}],
+    }
+    facts["models"][0] |= {"gated": True, "samples": False, "denoises": True, "likelihood": ""}
+    arrays = {
+        "rows": draw.random((count, *shape), np.float32),
+        **{name: np.ones(elements, np.float32) for name in ("mean", "spread")},
+        "basis": np.zeros((0, elements), np.float16),
+        "labels": np.asarray(labels, np.int32),
+    }
+    run = {
+        "gates": np.full((count, latents), 255, np.uint8),
+        "slabs": draw.normal(size=(count, latents)).astype(np.float32),
+        "ends": np.tile(np.float32([-1, 1]), (latents, 1)),
+        "cost": np.ones(latents, np.float32),
+    }
+    row = np.zeros(elements, "<f4")
+    return {
+        "study": packed(facts, arrays),
+        "runs/r0": packed(facts["models"][0], run),
+        "runs/r0/encode": np.ones(2 * latents, "<f4").tobytes(),
+        **{f"runs/r0/{name}": row.tobytes() for name in ("decode", "denoise")},
+    }
+
+
+@pytest.fixture
+def open_made_up(browser):
+    """Opens the page on answers that are made up, for what no small study holds; no server."""
+    pages = []
+
+    def opened(answers, view="image"):
+        def answer(route):
+            name = route.request.url.split("/", 3)[3]
+            if name.startswith("api/"):
+                call = name.removeprefix("api/")
+                page.bodies[call] = route.request.post_data_buffer
+                route.fulfill(body=answers[call], content_type=BINARY)
+            else:
+                kind, content = parts[name or "index.html"]
+                route.fulfill(body=content, content_type=kind)
+
+        page, parts = browser.new_page(), page_files()
+        page.said, page.bodies = [], {}
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.route("**/*", answer)
+        page.goto(f"http://127.0.0.1:9/#/{view}")
+        page.wait_for_selector("html[data-ready]")
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        assert page.said == []
+        page.close()
+
+
+def test_large_rows_and_many_classes_are_no_trouble(open_made_up):
+    """Neither a row nor a table of means fits into the arguments of one call."""
+    page = open_made_up(made_up((1, 400, 500), [0, 1], 2), "noise")
+    page.wait_for_selector(".ranking h3")
+    assert len(page.bodies["runs/r0/denoise"]) == 4 * 2 * 400 * 500
+    page = open_made_up(made_up((1, 2, 2), range(600), 400), "classes")
+    page.wait_for_selector("main[data-shown=classes] .map")
 
 
 def show(page, view):

@@ -29,12 +29,20 @@ async function ask(path, body) {
 const TOKEN = token();
 const numbers = async (path, body) => new Float32Array(await ask(path, body));
 
+/** Two rows as one body. */
+function both(row, sigmas) {
+  const body = new Float32Array(row.length + sigmas.length);
+  body.set(row);
+  body.set(sigmas, row.length);
+  return body;
+}
+
 start({
   study: () => ask("study"),
   run: (key) => ask(`runs/${key}`),
   encode: (key, rows) => numbers(`runs/${key}/encode`, rows),
   decode: (key, codes) => numbers(`runs/${key}/decode`, codes),
   costs: (key, codes) => numbers(`runs/${key}/costs`, codes),
-  denoise: (key, row, sigmas) => numbers(`runs/${key}/denoise`, Float32Array.of(...row, ...sigmas)),
+  denoise: (key, row, sigmas) => numbers(`runs/${key}/denoise`, both(row, sigmas)),
   upload: (kind, content) => numbers(`upload/${kind}`, content),
 });
