@@ -18,10 +18,14 @@ import pytest
 import torch
 from PIL import Image
 
+from sparsevae import data
 from sparsevae.errors import DatasetError, RunFolderError
 from sparsevae.explorer import packing, rows, server, static, uploads
 from sparsevae.explorer.backend import Explored, Study, runs_at
 from sparsevae.explorer.guard import BINARY, MOST_BYTES, TOKEN_HEADER
+from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.prepare import prepare
+from sparsevae.runs.train import train_run
 from sparsevae.storage.files import read_json, write_json
 
 TOKEN = "a-token-of-the-tests"
@@ -186,8 +190,8 @@ def test_a_dropped_image_becomes_a_row(study):
     row = uploads.read_upload(
         png("RGB", (90, 60), (255, 255, 255)), "image", (1, 28, 28), study.data
     )
-    assert row.shape == (1, 1, 28, 28)
-    assert row.min() > 254
+    assert row.rows.shape == (1, 1, 28, 28)
+    assert row.rows.min() > 254
     for content in (b"", b"GIF89a", b"<svg/>", png("L", (4, 4), 9)[:40]):
         with pytest.raises(DatasetError, match=r"^The file"):
             uploads.read_upload(content, "image", (1, 28, 28), study.data)
@@ -197,10 +201,34 @@ def test_a_dropped_table_is_read_by_the_librarys_reader(measured_run):
     study = Study([measured_run.path])
     names = ",".join(reversed(study.data.columns))
     read = uploads.read_upload(f"{names}\n1,2,3,4,5\n".encode(), "csv", (5,), study.data)
-    np.testing.assert_array_equal(read, [[5, 4, 3, 2, 1]])
+    np.testing.assert_array_equal(read.rows, [[5, 4, 3, 2, 1]])
     with pytest.raises(DatasetError, match="The file") as caught:
         uploads.read_upload(b"a,b\n1,x\n", "csv", (5,), study.data)
     assert "/tmp" not in str(caught.value)
+
+
+def test_gaps_and_unknown_levels_of_a_dropped_row_are_filled_and_said(tmp_path):
+    draw = np.random.default_rng(0)
+    lines = ["size,age,kind,day"]
+    for n, (size, age) in enumerate(draw.normal(size=(80, 2)).round(3).tolist()):
+        lines.append(
+            f"{size},{age if n % 5 else ''},{'red' if n % 3 else 'blue'},2020-01-{n % 28 + 1:02}"
+        )
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    prepared = prepare(data.read(path), latents=2, epochs=1)
+    run = RunFolder(tmp_path / "run")
+    train_run(prepared.config, prepared.dataset, run, data=prepared.data)
+    study = Study([run.path])
+    assert study.facts()["kinds"] == ["categories", "dates"]
+    content = lines[0].encode() + b"\n0.5,,green,2020-01-03\n"
+    facts, arrays = unpacked(server._uploaded(study, content, "csv"))
+    assert np.isfinite(arrays["rows"]).all()
+    row = dict(zip(study.data.columns, arrays["rows"][0], strict=True))
+    assert row["size"] == np.float32(0.5)
+    assert "levels that the model has not seen (such as 'green')" in facts["notes"][0]
+    assert facts["notes"][-1] == "Gaps of the row hold what VSC expects there: 'age', 'kind'."
+    assert str(tmp_path) not in str(facts)
 
 
 def test_the_server_answers_the_page(port, study):
@@ -224,7 +252,9 @@ def test_the_server_answers_the_page(port, study):
     _, _, content = ask(port, "POST", "/api/runs/r0/encode", row.tobytes())
     np.testing.assert_allclose(np.frombuffer(content, "<f4"), np.ravel(run.posterior(row)))
     status, _, content = ask(port, "POST", "/api/upload/image", png("L", (28, 28), 7))
-    np.testing.assert_allclose(np.frombuffer(content, "<f4"), 7, atol=1e-3)
+    facts, arrays = unpacked(content)
+    assert facts == {"notes": []}
+    np.testing.assert_allclose(arrays["rows"], np.full((1, 1, 28, 28), 7), atol=1e-3)
 
 
 def hostile_requests(port, count):
@@ -319,6 +349,25 @@ def test_a_thousand_hostile_requests_are_refused_with_a_sentence(port, study):
         assert b"Traceback" not in content
     assert {400, 401, 403, 404, 405, 411, 413, 415, 421, 422} <= statuses
     assert ask(port)[0] == 200
+
+
+def test_a_link_elsewhere_opens_the_page_and_nothing_of_the_study(port, study):
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", TOKEN_HEADER: None}
+    status, headers, page = ask(port, path="/", **{**link, "Sec-Fetch-Dest": "document"})
+    assert status == 200
+    assert b"served.js" in page
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    for dest in ("iframe", "frame", "embed", "object"):
+        assert ask(port, path="/", **{**link, "Sec-Fetch-Dest": dest})[0] == 403
+    script = {**link, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
+    assert ask(port, path="/served.js", **script)[0] == 403
+    known = {**link, "Sec-Fetch-Dest": "document", TOKEN_HEADER: TOKEN}
+    for path in ("/api", "/api/study", "/api/runs/r0", "/%61pi/study"):
+        assert ask(port, path=path, **known)[0] == 403
+    name = study.runs["r0"].run.path.name.encode()
+    for _, content in server.page_files().values():
+        assert TOKEN.encode() not in content
+        assert name not in content
 
 
 def test_what_is_no_request_at_all_does_no_harm(port):

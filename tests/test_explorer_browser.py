@@ -17,6 +17,9 @@ from PIL import Image
 
 from sparsevae.evaluation import denoising
 from sparsevae.evaluation.denoising import Denoiser, Residuals
+from sparsevae.explorer.guard import BINARY
+from sparsevae.explorer.packing import packed
+from sparsevae.explorer.server import page_files
 from sparsevae.explorer.static import write_static
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.train import train_run
@@ -145,6 +148,185 @@ def open_page(browser):
         outside = [u for u in page.asked if not u.startswith((origin, "blob:"))]
         assert outside == []
         context.close()
+
+
+def made_up(shape, labels, latents):
+    """What the server would answer of rows and codes drawn at random, by the path of the call."""
+    draw = np.random.default_rng(0)
+    count, elements = len(labels), int(np.prod(shape))
+    facts = {
+        "name": "made up",
+        "shape": shape,
+        "low": 0.0,
+        "high": 1.0,
+        "whole": False,
+        "columns": [f"c{i}" for i in range(elements)] if len(shape) == 1 else [],
+        "classes": [f"kind {k}" for k in range(max(labels) + 1)],
+        "note": "",
+        "kinds": [],
+        "models": [{"key": "r0", "title": "VSC", "latents": latents, "seed": 0, "epochs": 1}],
+    }
+    facts["models"][0] |= {"gated": True, "samples": False, "denoises": True, "likelihood": ""}
+    arrays = {
+        "rows": draw.random((count, *shape), np.float32),
+        **{name: np.ones(elements, np.float32) for name in ("mean", "spread")},
+        "basis": np.zeros((0, elements), np.float16),
+        "labels": np.asarray(labels, np.int32),
+    }
+    run = {
+        "gates": np.full((count, latents), 255, np.uint8),
+        "slabs": draw.normal(size=(count, latents)).astype(np.float32),
+        "ends": np.tile(np.float32([-1, 1]), (latents, 1)),
+        "cost": np.ones(latents, np.float32),
+    }
+    row = np.zeros(elements, "<f4")
+    return {
+        "study": packed(facts, arrays),
+        "runs/r0": packed(facts["models"][0], run),
+        "runs/r0/encode": np.ones(2 * latents, "<f4").tobytes(),
+        **{f"runs/r0/{name}": row.tobytes() for name in ("decode", "denoise")},
+    }
+
+
+@pytest.fixture
+def open_made_up(browser):
+    """Opens the page on answers that are made up, for what no small study holds; no server."""
+    pages = []
+
+    def opened(answers, address="/image"):
+        def answer(route):
+            name = route.request.url.split("/", 3)[3]
+            if name.startswith("api/"):
+                call = name.removeprefix("api/")
+                page.bodies[call] = route.request.post_data_buffer
+                page.tokens.append(route.request.headers["x-explorer-token"])
+                route.fulfill(body=answers[call], content_type=BINARY)
+            else:
+                kind, content = parts[name or "index.html"]
+                route.fulfill(body=content, content_type=kind)
+
+        page, parts = browser.new_page(), page_files()
+        page.said, page.bodies, page.tokens = [], {}, []
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.route("**/*", answer)
+        page.goto(f"http://127.0.0.1:9/#{address}")
+        page.wait_for_selector("html[data-ready]")
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        assert page.said == []
+        page.close()
+
+
+def test_large_rows_and_many_classes_are_no_trouble(open_made_up):
+    """Neither a row nor a table of means fits into the arguments of one call."""
+    page = open_made_up(made_up((1, 400, 500), [0, 1], 2), "/noise")
+    page.wait_for_selector(".ranking h3")
+    assert len(page.bodies["runs/r0/denoise"]) == 4 * 2 * 400 * 500
+    page = open_made_up(made_up((1, 2, 2), range(600), 400), "/classes")
+    page.wait_for_selector("main[data-shown=classes] .map")
+
+
+def test_of_many_classes_the_most_frequent_have_colours(open_made_up):
+    labels = [k for k in range(13) for _ in range(1 if k in (2, 5, 11) else 2)]
+    page = open_made_up(made_up((1, 2, 2), labels, 3), "/plane")
+    page.wait_for_selector("article[aria-label=VSC] .plane")
+    items = page.locator(".legend li")
+    kept = [f"kind {k}" for k in range(13) if k not in (2, 5, 11)]
+    assert items.all_inner_texts() == [*kept, "3 others"]
+    colours = items.locator("i").evaluate_all("(all) => all.map((e) => e.style.background)")
+    assert len(set(colours)) == 11
+    page = open_made_up(made_up((1, 2, 2), [0, 1, 1], 3), "/plane")
+    assert page.locator(".legend li").all_inner_texts() == ["kind 0", "kind 1"]
+
+
+def test_an_edited_row_keeps_every_number_that_was_not_touched(open_made_up):
+    answers = made_up((4,), [0, 1], 2)
+    page = open_made_up(answers)
+    page.locator("button", has_text="Edit").click()
+    page.locator(".numbers input").nth(1).fill("")
+    page.locator("button", has_text="Use it").click()
+    assert page.locator("dialog .wrong").inner_text() == (
+        "The column 'c1' holds no finite number; give it one."
+    )
+    assert "row=own" not in page.url
+    page.locator(".numbers input").nth(1).fill("3.5")
+    page.locator("button", has_text="Use it").click()
+    page.wait_for_selector(".row-name:has-text('A row of your own')")
+    row = np.random.default_rng(0).random((2, 4), np.float32)[0]
+    row[1] = 3.5
+    np.testing.assert_array_equal(np.frombuffer(page.bodies["runs/r0/encode"], "<f4"), row)
+
+
+def test_a_dropped_row_brings_its_notes_and_a_refused_one_is_not_chosen(open_made_up):
+    answers = made_up((4,), [0, 1], 2)
+    note = "Gaps of the row hold what VSC expects there: 'c2'."
+    answers["upload/csv"] = packed({"notes": [note]}, {"rows": np.ones((2, 4), np.float32)})
+    page = open_made_up(answers)
+    name = page.locator(".row-name")
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": b"c0,c1,c2,c3"}
+    page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_selector(".row-name:has-text('mine.csv')")
+    assert page.locator(".row-note").inner_text() == note
+    page.locator(".tiles button").first.click()
+    page.wait_for_selector(".row-name:has-text('Test row 1')")
+    assert page.locator(".row-note").inner_text() == ""
+    answers["runs/r0/encode"] = np.full(4, np.nan, "<f4").tobytes()
+    page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "VSC has no finite code for this row" in page.locator("#trouble").inner_text()
+    assert name.inner_text() == "Test row 1, class kind 0"
+    assert "row=own" not in page.url
+
+
+def test_the_address_of_a_new_start_opens_in_the_same_tab(open_made_up):
+    page = open_made_up(made_up((1, 2, 2), [0, 1], 2), "token=one")
+    page.evaluate("location.hash = '#token=two'")
+    page.wait_for_function("() => !location.hash.includes('token')")
+    page.wait_for_selector("html[data-ready]")
+    assert {page.tokens[0], page.tokens[-1]} == {"one", "two"}
+    page.route("**/api/study", lambda route: route.fulfill(status=401, body="Open the address."))
+    page.evaluate("location.hash = '#token=guessed'")
+    page.wait_for_selector("#app [role=alert]")
+    page.unroute("**/api/study")
+    page.reload()  # a token that opens nothing does not take the place of one that does
+    page.wait_for_selector("html[data-ready]")
+    assert page.tokens[-1] == "two"
+
+
+TABLE = {"columns": ["a", "b c", "d"], "shape": [3], "kinds": []}
+TEXTS = [
+    ("a,b c,d\n1,2,3\n", TABLE, [1, 2, 3]),
+    ('"d";"a";"b c"\n"3";"1";"2"\n', TABLE, [1, 2, 3]),
+    ("kind\ta\tb c\td\nx\t1\t2\t3\n", TABLE, [1, 2, 3]),
+    ('a,kind,b c,d\n1,"x, y",2,3\n', TABLE, [1, 2, 3]),
+    ("1;2;3", TABLE, [1, 2, 3]),
+    ("u,v\n1,2\n", {**TABLE, "columns": [], "shape": [2]}, [1, 2]),
+    ("", TABLE, "The file is empty"),
+    ("a,b c,d\n", TABLE, "holds names and no row"),
+    ("a,b c,d\n1,,3\n", TABLE, "Row 1 of the file is empty in the column 'b c'"),
+    ("1,nan,3\n", TABLE, "Row 1 of the file holds 'nan' in the column 'b c'"),
+    ("a,b c,d\n1,2,1e39\n", TABLE, "'1e39' in the column 'd', which is not a finite number"),
+    ("a,q\n1,2\n", TABLE, "lacks columns of the data ('b c', 'd')"),
+    ("a,b c,d\n1,2\n", TABLE, "Row 1 of the file has 2 fields and not 3"),
+    ("a\n1\n", {**TABLE, "kinds": ["categories", "dates"]}, "with categories or dates; `spars"),
+    ("1\n", {**TABLE, "shape": [1, 28, 28]}, "Rows here are images"),
+]
+
+
+def test_the_single_file_reads_tables_in_text_or_says_what_is_wrong(open_made_up):
+    page = open_made_up(made_up((1, 2, 2), [0, 1], 2))
+    for text, facts, expected in TEXTS:
+        found = page.evaluate(
+            """async ([text, facts]) => {
+                const { firstRow } = await import("/dropped_table.js");
+                try { return [...firstRow(text, facts)]; } catch (error) { return error.message; }
+            }""",
+            [text, facts],
+        )
+        assert expected in found if isinstance(expected, str) else found == expected, found
 
 
 def show(page, view):
@@ -514,6 +696,12 @@ def test_draw_drop_and_save(open_page, addresses, kind, tmp_path):
     page.wait_for_selector("#trouble:not([hidden])")
     assert "cannot be read as an image" in page.locator("#trouble").inner_text()
     page.said = [text for text in page.said if "422" not in text]  # the browser's own line
+    if kind == "single":
+        table = {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"1,2"}
+        page.evaluate("document.getElementById('trouble').hidden = true")
+        page.locator("input[type=file]").set_input_files(table)
+        page.wait_for_selector("#trouble:not([hidden])")
+        assert "Rows here are images" in page.locator("#trouble").inner_text()
     with page.expect_download() as download:
         page.locator("button", has_text="Save picture").click()
     saved = Image.open(download.value.path())

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from sparsevae.data import Dataset
+from sparsevae.data.schema import WORDS, listed
 from sparsevae.errors import RunFolderError
 from sparsevae.evaluation.imputation import expected
 from sparsevae.evaluation.limits import rows_held
@@ -215,7 +216,7 @@ class Study:
         for number, (run, own) in enumerate(zip(folders, varied, strict=True)):
             self.runs[f"r{number}"] = Explored(run, f"r{number}", own)
         self.lock = Lock()
-        first = next(iter(self.runs.values()))
+        self.first = first = next(iter(self.runs.values()))
         dataset = dataset_of(first.run)
         shown = rows_held(most_rows, math.prod(first.shape), first.latents)
         self.rows = rows_for(first, dataset, shown)
@@ -237,10 +238,28 @@ class Study:
             "high": self.data.high,
             "whole": np.dtype(self.data.dtype).kind != "f",
             "columns": list(self.data.columns),
+            "kinds": self._kinds(),
             "classes": list(self.rows.classes),
             "note": self.rows.note,
             "models": [run.facts() for run in self.runs.values()],
         }
+
+    def gap_notes(self, rows: Array) -> tuple[str, ...]:
+        """A sentence on the gaps of the first of some rows of a table, unless it has none."""
+        table = self.data.table
+        row = dict(zip(table.elements, rows[0], strict=True)) if table else {}
+        columns = table.columns if table else ()
+        names = [column.name for column in columns if np.isnan(row[column.elements[0]])]
+        if not names:
+            return ()
+        title = self.first.facts()["title"]
+        return (f"Gaps of the row hold what {title} expects there: {listed(names)}.",)
+
+    def _kinds(self) -> list[str]:
+        """What a table's columns are that are not written as their numbers, in the plural."""
+        table = self.data.table
+        there = {column.kind for column in table.columns} if table else set()
+        return [WORDS[kind][1] for kind in ("category", "date") if kind in there]
 
     def arrays(self) -> dict[str, Array]:
         """Rows, labels and components."""

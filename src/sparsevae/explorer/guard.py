@@ -1,7 +1,8 @@
 """Who may ask the server, and how much: checked before a byte of a body is read.
 
 A page elsewhere in the same browser can send requests to 127.0.0.1 and can point a name of its own
-at it. It knows neither the token nor can it change the headers Host and Origin.
+at it. It knows neither the token nor can it change the headers Host and Origin. A link there may
+open the page, whose own files hold nothing of a study.
 """
 
 import hmac
@@ -17,7 +18,8 @@ TOKEN_HEADER = "x-explorer-token"
 BINARY = "application/octet-stream"
 MOST_BYTES = 2**23  # of codes or rows in one request
 MOST_UPLOADED = 2**25
-UPLOADS = "/api/upload/"
+API = "/api"
+UPLOADS = f"{API}/upload/"
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'"
@@ -84,17 +86,24 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
             raise RefusedError(403, "Requests from other pages are not answered.")
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        inside = headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+        if not inside and not _opens_page(scope, headers):
             raise RefusedError(403, "Requests from other sites are not answered.")
         if scope["method"] not in ("GET", "POST"):
             raise RefusedError(405, "Only GET and POST are answered.")
-        if scope["path"].startswith("/api"):
+        if scope["path"].startswith(API):
             given = headers.get(TOKEN_HEADER, "").encode("latin-1")
             if not hmac.compare_digest(given, self.token.encode()):
                 raise RefusedError(
                     401, "Open the address that the command printed, token included."
                 )
         _check_body(scope, headers)
+
+
+def _opens_page(scope: Scope, headers: Mapping[str, str]) -> bool:
+    """Whether a tab of its own opens the page: no frame, no script, and nothing of a study."""
+    asked = (scope["method"], headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return asked == ("GET", "navigate", "document") and not scope["path"].startswith(API)
 
 
 def _single(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -7,10 +7,11 @@
     POST /api/runs/KEY/decode  codes, float32 → rows
     POST /api/runs/KEY/costs   codes, float32 → nats from the first to each
     POST /api/runs/KEY/denoise a noisy row and its noise's σ by element, float32 → the row
-    POST /api/upload/KIND      a file → rows
+    POST /api/upload/KIND      a file → its rows, and notes on them
 
-Bodies and answers are float32, little-endian. Names are looked up in tables that are made at the
-start; no text of a request becomes a path.
+Answers with facts are messages of :mod:`.packing`; other bodies and answers are float32,
+little-endian. Names are looked up in tables that are made at the start; no text of a request
+becomes a path.
 """
 
 import secrets
@@ -33,6 +34,7 @@ from starlette.routing import Route
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.explorer.backend import Explored, Study
 from sparsevae.explorer.guard import BINARY, Guard, RefusedError
+from sparsevae.explorer.packing import packed
 from sparsevae.explorer.uploads import KINDS, read_upload
 from sparsevae.runs.noise import has_denoiser
 from sparsevae.storage.arrays import Array
@@ -106,9 +108,8 @@ class Answers:
         kind, content = request.path_params["kind"], await request.body()
         if kind not in KINDS:
             raise RefusedError(415, f"Files are of one of the kinds {', '.join(KINDS)}.")
-        study = self.study
-        rows = await run_in_threadpool(read_upload, content, kind, study.shape, study.data)
-        return Response(rows.astype("<f4").tobytes(), media_type=BINARY)
+        answer = await run_in_threadpool(_uploaded, self.study, content, kind)
+        return Response(answer, media_type=BINARY)
 
     def _run(self, request: Request) -> Explored:
         run = self.study.runs.get(request.path_params["key"])
@@ -172,6 +173,22 @@ def _called(study: Study, run: Explored, name: str, body: bytes) -> Array:
         raise RefusedError(422, "All numbers must be finite.")
     with study.lock:
         return compute(run, values)
+
+
+def _uploaded(study: Study, content: bytes, kind: str) -> bytes:
+    """Rows of a file, gaps filled as those of test rows are, and what is to be said of them."""
+    upload = read_upload(content, kind, study.shape, study.data)
+    rows, notes = upload.rows, upload.notes
+    if study.data.table is not None:
+        notes = (*notes, *study.gap_notes(rows))
+        with study.lock:
+            rows = study.first.filled(rows).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise DatasetError(
+            "The model cannot fill gaps of the file: other numbers of the row are too far from "
+            "those that it was trained on; correct them."
+        )
+    return packed({"notes": notes}, {"rows": rows})
 
 
 def _denoised(run: Explored, rows: Array) -> Array:

@@ -5,6 +5,7 @@ Shape legend: rows of shape (D,) or (C, H, W).
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +22,21 @@ MOST_ROWS = 64
 WHERE = "The file"
 
 
-def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataConfig) -> Array:
-    """Rows of a file in the data's units, float32, shape ``(N, *shape)``, 64 at most.
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """What a file holds.
+
+    Attributes:
+        rows: in the data's units, float32, shape ``(N, *shape)``, NaN at gaps of a table.
+        notes: sentences of the reader.
+    """
+
+    rows: Array
+    notes: tuple[str, ...] = ()
+
+
+def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataConfig) -> Upload:
+    """The rows of a file, 64 at most.
 
     Args:
         content: of the file; its name never comes here.
@@ -35,28 +49,30 @@ def read_upload(content: bytes, kind: str, shape: tuple[int, ...], data: DataCon
     """
     if kind == "image":
         try:
-            return _image(content, shape, data)
+            return Upload(_image(content, shape, data))
         except DatasetError as error:  # Pillow names the object in memory that it read from
             raise DatasetError(re.sub(r" \([^()]*<_io[^()]*\)", "", str(error))) from None
     with TemporaryDirectory(prefix="sparsevae-upload-") as folder:
         path = Path(folder) / f"rows.{kind}"
         path.write_bytes(content)
         try:
-            return _rows(path, shape, data)
+            raw = _rows(path, shape, data)
         except DatasetError as error:
             raise DatasetError(str(error).replace(str(path), WHERE)) from None
+    notes = tuple(note.replace(str(path), WHERE) for note in raw.notes)
+    return Upload(np.asarray(raw.values[:MOST_ROWS], np.float32), notes)
 
 
-def _rows(path: Path, shape: tuple[int, ...], data: DataConfig) -> Array:
+def _rows(path: Path, shape: tuple[int, ...], data: DataConfig) -> library.Raw:
     if data.table is not None and path.suffix != ".npy":
-        return np.asarray(library.read(path, schema=data.table, fewest=1).values[:MOST_ROWS], "f4")
+        return library.read(path, schema=data.table, fewest=1)
     wanted = data.columns if path.suffix != ".npy" and _names_columns(path, data) else None
     raw = library.read(path, columns=wanted, fewest=1)
     if raw.values.shape[1:] != shape:
         raise DatasetError(
             f"{WHERE} holds rows of shape {raw.values.shape[1:]}; here they are {shape}."
         )
-    return np.asarray(raw.values[:MOST_ROWS], np.float32)
+    return raw
 
 
 def _names_columns(path: Path, data: DataConfig) -> bool:

@@ -1,7 +1,7 @@
 // The page of one dimension: what it does, who uses it, and with what it turns on.
 
 import { h, ink, labelled, sheet } from "./dom.js";
-import { brief } from "./numbers.js";
+import { brief, largest } from "./numbers.js";
 import { heading, rowStrip, thing, things } from "./card.js";
 import { rowButton } from "./pictures.js";
 import { byDimension, joined, statistics } from "./study.js";
@@ -140,7 +140,7 @@ function histogram(study, model, j) {
 
 function classProfile(study, model, stats, j) {
   const values = study.classes.map((_, k) => stats.perClass[k * model.latents + j]);
-  const most = model.gated ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+  const most = model.gated ? 1 : largest(values.map(Math.abs), 1e-9);
   const lines = values.map((value, k) => {
     const bar = h("i", { class: value < 0 ? "below" : "above" });
     bar.style.width = `${(100 * Math.abs(value)) / most}%`;
@@ -148,7 +148,7 @@ function classProfile(study, model, stats, j) {
     return h("div", {}, h("span", {}, study.classes[k]), h("span", { class: "length" }, bar), h("span", {}, text));
   });
   const quiet = model.gated ? `Share of each class's ${things(study)} in which it is on.` : "Mean value of each class.";
-  return h("div", { class: "card ranking" }, h("h3", {}, "For which classes"), h("p", { class: "quiet" }, quiet), ...lines);
+  return h("div", { class: "card ranking" }, h("h3", {}, "For which classes"), h("p", { class: "quiet" }, quiet), lines);
 }
 
 /** Dimensions that are on when this one is, more often than otherwise; without gates, those

@@ -8,13 +8,21 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  add(element, children);
   return element;
 }
 
 /** Replace what an element holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null));
+  element.replaceChildren();
+  add(element, children);
+}
+
+/** Append one after another: there may be more of them than a call takes arguments. */
+function add(element, children) {
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) element.append(child);
+  }
 }
 
 let announcement = 0;

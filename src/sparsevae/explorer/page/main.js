@@ -57,7 +57,7 @@ async function open(study) {
   app.rowName = () => (app.isOwn() ? app.own.name : nameOf(study, app.place()));
   app.code = (model) => rowCode(app, model);
   app.set = (changes, remember = false) => set(app, changes, remember);
-  app.useOwn = (row, name) => useOwn(app, row, name);
+  app.useOwn = (row, name, note = "") => useOwn(app, row, name, note);
   app.models = () => Promise.all(app.group().models.map((facts) => loadModel(study, facts)));
   frame(app);
   window.addEventListener("hashchange", async () => {
@@ -72,9 +72,18 @@ async function open(study) {
   document.documentElement.dataset.ready = "yes";
 }
 
-/** Take a row of one's own as the chosen one; the address gets it as soon as it is packed. */
-async function useOwn(app, row, name) {
-  const own = { row, name, codes: new Map(), text: "" };
+/** Take a row of one's own as the chosen one once the models have encoded it, so that one which
+    they refuse never is; the address gets it as soon as it is packed. Whether it was taken. */
+async function useOwn(app, row, name, note) {
+  const own = { row, name, note, codes: new Map(), text: "" };
+  app.wanted = own;
+  try {
+    await encodeOwn(app, own);
+  } catch (error) {
+    complain(error);
+    return false;
+  }
+  if (app.wanted !== own) return false; // another row was chosen meanwhile
   app.own = own;
   app.set({ row: "own", own: "", edit: "" }, true);
   own.text = await rowText(app.study, row);
@@ -82,6 +91,7 @@ async function useOwn(app, row, name) {
     app.state.own = own.text;
     history.replaceState(null, "", address(app.state));
   }
+  return true;
 }
 
 /** The row of one's own that the address holds, unless it is at hand. */
@@ -90,7 +100,9 @@ async function readOwn(app) {
   if (row !== "own" || !text || app.own?.text === text) return;
   try {
     const name = app.study.pictures ? "The image of the link" : "The row of the link";
-    app.own = { row: await textRow(app.study, text), name, codes: new Map(), text };
+    const own = { row: await textRow(app.study, text), name, note: "", codes: new Map(), text };
+    await encodeOwn(app, own);
+    app.own = own;
   } catch (error) {
     app.state.row = "0";
     app.state.own = "";
@@ -101,13 +113,21 @@ async function readOwn(app) {
 /** Gates and slabs of the chosen row: kept for test rows, encoded once for a row of one's own. */
 function rowCode(app, model) {
   if (!app.isOwn()) return Promise.resolve(codeAt(model, app.place()));
-  const { codes, row } = app.own;
+  return codeOfOwn(app, app.own, model).then(({ on, slabs }) => ({ on: on.slice(), slabs: slabs.slice() }));
+}
+
+function codeOfOwn(app, { codes, row }, model) {
   if (!codes.has(model.key)) codes.set(model.key, encodeRow(app.study, model, row));
-  return codes.get(model.key).then(({ on, slabs }) => ({ on: on.slice(), slabs: slabs.slice() }));
+  return codes.get(model.key);
+}
+
+async function encodeOwn(app, own) {
+  await Promise.all((await app.models()).map((model) => codeOfOwn(app, own, model)));
 }
 
 function set(app, changes, remember) {
   Object.assign(app.state, changes);
+  if ("row" in changes) app.wanted = null;
   if (app.state.row !== "own") app.state.own = "";
   const url = address(app.state);
   if (remember) history.pushState(null, "", url);

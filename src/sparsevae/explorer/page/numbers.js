@@ -85,7 +85,7 @@ function posteriorWeights(weights, logits, gates) {
     }
     return sum;
   });
-  const most = Math.max(...logs);
+  const most = largest(logs);
   const raw = logs.map((log) => Math.exp(log - most));
   const total = raw.reduce((a, b) => a + b, 0);
   return raw.map((share) => share / total);
@@ -143,6 +143,9 @@ export function nearest(model, code, count) {
 export function order(numbers) {
   return Array.from(numbers.keys()).sort((a, b) => numbers[a] - numbers[b]);
 }
+
+/** The largest of many numbers, as an argument of Math.max each they would not fit the stack. */
+export const largest = (numbers, least = -Infinity) => numbers.reduce((a, b) => Math.max(a, b), least);
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 

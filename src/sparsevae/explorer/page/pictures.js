@@ -3,13 +3,7 @@
 import { h, ink, sheet } from "./dom.js";
 import { brief, clamp } from "./numbers.js";
 
-const CLASS_COLOURS = [
-  "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f",
-  "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#86898c",
-];
 const MOST_COLUMNS = 40;
-
-export const classColour = (k) => CLASS_COLOURS[k % CLASS_COLOURS.length];
 
 /** Paint a row of pixels into a canvas of as many pixels. */
 export function paintPixels(canvas, study, row) {

@@ -2,6 +2,7 @@
 
 import { denoised } from "./denoiser.js";
 import { complain } from "./dom.js";
+import { firstRow } from "./dropped_table.js";
 import { start } from "./main.js";
 import { unpack } from "./numbers.js";
 
@@ -101,9 +102,10 @@ async function denoise(key, row, sigmas) {
 
 /** Rows of a file that was dropped: an image, or numbers in text. */
 async function upload(kind, content) {
-  if (kind === "image") return readImage(content);
+  if (kind === "image") return { rows: await readImage(content), notes: [] };
   if (kind === "npy") throw new Error("This file of the explorer reads images and tables in text only.");
-  return readTable(new TextDecoder().decode(content.slice(0, 2 ** 22)), kind === "tsv" ? "\t" : ",");
+  const text = new TextDecoder().decode(content.slice(0, 2 ** 22));
+  return { rows: firstRow(text, facts), notes: [] };
 }
 
 async function readImage(content) {
@@ -128,19 +130,6 @@ async function readImage(content) {
     const grey = 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
     const level = channels === 1 ? grey : data[at + Math.floor(i / plane)];
     row[i] = facts.low + (level / 255) * (facts.high - facts.low);
-  }
-  return row;
-}
-
-function readTable(text, between) {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim());
-  const first = lines[0].split(between).map((field) => field.trim().replace(/^"|"$/g, ""));
-  const named = facts.columns.length && facts.columns.every((name) => first.includes(name));
-  const places = named ? facts.columns.map((name) => first.indexOf(name)) : [...first.keys()];
-  const fields = (lines[named ? 1 : 0] ?? "").split(between);
-  const row = Float32Array.from(places, (place) => Number(fields[place]));
-  if (row.length !== facts.shape[0] || !row.every(Number.isFinite)) {
-    throw new Error(`The file holds no row of ${facts.shape[0]} numbers; give the columns of the data.`);
   }
   return row;
 }

@@ -1,7 +1,6 @@
 // The chosen row: test rows to pick from, a file, a drawing, or numbers of one's own.
 
 import { announce, complain, fill, h, labelled, roving } from "./dom.js";
-import { brief } from "./numbers.js";
 import { picture, rowButton } from "./pictures.js";
 import { drawingDialog } from "./drawing.js";
 import { nameOf, rowAt } from "./study.js";
@@ -14,6 +13,7 @@ export function sourcePanel(app) {
   const { study, panel } = app;
   const big = picture(study, "The chosen row");
   const name = h("p", { class: "row-name" });
+  const note = h("p", { class: "quiet row-note" });
   const tiles = h("div", { class: study.pictures ? "tiles" : "tiles rows", role: "group", "aria-label": "Test rows" });
   const pages = h("div", { class: "pages" });
   const dialog = study.pictures ? drawingDialog(app) : numbersDialog(app);
@@ -32,7 +32,7 @@ export function sourcePanel(app) {
     button("File", () => file.click()),
   );
   const filter = h("span");
-  fill(panel, h("div", { class: "chosen" }, big.element, h("div", { class: "named" }, name, buttons)), filter, tiles, pages);
+  fill(panel, h("div", { class: "chosen" }, big.element, h("div", { class: "named" }, name, note, buttons)), filter, tiles, pages);
   panel.append(dialog.element, file);
   acceptDrops(app);
   let page = Math.floor(app.place() / A_PAGE);
@@ -88,7 +88,8 @@ export function sourcePanel(app) {
       big.show(app.row());
       big.name(app.rowName());
       name.textContent = app.rowName();
-      announce(app.rowName());
+      note.textContent = app.isOwn() ? app.own.note : "";
+      announce(`${app.rowName()} ${note.textContent}`);
     }
     markChosen();
   }
@@ -137,9 +138,9 @@ async function take(app, file) {
   const ending = file.name.split(".").at(-1).toLowerCase();
   const kind = ENDINGS.includes(ending) ? ending : "image";
   try {
-    const rows = await app.study.backend.upload(kind, await file.arrayBuffer());
+    const { rows, notes } = await app.study.backend.upload(kind, await file.arrayBuffer());
     const text = file.name.length > 40 ? `${file.name.slice(0, 38)}…` : file.name;
-    app.useOwn(rows.slice(0, app.study.size), text);
+    await app.useOwn(rows.slice(0, app.study.size), text, notes.join(" "));
   } catch (error) {
     complain(error);
   }
@@ -149,29 +150,44 @@ async function take(app, file) {
 function numbersDialog(app) {
   const { study } = app;
   const list = h("div", { class: "numbers" });
+  const wrong = h("p", { class: "wrong", role: "alert" });
+  const nameAt = (i) => study.columns[i] ?? `x${i}`;
+  let row = null;
   const done = () => {
-    const row = Float32Array.from(list.querySelectorAll("input"), (input) => Number(input.value) || 0);
+    // a field shows fewer digits than its number has: one that was not touched keeps them all
+    const inputs = [...list.querySelectorAll("input")];
+    const edited = row.map((value, i) => (inputs[i].value === inputs[i].defaultValue ? value : numberOf(inputs[i])));
+    const bad = edited.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      fill(wrong, `The column '${nameAt(bad)}' holds no finite number; give it one.`);
+      inputs[bad].focus();
+      return;
+    }
     element.close();
-    app.useOwn(row, "A row of your own");
+    app.useOwn(edited, "A row of your own");
   };
   const element = h(
     "dialog",
     { "aria-label": "Edit the row" },
     h("h2", {}, "Edit the row"),
     list,
+    wrong,
     h("button", { type: "button", class: "strong", onclick: done }, "Use it"),
     h("button", { type: "button", class: "plain", onclick: () => element.close() }, "Cancel"),
   );
   const open = () => {
-    const row = app.row();
+    row = app.row();
+    fill(wrong);
     fill(
       list,
       Array.from(row, (value, i) => {
         const input = h("input", { type: "number", step: "any", value: Number(value.toPrecision(5)) });
-        return h("label", {}, h("span", {}, study.columns[i] ?? `x${i}`), input);
+        return h("label", {}, h("span", {}, nameAt(i)), input);
       }),
     );
     element.showModal();
   };
-  return { element, open, brief };
+  return { element, open };
 }
+
+const numberOf = (input) => (input.value.trim() ? Number(input.value) : NaN);

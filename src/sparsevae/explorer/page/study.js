@@ -93,6 +93,9 @@ export function codeAt(model, place) {
 export async function encodeRow(study, model, row) {
   const both = await study.backend.encode(model.key, row);
   const J = model.latents;
+  if (!both.every(Number.isFinite)) {
+    throw new Error(`${model.title} has no finite code for this row: its numbers are too far from the data's; correct them.`);
+  }
   return { on: Uint8Array.from(both.slice(0, J), (gate) => +(gate > 0.5)), slabs: both.slice(J) };
 }
 

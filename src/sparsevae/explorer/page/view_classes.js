@@ -1,7 +1,7 @@
 // The heat map of classes and dimensions; press a cell for the rows behind it.
 
 import { announce, fill, h, segmented, sheet } from "./dom.js";
-import { brief, clamp } from "./numbers.js";
+import { brief, clamp, largest } from "./numbers.js";
 import { card, heading, rowStrip, thing, things } from "./card.js";
 import { shade } from "./pictures.js";
 import { byDimension } from "./study.js";
@@ -70,7 +70,7 @@ function heatMap(app, model, measure) {
   const J = model.latents;
   const means = classMeans(study, model, measure);
   const single = measure === "gamma";
-  const most = single ? 1 : Math.max(...means.map(Math.abs)) || 1;
+  const most = single ? 1 : largest(means.map(Math.abs)) || 1;
   const words = MEASURES[measure][2];
   const canvas = h("canvas", {
     class: "map",

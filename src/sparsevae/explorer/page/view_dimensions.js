@@ -1,7 +1,7 @@
 // All dimensions as lists beside each other, and a page for each.
 
 import { fill, h, labelled } from "./dom.js";
-import { brief } from "./numbers.js";
+import { brief, largest } from "./numbers.js";
 import { heading, thing, things } from "./card.js";
 import { thumbnail } from "./pictures.js";
 import { byDimension, rowAt, statistics } from "./study.js";
@@ -55,7 +55,7 @@ export function selectivity({ perClass, share }, j) {
   const J = share.length;
   const values = [];
   for (let i = j; i < perClass.length; i += J) values.push(Math.abs(perClass[i]));
-  const most = Math.max(...values);
+  const most = largest(values);
   const rest = (values.reduce((a, b) => a + b, 0) - most) / Math.max(1, values.length - 1);
   return most > 0 ? (most - rest) / (most + rest) : 0;
 }
@@ -84,7 +84,7 @@ export function topClass(study, { perClass, share }, j) {
 function dimensionList(app, model) {
   const { study } = app;
   const stats = statistics(study, model);
-  const most = stats.known ? Math.max(...stats.cost, 1e-9) : Math.max(...stats.spread, 1e-9);
+  const most = largest(stats.known ? stats.cost : stats.spread, 1e-9);
   const inside = h("ul", { class: "lines" });
   const box = h("div", { class: "list", tabindex: "-1" }, inside);
   const count = h("p", { class: "quiet" });

@@ -3,7 +3,8 @@
 import { announce, follower, h, ink, labelled, sheet } from "./dom.js";
 import { brief, clamp } from "./numbers.js";
 import { card, heading, thing, things } from "./card.js";
-import { classColour, paintPixels, picture } from "./pictures.js";
+import { classLegend, drawDots } from "./class_dots.js";
+import { paintPixels, picture } from "./pictures.js";
 import { joined, nameOf, statistics } from "./study.js";
 
 const TILES = 11;
@@ -28,15 +29,6 @@ export function planeView(app, models) {
   };
   const update = (changed) => changed.join() === "zoom";
   return { element, mounted, update };
-}
-
-function classLegend(study) {
-  const items = study.classes.map((name, k) => {
-    const dot = h("i");
-    dot.style.background = classColour(k);
-    return h("li", {}, dot, name);
-  });
-  return h("ul", { class: "legend", "aria-label": "Colours of classes" }, items);
 }
 
 /** Parts of the address that hold one text a model: "r0:3;r1:7". */
@@ -275,7 +267,7 @@ function drawBehind(state) {
   }
   const bright = tiles ? "#ffffff" : ink("ink");
   if (model.gated) drawOff(pen, across(0), up(0), side, bright);
-  drawDots(pen, app, model, x, y, across, up, side);
+  drawDots(pen, app, model, { x, y, across, up, side });
 }
 
 /** The row and the column of a closed gate. */
@@ -295,28 +287,6 @@ function drawOff(pen, column, row, side, bright) {
   pen.fillText("off", clamp(column + 4, 4, side - 24), 13);
   pen.fillText("off", side - 24, clamp(row - 5, 12, side - 4));
   pen.restore();
-}
-
-function drawDots(pen, app, model, x, y, across, up, side) {
-  const J = model.latents;
-  const chosen = app.isOwn() ? -1 : app.place();
-  const radius = side > 300 ? 3 : 2.5;
-  for (let n = 0; n <= model.count; n += 1) {
-    const at = n === model.count ? chosen : n;
-    if (at < 0 || (n === chosen && n < model.count)) continue;
-    const left = across(model.codes[at * J + x]);
-    const top = up(model.codes[at * J + y]);
-    if (left < -5 || top < -5 || left > side + 5 || top > side + 5) continue;
-    pen.beginPath();
-    pen.arc(left, top, n === model.count ? 6 : radius, 0, 2 * Math.PI);
-    pen.fillStyle = app.study.labels ? classColour(app.study.labels[at]) : ink("accent");
-    pen.fill();
-    if (n === model.count) {
-      pen.strokeStyle = "#ffffff";
-      pen.lineWidth = 2.5;
-      pen.stroke();
-    }
-  }
 }
 
 /** The test row whose dot is nearest to a place, within some pixels. */

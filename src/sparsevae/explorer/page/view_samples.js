@@ -45,9 +45,8 @@ async function samplesCard(app, model, given) {
   const tiles = Array.from({ length: COUNT }, (_, n) => {
     const row = rows.slice(n * study.size, (n + 1) * study.size);
     const label = `Sample ${n + 1} of ${model.title}`;
-    const explore = () => {
-      app.useOwn(row, label);
-      app.set({ view: "image" }, true);
+    const explore = async () => {
+      if (await app.useOwn(row, label)) app.set({ view: "image" }, true);
     };
     return rowButton(study, row, label, explore, 52);
   });
