@@ -368,6 +368,63 @@ def test_another_configuration_in_the_same_folder_is_refused(finished):
         study.run_study(other, finished[0])
 
 
+def contents(out):
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("begun", ["finished", "begun"])
+def test_a_study_of_other_data_in_the_same_folder_changes_nothing(finished, tmp_path, begun):
+    out = shutil.copytree(finished[0], tmp_path / "study")
+    if begun == "begun":
+        for metrics in out.glob("runs/*/metrics.json"):
+            metrics.unlink()
+    before = contents(out)
+    for changes, names in (
+        ({"dataset": "mnist-5k", "limit": 30}, "digits, mnist-5k"),
+        ({"limit": 100}, "digits, digits"),
+    ):
+        with pytest.raises(RunFolderError, match=f"2 different data sets .{names}.: keep each"):
+            study.run_study(StudyConfig.checked({**SMALL, **changes}), out)
+    assert contents(out) == before
+
+
+def test_a_study_that_grows_in_its_folder_keeps_the_grid_of_all_its_runs(finished, tmp_path):
+    def begin(runs):
+        raise InterruptedError  # what is kept is written by now
+
+    out = shutil.copytree(finished[0], tmp_path / "study")
+    further = {**SMALL, "models": ["vsc", "vae"], "latents": [3], "seeds": [2, 1]}
+    with pytest.raises(InterruptedError):
+        study.run_study(StudyConfig.checked(further), out, listener=study.Listener(begin=begin))
+    kept = StudyConfig.checked(read_yaml(out / "study.yaml"))
+    assert kept == StudyConfig.checked(
+        {**SMALL, "models": ["ae", "vsc", "vae"], "latents": [2, 3], "seeds": [0, 2, 1]}
+    )
+    assert json.loads((out / "study.json").read_text())["config"] == kept.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seeds": [1], "epochs": 5}, r"seed0 holds a run with epochs 4, not 5: choose another"),
+        ({"seeds": [1], "batch_size": 40}, "batch_size 50, not 40"),
+        ({"vary": {"epochs": [5]}}, "a study that varies nothing, not epochs: choose another"),
+    ],
+)
+def test_runs_of_other_settings_beside_those_of_a_study_are_refused(finished, changes, words):
+    before = contents(finished[0])
+    with pytest.raises(RunFolderError, match=words):
+        study.run_study(StudyConfig.checked({**SMALL, **changes}), finished[0])
+    assert contents(finished[0]) == before
+
+
+@pytest.mark.parametrize("content", ["{}", '{"config": 3}', '{"config": {"depth": 3}}'])
+def test_a_study_that_cannot_be_read_is_named(content, tmp_path):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(RunFolderError, match=r"study\.json cannot be read; remove it"):
+        study.run_study(StudyConfig.checked(SMALL), tmp_path)
+
+
 @pytest.mark.usefixtures("no_workers_in_this_test")
 def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
     kept = tmp_path / "results" / "some-study"

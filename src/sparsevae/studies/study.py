@@ -6,6 +6,10 @@ DIR/runs/NAME/        one run folder a run
 DIR/baselines.json    what is reached without a model, from the data alone
 DIR/results.csv       and DIR/stability.json: see sparsevae.studies.results
 DIR/report.html       and DIR/figures: see sparsevae.report
+
+A study grows in its folder by further models, sizes, seeds, or values of what it varies: its
+configuration is then the smallest grid that holds all of its runs. Other data, and runs with
+other settings, belong into a folder of their own.
 """
 
 import uuid
@@ -19,21 +23,23 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparsevae import data
-from sparsevae.errors import ConfigurationError
-from sparsevae.report.study import BASELINES
+from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.report.study import BASELINES, check_one_data_set
 from sparsevae.runs.folder import RunFolder, finished_runs, versions
-from sparsevae.storage.files import locked, make_folder, write_json, write_text
+from sparsevae.storage.files import locked, make_folder, read_json, write_json, write_text
 from sparsevae.studies.engines import Engine, Task, engine
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import write_results
 from sparsevae.studies.reuse import take_over
-from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
+from sparsevae.studies.tasks import BaselinesTask, RunTask, check_folder, data_of
 from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import StudyConfig
-from sparsevae.training.grids import planned
+from sparsevae.training.grids import grown, planned
 
 if TYPE_CHECKING:
     import pandas as pd
+
+STUDY = "study.json"
 
 
 @dataclass(frozen=True)
@@ -186,11 +192,11 @@ def run_study(
     import_plugins(plugins)
     config = settle_dataset(config, listener)
     where = device_of_runs(device, engine_name)
-    dataset, tasks = _tasks_of(config, out.absolute(), where, plugins)
+    dataset, whole, tasks = _tasks_of(config, out.absolute(), where, plugins)
+    tasks = _chosen(tasks, only)
     make_folder(out)
     with nullcontext() if only else locked(out):
-        _write_study(config, dataset, out)
-        tasks = _chosen(tasks, only)
+        _write_study(whole, dataset, out)
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
         take_over(folders, dataset.sha256, reuse, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out.absolute() / BASELINES)
@@ -207,16 +213,46 @@ def run_study(
 
 def _tasks_of(
     config: StudyConfig, out: Path, where: str, plugins: tuple[str, ...]
-) -> tuple[data.Dataset, list[RunTask]]:
-    """The data of a study, and its runs as tasks of one command."""
+) -> tuple[data.Dataset, StudyConfig, list[RunTask]]:
+    """The data of a study, the grid that its folder is to hold, and its own runs as tasks."""
     name, command = str(config.dataset), uuid.uuid4().hex
     planned(config, name)  # a wrong setting is told before data are fetched
     dataset = data_of(name, config.split, config.limit)
     grid = planned(config, name, len(dataset.train))
+    whole = _grown(config, dataset.sha256, out)
+    for run, settings in planned(whole, name, len(dataset.train)).items():
+        if run not in grid:
+            check_folder(out / "runs" / run, settings, dataset.sha256)
     places = {out / "runs" / run: settings for run, settings in grid.items()}
-    return dataset, [
-        RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()
-    ]
+    return (
+        dataset,
+        whole,
+        [RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()],
+    )
+
+
+def _grown(config: StudyConfig, data_sha256: str, out: Path) -> StudyConfig:
+    """The grid of all that a folder holds and is to hold.
+
+    Raises:
+        RunFolderError: the study there is of other data, or varies other settings.
+    """
+    path = out / STUDY
+    if not path.is_file():
+        return config
+    content = read_json(path)
+    try:
+        kept, sha256 = StudyConfig.checked(content["config"]), str(content["data_sha256"])
+    except (ConfigurationError, LookupError, TypeError, ValueError):
+        raise RunFolderError(f"{path} cannot be read; remove it and start again.") from None
+    check_one_data_set(out, {sha256: str(kept.dataset), data_sha256: str(config.dataset)})
+    varied = [", ".join(study.vary) or "nothing" for study in (kept, config)]
+    if varied[0] != varied[1]:
+        raise RunFolderError(
+            f"{out} holds a study that varies {varied[0]}, not {varied[1]}: choose another "
+            "output folder."
+        )
+    return grown(kept, config)
 
 
 def names_of(config: StudyConfig) -> list[str]:
@@ -319,5 +355,5 @@ def _say_finished(run: RunFolder, name: str, listener: Listener) -> None:
 def _write_study(config: StudyConfig, dataset: data.Dataset, out: Path) -> None:
     settings = config.model_dump(mode="json", exclude_defaults=False)
     content = {"config": settings, "data_sha256": dataset.sha256, "versions": versions()}
-    write_json(out / "study.json", content)
+    write_json(out / STUDY, content)
     write_text(out / "study.yaml", yaml.safe_dump(settings, sort_keys=False))
