@@ -30,7 +30,7 @@ from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import study
 from sparsevae.studies import tasks as tasks_of_studies
 from sparsevae.studies.engines import local, worker
-from sparsevae.studies.reuse import run_key, search, take_over, write_archive
+from sparsevae.studies.reuse import folders_of, run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
 from sparsevae.training.recipes import runs as runs_of
 
@@ -465,6 +465,36 @@ def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(RunFolderError, match="is damaged"):
         list(search(kept))
+
+
+@pytest.mark.parametrize("name", ["mistyped", "file"])
+def test_what_is_no_folder_to_take_runs_over_from_is_refused(name, tmp_path):
+    (tmp_path / "file").touch()
+    for reuse in (str(tmp_path / name), [tmp_path, tmp_path / name]):
+        with pytest.raises(RunFolderError, match=f"/{name} is no folder; name one with finished"):
+            study.study(**SMALL, out=tmp_path / "new", reuse=reuse)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_folder_to_take_runs_over_from_needs_no_list(tmp_path):
+    for reuse in (tmp_path, str(tmp_path), [str(tmp_path)]):
+        assert folders_of(reuse) == [tmp_path]
+
+
+def test_a_folder_without_a_run_that_fits_says_so_once(tmp_path):
+    (config,) = runs_of(StudyConfig.checked({**SMALL, "models": ["ae"]}), "digits", 200)
+    said = []
+    take_over({tmp_path / "run": config}, "0" * 64, [tmp_path], said.append)
+    (line,) = said
+    assert line.startswith(f"{tmp_path} holds no finished run")
+    take_over({}, "0" * 64, [tmp_path], said.append)
+    assert len(said) == 1, "nothing is to be done"
+
+
+def test_a_run_that_is_named_twice_is_done_once(finished):
+    name = "digits-ae-2-seed0"
+    done = study.run_study(StudyConfig.checked(SMALL), finished[0], only=[name, name])
+    assert [run.path.name for run in done.runs] == [name]
 
 
 STUDIES = sorted(Path(__file__).parents[1].glob("results/*/study.yaml"))

@@ -30,7 +30,7 @@ from sparsevae.storage.files import locked, make_folder, read_json, write_json, 
 from sparsevae.studies.engines import Engine, Task, engine
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import write_results
-from sparsevae.studies.reuse import take_over
+from sparsevae.studies.reuse import Reused, folders_of, take_over
 from sparsevae.studies.tasks import BaselinesTask, RunTask, check_folder, data_of
 from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import StudyConfig
@@ -114,7 +114,7 @@ def study(
     out: Path | str = "study",
     device: str = "auto",
     jobs: int | None = None,
-    reuse: Iterable[Path | str] = (),
+    reuse: Reused = (),
     plugins: Iterable[str] = (),
     engine: str = "local",
     address: str | None = None,
@@ -128,7 +128,7 @@ def study(
         out: folder of the study; a folder with finished runs of the same study goes on.
         device: see :func:`sparsevae.training.loop.device`.
         jobs: runs at a time; as many as there is room for when None.
-        reuse: folders that are searched for finished runs of the same configuration.
+        reuse: a folder that is searched for finished runs of the same configuration, or several.
         plugins: files or modules with further rows of the tables.
         engine: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
         address: of a cluster, in the engine's own form; None for the engine's usual one.
@@ -145,10 +145,10 @@ def study(
     """
     from sparsevae.report import write_report
 
-    config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
+    config = StudyConfig.checked(settings)
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}
     options |= {"engine_name": engine, "address": address, "track": track}
-    done = run_study(config, Path(out), reuse=paths, **options)  # type: ignore[arg-type]
+    done = run_study(config, Path(out), reuse=reuse, **options)  # type: ignore[arg-type]
     write_report(done.folder)
     return done
 
@@ -159,7 +159,7 @@ def run_study(
     *,
     device: str = "auto",
     jobs: int | None = None,
-    reuse: Iterable[Path] = (),
+    reuse: Reused = (),
     plugins: Iterable[str] = (),
     engine_name: str = "local",
     address: str | None = None,
@@ -174,7 +174,7 @@ def run_study(
         out: folder of the study; a folder with finished runs of the same study goes on.
         device: see :func:`device_of_runs`.
         jobs: runs at a time; as many as there is room for when None.
-        reuse: folders that are searched for finished runs of the same configuration.
+        reuse: a folder that is searched for finished runs of the same configuration, or several.
         plugins: files or modules that are imported here and in every worker.
         engine_name: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
         address: of a cluster, in the engine's own form; None for the engine's usual one.
@@ -187,7 +187,7 @@ def run_study(
         SparseVAEError: a setting, the data, the device or a folder is not as it must be;
             nothing has been trained then.
     """
-    place = engine(engine_name, address, out)
+    place, kept = engine(engine_name, address, out), folders_of(reuse)
     plugins = tuple(map(_absolute, plugins))
     import_plugins(plugins)
     config = settle_dataset(config, listener)
@@ -198,7 +198,7 @@ def run_study(
     with nullcontext() if only else locked(out):
         _write_study(whole, dataset, out)
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
-        take_over(folders, dataset.sha256, reuse, listener.say)
+        take_over(folders, dataset.sha256, kept, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out.absolute() / BASELINES)
         places = {task.name: task.folder for task in tasks}
         with tracking(track, out, places, listener.say) as follower:
@@ -273,7 +273,7 @@ def _chosen(tasks: list[RunTask], only: Sequence[str]) -> list[RunTask]:
                 f"The study has no run {name!r}; 'sparsevae study FILE --names' says what they "
                 "are called."
             )
-    return [by_name[name] for name in only] or tasks
+    return [by_name[name] for name in dict.fromkeys(only)] or tasks
 
 
 def _say_mixed_kernels(runs: Sequence[RunFolder], listener: Listener) -> None:
