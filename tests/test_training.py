@@ -307,6 +307,7 @@ def test_a_run_stopped_in_an_epoch_that_fails_ends_the_same(taken, tmp_path, mon
     )
 
     def begun():
+        torch.manual_seed(0)
         model = Fragile()
         model.optimiser = step.make_optimiser(model)
         return training.Training(config, model, model.optimiser)
