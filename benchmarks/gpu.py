@@ -141,10 +141,10 @@ def resumed(bench: Bench, config: RunConfig) -> float:
     common = {"epochs": 2, "batch_size": BATCH, "learning_rate": schedule, "seed": config.seed}
     next(loop.train(half, optimiser, images, **common))
     kept = {name: tensor.clone() for name, tensor in half.state_dict().items()}
-    moments = {n: t.clone() for n, t in loop.optimiser_tensors(optimiser).items()}
+    moments = {n: t.clone() for n, t in step.optimiser_tensors(optimiser).items()}
     again, optimiser, images = begun(bench, config)
     again.load_state_dict(kept)
-    loop.restore_optimiser(optimiser, moments)
+    step.restore_optimiser(optimiser, moments)
     for _ in loop.train(again, optimiser, images, start=1, **common):
         pass
     pairs = ((whole[name], tensor) for name, tensor in again.state_dict().items())

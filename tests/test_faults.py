@@ -28,6 +28,7 @@ from sparsevae.storage.files import TEMPORARY, locked, make_folder
 from sparsevae.storage.leases import LEASE, leased
 from sparsevae.studies import results
 from sparsevae.studies.engines import worker
+from sparsevae.studies.reuse import take_over
 from sparsevae.training import streams
 
 ENOUGH = "size=8m"
@@ -184,6 +185,19 @@ def test_8_a_file_where_the_folder_should_be(prepared, tmp_path):
         trained(prepared, tmp_path / "run")
     assert "it is a file" in sentence(raised)
     assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_23_a_disk_that_is_full_when_a_run_is_taken_over(disk, whole):
+    place, _ = disk
+    run, wanted = make_folder(place / "run"), {place / "run": whole.config}
+    filled(place)
+    with pytest.raises(OutputError) as raised:
+        take_over(wanted, whole.data_sha256, [whole.path.parent], lambda line: None)
+    assert "No space left" in sentence(raised)
+    assert not [*run.iterdir()]
+    (place / "filler").unlink()
+    take_over(wanted, whole.data_sha256, [whole.path.parent], lambda line: None)
+    assert_as_whole(RunFolder(run), whole)
 
 
 # ------------------------------------------------------------------ files that are not whole

@@ -14,7 +14,7 @@ from sparsevae.experiments.claims import write_verdicts
 from sparsevae.report.study import Study, by_model_and_size, in_order
 from sparsevae.studies.study import Listener, study
 from sparsevae.training.config import RunConfig, StudyConfig, read_yaml
-from sparsevae.training.grids import SAFE, differences, planned, run_name
+from sparsevae.training.grids import SAFE, differences, grown, planned, run_name
 from sparsevae.training.recipes import runs
 
 RUN = RunConfig(dataset="mnist", model="vsc", latents=64)
@@ -62,6 +62,26 @@ def test_a_list_where_one_value_belongs_is_a_grid():
     assert short == long
     assert StudyConfig.checked({"widths": [4, 8]}).widths == (4, 8)
     assert StudyConfig.checked(yaml.safe_load(yaml.safe_dump(short.model_dump(mode="json"))))
+
+
+def test_a_grid_grows_by_the_lists_of_another():
+    one = StudyConfig.checked(
+        {
+            "models": ["ae", "vsc"],
+            "vary": {"widths": [[4], [8]]},
+            "arguments": {"ae": {"likelihood": "gaussian"}, "vsc": {"prior": "fixed"}},
+        }
+    )
+    two = StudyConfig.checked(
+        {"models": ["vsc"], "latents": [2, 3], "vary": {"widths": [[8], [16]]}, "epochs": 9}
+    )
+    both = grown(one, two)
+    assert both.models == ("ae", "vsc")
+    assert both.latents == (2, 64, 3)
+    assert both.vary == {"widths": ([4], [8], [16])}
+    assert both.arguments == {"ae": {"likelihood": "gaussian"}}, "of vsc those that it has now"
+    assert both.epochs == 9
+    assert set(planned(two, "digits")) < set(planned(both, "digits"))
 
 
 def test_a_file_and_the_command_line_say_the_same(tmp_path):

@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from sparsevae.errors import OutputError
+from sparsevae.errors import OutputError, RunFolderError
 from sparsevae.storage import arrays, cache, files
 
 HOLD = """
@@ -129,9 +131,18 @@ def test_two_writers_of_one_file_never_share_a_name(tmp_path):
 
 def test_a_written_file_has_the_mode_that_any_new_file_has(tmp_path):
     files.write_text(tmp_path / "x", "text")
+    files.write_tensors(tmp_path / "z", {"a": torch.zeros(2)}, {})
     (tmp_path / "y").touch()
-    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "xy"}
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "xyz"}
     assert len(modes) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("read", [files.read_json, files.read_tensors, files.read_shapes])
+def test_a_file_that_the_system_does_not_let_be_read_is_not_called_damaged(tmp_path, read):
+    (tmp_path / "x").symlink_to("/proc/self/mem")  # a file whose first bytes nobody may read
+    with pytest.raises(RunFolderError, match=r"^Cannot read .*/x: Input/output error\.$"):
+        read(tmp_path / "x")
 
 
 def test_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.studies import study
 from sparsevae.studies import tasks as tasks_of_studies
 from sparsevae.studies.engines import local, worker
-from sparsevae.studies.reuse import run_key, search, take_over, write_archive
+from sparsevae.studies.reuse import folders_of, run_key, search, take_over, write_archive
 from sparsevae.training.config import StudyConfig, read_yaml
 from sparsevae.training.recipes import runs as runs_of
 
@@ -368,6 +368,63 @@ def test_another_configuration_in_the_same_folder_is_refused(finished):
         study.run_study(other, finished[0])
 
 
+def contents(out):
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("begun", ["finished", "begun"])
+def test_a_study_of_other_data_in_the_same_folder_changes_nothing(finished, tmp_path, begun):
+    out = shutil.copytree(finished[0], tmp_path / "study")
+    if begun == "begun":
+        for metrics in out.glob("runs/*/metrics.json"):
+            metrics.unlink()
+    before = contents(out)
+    for changes, names in (
+        ({"dataset": "mnist-5k", "limit": 30}, "digits, mnist-5k"),
+        ({"limit": 100}, "digits, digits"),
+    ):
+        with pytest.raises(RunFolderError, match=f"2 different data sets .{names}.: keep each"):
+            study.run_study(StudyConfig.checked({**SMALL, **changes}), out)
+    assert contents(out) == before
+
+
+def test_a_study_that_grows_in_its_folder_keeps_the_grid_of_all_its_runs(finished, tmp_path):
+    def begin(runs):
+        raise InterruptedError  # what is kept is written by now
+
+    out = shutil.copytree(finished[0], tmp_path / "study")
+    further = {**SMALL, "models": ["vsc", "vae"], "latents": [3], "seeds": [2, 1]}
+    with pytest.raises(InterruptedError):
+        study.run_study(StudyConfig.checked(further), out, listener=study.Listener(begin=begin))
+    kept = StudyConfig.checked(read_yaml(out / "study.yaml"))
+    assert kept == StudyConfig.checked(
+        {**SMALL, "models": ["ae", "vsc", "vae"], "latents": [2, 3], "seeds": [0, 2, 1]}
+    )
+    assert json.loads((out / "study.json").read_text())["config"] == kept.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seeds": [1], "epochs": 5}, r"seed0 holds a run with epochs 4, not 5: choose another"),
+        ({"seeds": [1], "batch_size": 40}, "batch_size 50, not 40"),
+        ({"vary": {"epochs": [5]}}, "a study that varies nothing, not epochs: choose another"),
+    ],
+)
+def test_runs_of_other_settings_beside_those_of_a_study_are_refused(finished, changes, words):
+    before = contents(finished[0])
+    with pytest.raises(RunFolderError, match=words):
+        study.run_study(StudyConfig.checked({**SMALL, **changes}), finished[0])
+    assert contents(finished[0]) == before
+
+
+@pytest.mark.parametrize("content", ["{}", '{"config": 3}', '{"config": {"depth": 3}}'])
+def test_a_study_that_cannot_be_read_is_named(content, tmp_path):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(RunFolderError, match=r"study\.json cannot be read; remove it"):
+        study.run_study(StudyConfig.checked(SMALL), tmp_path)
+
+
 @pytest.mark.usefixtures("no_workers_in_this_test")
 def test_finished_runs_are_taken_over_without_their_weights(finished, tmp_path):
     kept = tmp_path / "results" / "some-study"
@@ -408,6 +465,36 @@ def test_finished_runs_are_taken_over_from_one_small_file(finished, tmp_path):
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(RunFolderError, match="is damaged"):
         list(search(kept))
+
+
+@pytest.mark.parametrize("name", ["mistyped", "file"])
+def test_what_is_no_folder_to_take_runs_over_from_is_refused(name, tmp_path):
+    (tmp_path / "file").touch()
+    for reuse in (str(tmp_path / name), [tmp_path, tmp_path / name]):
+        with pytest.raises(RunFolderError, match=f"/{name} is no folder; name one with finished"):
+            study.study(**SMALL, out=tmp_path / "new", reuse=reuse)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_folder_to_take_runs_over_from_needs_no_list(tmp_path):
+    for reuse in (tmp_path, str(tmp_path), [str(tmp_path)]):
+        assert folders_of(reuse) == [tmp_path]
+
+
+def test_a_folder_without_a_run_that_fits_says_so_once(tmp_path):
+    (config,) = runs_of(StudyConfig.checked({**SMALL, "models": ["ae"]}), "digits", 200)
+    said = []
+    take_over({tmp_path / "run": config}, "0" * 64, [tmp_path], said.append)
+    (line,) = said
+    assert line.startswith(f"{tmp_path} holds no finished run")
+    take_over({}, "0" * 64, [tmp_path], said.append)
+    assert len(said) == 1, "nothing is to be done"
+
+
+def test_a_run_that_is_named_twice_is_done_once(finished):
+    name = "digits-ae-2-seed0"
+    done = study.run_study(StudyConfig.checked(SMALL), finished[0], only=[name, name])
+    assert [run.path.name for run in done.runs] == [name]
 
 
 STUDIES = sorted(Path(__file__).parents[1].glob("results/*/study.yaml"))

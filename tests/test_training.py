@@ -14,7 +14,10 @@ from sparsevae.models import Terms
 from sparsevae.models.distributions import Point
 from sparsevae.models.priors import NoPrior
 from sparsevae.models.schedules import Constant, OneCycle
+from sparsevae.runs import training
+from sparsevae.runs.folder import RunFolder
 from sparsevae.training import loop, step
+from sparsevae.training.config import RunConfig
 
 SHAPE, IMAGES = (1, 9, 8), 22
 EACH = pytest.mark.parametrize("name", models.MODELS)
@@ -172,12 +175,12 @@ def test_taken_up_again_after_any_epoch_it_ends_the_same(name):
         for _ in range(done):
             next(epochs)
         state = copy.deepcopy(model.state_dict())
-        moments = {key: t.clone() for key, t in loop.optimiser_tensors(optimiser).items()}
+        moments = {key: t.clone() for key, t in step.optimiser_tensors(optimiser).items()}
         torch.manual_seed(12345)  # a new process has another generator
         fresh = make(name)
         fresh.load_state_dict(state)
         optimiser = step.make_optimiser(fresh)
-        loop.restore_optimiser(optimiser, moments)
+        step.restore_optimiser(optimiser, moments)
         rest = train(fresh, images(), optimiser, epochs=3, start=done)
         assert equal(fresh, whole)
         assert [row["objective"] for row in rest] == [row["objective"] for row in rows[done:]]
@@ -188,13 +191,13 @@ def test_moments_come_back_in_the_memory_order_of_their_weights():
     model = make()
     optimiser = step.make_optimiser(model)
     train(model, images(), optimiser)
-    moments = loop.optimiser_tensors(optimiser)
+    moments = step.optimiser_tensors(optimiser)
     assert len(moments) == 3 * len(list(model.parameters()))
     plain = {
         key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in moments.items()
     }
     restored = step.make_optimiser(model)
-    loop.restore_optimiser(restored, plain)
+    step.restore_optimiser(restored, plain)
     for weight in model.parameters():
         before, after = optimiser.state[weight], restored.state[weight]
         assert set(before) == set(after)
@@ -244,13 +247,13 @@ class Fragile(Witness):
         return dataclasses.replace(terms, **wrong)
 
     def rate(self):
-        return self.groups[0]["lr"]
+        return self.optimiser.param_groups[0]["lr"]
 
 
 def fragile(rows, model=None, optimiser=None, **arguments):
     model = model or Fragile(**arguments)
     optimiser = optimiser or step.make_optimiser(model)
-    model.groups, said, images_done = optimiser.param_groups, [], []
+    model.optimiser, said, images_done = optimiser, [], []
     factor = rows[-1].get("learning_rate_factor", 1.0) if rows else 1.0
     more = train(
         model,
@@ -280,20 +283,53 @@ def test_a_number_that_is_not_finite_is_named_and_the_epoch_is_trained_at_half_t
 def test_a_run_taken_up_after_a_fault_ends_the_same():
     whole, rows, _, _ = fragile([])
     model = Fragile()
-    optimiser = step.make_optimiser(model)
-    model.groups = optimiser.param_groups
+    model.optimiser = optimiser = step.make_optimiser(model)
     settings = {"epochs": 3, "batch_size": 5, "learning_rate": Constant(1e-3), "seed": 0}
     epochs = loop.train(model, optimiser, images(), **settings)
     begun = [next(epochs), next(epochs)]
     again = Fragile()
     again.load_state_dict(model.state_dict())
     restored = step.make_optimiser(again)
-    loop.restore_optimiser(restored, loop.optimiser_tensors(optimiser))
+    step.restore_optimiser(restored, step.optimiser_tensors(optimiser))
     _, more, said, _ = fragile(begun, model=again, optimiser=restored)
     assert not said
     assert torch.equal(again.weight, whole.weight)
     assert more[0]["learning_rate_factor"] == rows[2]["learning_rate_factor"] == 0.5
     assert more[0]["objective"] == rows[2]["objective"]
+
+
+@pytest.mark.parametrize("taken", [1, 4])
+def test_a_run_stopped_in_an_epoch_that_fails_ends_the_same(taken, tmp_path, monkeypatch):
+    """Before the number that is not finite, when it cannot be saved any more, and behind it."""
+    monkeypatch.setattr(training, "PAUSE", 0.0)
+    config = RunConfig(
+        dataset="x", model="ae", latents=1, epochs=3, batch_size=5, learning_rate=1e-3
+    )
+
+    def begun():
+        torch.manual_seed(0)
+        model = Fragile()
+        model.optimiser = step.make_optimiser(model)
+        return training.Training(config, model, model.optimiser)
+
+    whole, stopped, again = begun(), begun(), begun()
+    lines, said, folder = [], [], RunFolder(tmp_path)
+    whole.go_on(images(), say=lines.append)
+
+    def between():
+        if len(stopped.history) == 1 and stopped.middle.taken == taken:
+            stopped.save(folder)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.go_on(images(), between=between)
+    assert bool(torch.isfinite(stopped.model.weight).all()) == (taken == 1)
+    again.restore(folder, images())
+    again.go_on(images(), say=said.append)
+    assert equal(again.model, whole.model)
+    assert said == lines
+    for ours, theirs in zip(again.history, whole.history, strict=True):
+        assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
 def test_after_three_faults_it_stops_with_a_diagnosis():

@@ -153,7 +153,7 @@ def study(
         return
     with following() as listener:
         try:
-            run_study(
+            done = run_study(
                 config,
                 out,
                 device=device,
@@ -169,7 +169,7 @@ def study(
         except KeyboardInterrupt:
             raise typer.Exit(stopped()) from None
     if only:
-        typer.echo("\n".join(f"Run: {out / 'runs' / name}" for name in only))
+        typer.echo("\n".join(f"Run: {run.path}" for run in done.runs))
     else:
         typer.echo(f"Report: {write_pages(out)}")
 

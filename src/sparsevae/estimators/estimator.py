@@ -324,7 +324,7 @@ class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     def __getstate__(self) -> Row:
         state: Row = super().__getstate__()
         if "_training" in state:
-            state = {**state, "_training": loop.optimiser_tensors(self._training.optimiser)}
+            state = {**state, "_training": step.optimiser_tensors(self._training.optimiser)}
         return state
 
     def __setstate__(self, state: Row) -> None:
@@ -332,7 +332,7 @@ class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         if "_training" in state:
             trained = self.trained_
             optimiser = step.make_optimiser(trained.model)
-            loop.restore_optimiser(optimiser, state["_training"])
+            step.restore_optimiser(optimiser, state["_training"])
             self._training = Training(trained.config, trained.model, optimiser, trained.history)
 
     def _begin(self, rows: Array) -> None:

@@ -200,13 +200,25 @@ def _read_runs(folder: Path) -> tuple[Run, ...]:
         kind = (kinds[one], one.config.latents)
         runs.append(Run.read(one, pictures=kind not in seen, varied=said[one]))
         seen.add(kind)
-    names = {run.data_sha256: run.config.dataset for run in runs}
-    if len(names) > 1:  # numbers of different data do not stand in one table
+    check_one_data_set(folder, {run.data_sha256: run.config.dataset for run in runs})
+    return tuple(runs)
+
+
+def check_one_data_set(folder: Path, names: Mapping[str, str]) -> None:
+    """Check that runs are of one data set: numbers of several do not stand in one table.
+
+    Args:
+        folder: of the study.
+        names: of the runs' data sets, by checksum.
+
+    Raises:
+        RunFolderError: there are several.
+    """
+    if len(names) > 1:
         raise RunFolderError(
             f"The runs in {folder} are of {len(names)} different data sets "
             f"({', '.join(sorted(names.values()))}): keep each in a folder of its own."
         )
-    return tuple(runs)
 
 
 # Runs of the same model and size belong together, whatever their seeds; where a grid varies

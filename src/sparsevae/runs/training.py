@@ -20,6 +20,7 @@ from sparsevae.training.watch import plateau
 
 EXAMPLES = 1000  # training images that a prior may start its pseudo-inputs from
 PAUSE = 120.0  # seconds between checkpoints in a long epoch
+START = "start/"  # of a checkpoint in an epoch: what the epoch began with
 Progress = Callable[[int], None]
 
 
@@ -193,32 +194,29 @@ class Training:
             if number := int(tensors.get("attempt", restarts.attempt(history))):
                 self.attempt = number
                 self._make(images, next(self.model.parameters()).device)
-            self.model.load_state_dict(_part(tensors, "model/"))
-            loop.restore_optimiser(self.optimiser, _part(tensors, "optimiser/"))
+            good = None
+            if start := step.part(tensors, START):
+                step.restore(self.model, self.optimiser, start)
+                good = faults.Good(self.model, self.optimiser)
+            step.restore(self.model, self.optimiser, tensors)
         except (RuntimeError, LookupError, ValueError):
             raise RunFolderError(
                 f"The checkpoint in {folder.path} does not fit its config.json; remove the folder "
                 "and start again."
             ) from None
         self.history = history
-        middle = _part(tensors, "middle/")
+        middle = step.part(tensors, "middle/")
         if middle:
             taken, seconds = int(middle.pop("taken")), float(middle.pop("seconds"))
-            self.middle = loop.Pause(taken, middle, seconds)
+            self.middle = loop.Pause(taken, middle, seconds, good)
 
     def save(self, folder: RunFolder) -> None:
         """Write a checkpoint."""
-        weights = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        moments = loop.optimiser_tensors(self.optimiser)
-        tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
-        if self.middle.taken:
+        tensors = step.state(self.model, self.optimiser)
+        if self.middle.good is not None:
             numbers = {"taken": self.middle.taken, "seconds": self.middle.seconds}
             tensors |= {f"middle/{name}": torch.tensor(n) for name, n in numbers.items()}
             tensors |= {f"middle/{name}": t for name, t in self.middle.tensors.items()}
+            tensors |= {f"{START}{name}": t for name, t in self.middle.good.tensors.items()}
         tensors["attempt"] = torch.tensor(self.attempt)
-        folder.save_checkpoint({**weights, **tensors}, self.history)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
+        folder.save_checkpoint(tensors, self.history)

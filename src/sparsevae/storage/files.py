@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -199,17 +200,19 @@ def read_json(path: Path, kind: type = dict) -> Any:
         kind: what it must hold, a mapping or a list.
 
     Raises:
-        RunFolderError: it is absent, damaged, or holds something else.
+        RunFolderError: it is absent, damaged, may not be read, or holds something else.
     """
-    if not path.parent.is_dir():
-        what = "is a file" if path.parent.exists() else "is not there"
-        raise RunFolderError(f"{path.parent} {what}; name the folder that training wrote.")
-    if not path.exists():
-        raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.")
     try:
+        if not path.parent.is_dir():
+            what = "is a file" if path.parent.exists() else "is not there"
+            raise RunFolderError(f"{path.parent} {what}; name the folder that training wrote.")
+        if not path.exists():
+            raise RunFolderError(f"{path.parent} is not finished: it has no {path.name}.")
         readable = path.is_file() and path.stat().st_size <= LARGEST_JSON
         content = json.loads(path.read_text(encoding="utf-8")) if readable else None
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, kind):
         raise RunFolderError(f"{path} cannot be read; remove it and start again.")
@@ -226,14 +229,18 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: dict[st
 
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata)
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        save_file(plain, temporary, metadata)  # leaves a file that its owner alone may read
+        with suppress(OSError):  # a file system without modes
+            temporary.chmod(mode)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """Tensors and metadata of a safetensors file.
 
     Raises:
-        RunFolderError: the file is damaged, or is a pickle.
+        RunFolderError: the file is damaged, may not be read, or is a pickle.
     """
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in list(file.keys())}
@@ -244,7 +251,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of the tensors of a safetensors file, without reading the tensors.
 
     Raises:
-        RunFolderError: the file is damaged, or is a pickle.
+        RunFolderError: the file is damaged, may not be read, or is a pickle.
     """
     with _opened(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in list(file.keys())}
@@ -254,7 +261,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, without reading the tensors.
 
     Raises:
-        RunFolderError: the file is damaged, or is a pickle.
+        RunFolderError: the file is damaged, may not be read, or is a pickle.
     """
     with _opened(path) as file:
         return dict(file.metadata() or {})
@@ -263,9 +270,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file; it is no mapping, although it has keys."""
-    if not path.is_file():
-        raise RunFolderError(f"{path} is no file; remove it and start again.")
     try:
+        if not path.is_file():
+            raise RunFolderError(f"{path} is no file; remove it and start again.")
         with path.open("rb") as start:
             first = start.read(9)  # of safetensors, the length of a header and its first brace
         if first.startswith(PICKLES) and first[8:] != b"{":
@@ -275,5 +282,11 @@ def _opened(path: Path) -> Iterator[Any]:
             )
         with safetensors.safe_open(path, framework="pt") as file:
             yield file
-    except (OSError, safetensors.SafetensorError):
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except safetensors.SafetensorError:
         raise RunFolderError(f"{path} is damaged; remove it and start again.") from None
+
+
+def _unreadable(path: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"Cannot read {path}: {error.strerror or error}.")

@@ -11,7 +11,6 @@ pictures.
 
 import json
 import lzma
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from sparsevae.training.config import RunConfig
 
 ARCHIVE = "runs.jsonl.xz"
 LAST = "metrics.json"  # marks a finished run
+Reused = Path | str | Iterable[Path | str]
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,40 @@ class Kept:
             return None
 
     def copy(self, target: Path) -> None:
-        """Write the run's files into another folder, its metrics last."""
+        """Write the run's files into another folder, each whole, its metrics last.
+
+        Raises:
+            OutputError: the folder cannot be written to.
+        """
+        if self.files is None:
+            RunFolder(self.path).copy_to(target)
+            return
         make_folder(target)
         for name in KEPT:
-            if self.files is not None and name in self.files:
+            if name in self.files:
                 write_json(target / name, self.files[name])
-            elif self.files is None and (self.path / name).is_file():
-                shutil.copy2(self.path / name, target / name)
 
 
 def run_key(config: RunConfig, data_sha256: str) -> str:
     """What two runs with the same settings and data have in common, in whatever order."""
     return json.dumps(config.model_dump(mode="json"), sort_keys=True) + data_sha256
+
+
+def folders_of(reuse: Reused) -> list[Path]:
+    """The folders to take runs over from.
+
+    Args:
+        reuse: one folder or several.
+
+    Raises:
+        RunFolderError: one is no folder.
+    """
+    several = [reuse] if isinstance(reuse, str | Path) else reuse
+    folders = [Path(folder) for folder in several]
+    for folder in folders:
+        if not folder.is_dir():
+            raise RunFolderError(f"{folder} is no folder; name one with finished runs.")
+    return folders
 
 
 def take_over(
@@ -76,17 +98,23 @@ def take_over(
         runs: what is wanted, by the folder it goes to.
         data_sha256: checksum of the data of them all.
         folders: are searched for run folders and archives.
-        say: told what was taken from where.
+        say: told what was taken from where, and of a folder that holds nothing that fits.
+
+    Raises:
+        RunFolderError: an archive is damaged.
+        OutputError: a run cannot be written.
     """
-    if not runs:
-        return
     wanted = {run_key(config, data_sha256): path for path, config in runs.items()}
-    for kept in (kept for folder in folders for kept in search(folder)):
-        target = wanted.get(kept.key() or "")
-        if target is not None and target.resolve() != kept.path.resolve():
-            kept.copy(target)
-            say(f"{target.name} is taken from {kept.path}.")
-            del wanted[run_key(runs[target], data_sha256)]
+    for folder in folders:
+        before = len(wanted)
+        for kept in search(folder) if wanted else ():
+            target = wanted.get(key := kept.key() or "")
+            if target is not None and target.resolve() != kept.path.resolve():
+                kept.copy(target)
+                say(f"{target.name} is taken from {kept.path}.")
+                del wanted[key]
+        if wanted and len(wanted) == before:
+            say(f"{folder} holds no finished run with the settings and data of one to be done.")
 
 
 def search(folder: Path) -> Iterator[Kept]:

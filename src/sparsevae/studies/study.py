@@ -6,6 +6,10 @@ DIR/runs/NAME/        one run folder a run
 DIR/baselines.json    what is reached without a model, from the data alone
 DIR/results.csv       and DIR/stability.json: see sparsevae.studies.results
 DIR/report.html       and DIR/figures: see sparsevae.report
+
+A study grows in its folder by further models, sizes, seeds, or values of what it varies: its
+configuration is then the smallest grid that holds all of its runs. Other data, and runs with
+other settings, belong into a folder of their own.
 """
 
 import uuid
@@ -19,21 +23,23 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sparsevae import data
-from sparsevae.errors import ConfigurationError
-from sparsevae.report.study import BASELINES
+from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.report.study import BASELINES, check_one_data_set
 from sparsevae.runs.folder import RunFolder, finished_runs, versions
-from sparsevae.storage.files import locked, make_folder, write_json, write_text
+from sparsevae.storage.files import locked, make_folder, read_json, write_json, write_text
 from sparsevae.studies.engines import Engine, Task, engine
 from sparsevae.studies.plugins import import_plugins
 from sparsevae.studies.results import write_results
-from sparsevae.studies.reuse import take_over
-from sparsevae.studies.tasks import BaselinesTask, RunTask, data_of
+from sparsevae.studies.reuse import Reused, folders_of, take_over
+from sparsevae.studies.tasks import BaselinesTask, RunTask, check_folder, data_of
 from sparsevae.studies.trackers.queue import Follower, tracking
 from sparsevae.training.config import StudyConfig
-from sparsevae.training.grids import planned
+from sparsevae.training.grids import grown, planned
 
 if TYPE_CHECKING:
     import pandas as pd
+
+STUDY = "study.json"
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def study(
     out: Path | str = "study",
     device: str = "auto",
     jobs: int | None = None,
-    reuse: Iterable[Path | str] = (),
+    reuse: Reused = (),
     plugins: Iterable[str] = (),
     engine: str = "local",
     address: str | None = None,
@@ -122,7 +128,7 @@ def study(
         out: folder of the study; a folder with finished runs of the same study goes on.
         device: see :func:`sparsevae.training.loop.device`.
         jobs: runs at a time; as many as there is room for when None.
-        reuse: folders that are searched for finished runs of the same configuration.
+        reuse: a folder that is searched for finished runs of the same configuration, or several.
         plugins: files or modules with further rows of the tables.
         engine: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
         address: of a cluster, in the engine's own form; None for the engine's usual one.
@@ -139,10 +145,10 @@ def study(
     """
     from sparsevae.report import write_report
 
-    config, paths = StudyConfig.checked(settings), [Path(path) for path in reuse]
+    config = StudyConfig.checked(settings)
     options = {"device": device, "jobs": jobs, "plugins": plugins, "listener": listener}
     options |= {"engine_name": engine, "address": address, "track": track}
-    done = run_study(config, Path(out), reuse=paths, **options)  # type: ignore[arg-type]
+    done = run_study(config, Path(out), reuse=reuse, **options)  # type: ignore[arg-type]
     write_report(done.folder)
     return done
 
@@ -153,7 +159,7 @@ def run_study(
     *,
     device: str = "auto",
     jobs: int | None = None,
-    reuse: Iterable[Path] = (),
+    reuse: Reused = (),
     plugins: Iterable[str] = (),
     engine_name: str = "local",
     address: str | None = None,
@@ -168,7 +174,7 @@ def run_study(
         out: folder of the study; a folder with finished runs of the same study goes on.
         device: see :func:`device_of_runs`.
         jobs: runs at a time; as many as there is room for when None.
-        reuse: folders that are searched for finished runs of the same configuration.
+        reuse: a folder that is searched for finished runs of the same configuration, or several.
         plugins: files or modules that are imported here and in every worker.
         engine_name: where runs are done, a key of :data:`sparsevae.studies.engines.ENGINES`.
         address: of a cluster, in the engine's own form; None for the engine's usual one.
@@ -181,18 +187,18 @@ def run_study(
         SparseVAEError: a setting, the data, the device or a folder is not as it must be;
             nothing has been trained then.
     """
-    place = engine(engine_name, address, out)
+    place, kept = engine(engine_name, address, out), folders_of(reuse)
     plugins = tuple(map(_absolute, plugins))
     import_plugins(plugins)
     config = settle_dataset(config, listener)
     where = device_of_runs(device, engine_name)
-    dataset, tasks = _tasks_of(config, out.absolute(), where, plugins)
+    dataset, whole, tasks = _tasks_of(config, out.absolute(), where, plugins)
+    tasks = _chosen(tasks, only)
     make_folder(out)
     with nullcontext() if only else locked(out):
-        _write_study(config, dataset, out)
-        tasks = _chosen(tasks, only)
+        _write_study(whole, dataset, out)
         folders = {task.folder: task.config for task in tasks if not _is_finished(task)}
-        take_over(folders, dataset.sha256, reuse, listener.say)
+        take_over(folders, dataset.sha256, kept, listener.say)
         beside = BaselinesTask("baselines", plugins, config, out.absolute() / BASELINES)
         places = {task.name: task.folder for task in tasks}
         with tracking(track, out, places, listener.say) as follower:
@@ -207,16 +213,46 @@ def run_study(
 
 def _tasks_of(
     config: StudyConfig, out: Path, where: str, plugins: tuple[str, ...]
-) -> tuple[data.Dataset, list[RunTask]]:
-    """The data of a study, and its runs as tasks of one command."""
+) -> tuple[data.Dataset, StudyConfig, list[RunTask]]:
+    """The data of a study, the grid that its folder is to hold, and its own runs as tasks."""
     name, command = str(config.dataset), uuid.uuid4().hex
     planned(config, name)  # a wrong setting is told before data are fetched
     dataset = data_of(name, config.split, config.limit)
     grid = planned(config, name, len(dataset.train))
+    whole = _grown(config, dataset.sha256, out)
+    for run, settings in planned(whole, name, len(dataset.train)).items():
+        if run not in grid:
+            check_folder(out / "runs" / run, settings, dataset.sha256)
     places = {out / "runs" / run: settings for run, settings in grid.items()}
-    return dataset, [
-        RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()
-    ]
+    return (
+        dataset,
+        whole,
+        [RunTask.of(run, path, where, dataset, plugins, command) for path, run in places.items()],
+    )
+
+
+def _grown(config: StudyConfig, data_sha256: str, out: Path) -> StudyConfig:
+    """The grid of all that a folder holds and is to hold.
+
+    Raises:
+        RunFolderError: the study there is of other data, or varies other settings.
+    """
+    path = out / STUDY
+    if not path.is_file():
+        return config
+    content = read_json(path)
+    try:
+        kept, sha256 = StudyConfig.checked(content["config"]), str(content["data_sha256"])
+    except (ConfigurationError, LookupError, TypeError, ValueError):
+        raise RunFolderError(f"{path} cannot be read; remove it and start again.") from None
+    check_one_data_set(out, {sha256: str(kept.dataset), data_sha256: str(config.dataset)})
+    varied = [", ".join(study.vary) or "nothing" for study in (kept, config)]
+    if varied[0] != varied[1]:
+        raise RunFolderError(
+            f"{out} holds a study that varies {varied[0]}, not {varied[1]}: choose another "
+            "output folder."
+        )
+    return grown(kept, config)
 
 
 def names_of(config: StudyConfig) -> list[str]:
@@ -237,7 +273,7 @@ def _chosen(tasks: list[RunTask], only: Sequence[str]) -> list[RunTask]:
                 f"The study has no run {name!r}; 'sparsevae study FILE --names' says what they "
                 "are called."
             )
-    return [by_name[name] for name in only] or tasks
+    return [by_name[name] for name in dict.fromkeys(only)] or tasks
 
 
 def _say_mixed_kernels(runs: Sequence[RunFolder], listener: Listener) -> None:
@@ -319,5 +355,5 @@ def _say_finished(run: RunFolder, name: str, listener: Listener) -> None:
 def _write_study(config: StudyConfig, dataset: data.Dataset, out: Path) -> None:
     settings = config.model_dump(mode="json", exclude_defaults=False)
     content = {"config": settings, "data_sha256": dataset.sha256, "versions": versions()}
-    write_json(out / "study.json", content)
+    write_json(out / STUDY, content)
     write_text(out / "study.yaml", yaml.safe_dump(settings, sort_keys=False))

@@ -4,11 +4,12 @@ An epoch begins with a copy of weights and moments. Where it ends with a number 
 finite, it is repeated step by step from the copy to find the first such number: randomness
 follows from the seed and the epoch, so the repetition meets it again. The copy then comes back and
 the epoch is trained anew at half the rate. Steps themselves are not watched and cost nothing more.
+A checkpoint in the middle of an epoch may hold weights that are past saving, so it holds the copy
+as well.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from sparsevae.errors import ConfigurationError
 from sparsevae.models import Model
 from sparsevae.models.schedules import Progress, Schedule
-from sparsevae.training.step import EagerStep, reduced
+from sparsevae.training.step import EagerStep, reduced, restore, state
 
 MOST_FAULTS = 3  # after so many a run stops
 FACTOR = "learning_rate_factor"  # column of the history once a rate was halved
@@ -77,26 +78,18 @@ class Good:
     Args:
         model: in training.
         optimiser: of its parameters.
+
+    Attributes:
+        tensors: copies of :func:`sparsevae.training.step.state`.
     """
 
     def __init__(self, model: Model, optimiser: torch.optim.Optimizer) -> None:
         self.model, self.optimiser = model, optimiser
-        self.weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        self.moments = {
-            weight: {name: _copy(value) for name, value in state.items()}
-            for weight, state in optimiser.state.items()
-        }
+        self.tensors = {name: t.clone() for name, t in state(model, optimiser).items()}
 
     def restore(self) -> None:
         """Put them back, in the memory order that they had."""
-        self.model.load_state_dict(self.weights)
-        self.optimiser.state.clear()
-        for weight, state in self.moments.items():
-            self.optimiser.state[weight] = {name: _copy(value) for name, value in state.items()}
-
-
-def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
+        restore(self.model, self.optimiser, self.tensors)
 
 
 def all_finite(model: Model) -> bool:

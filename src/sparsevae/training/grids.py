@@ -63,6 +63,32 @@ def planned(study: StudyConfig, dataset: str, images: int | None = None) -> dict
     return {name: named[name] for name in order}
 
 
+def grown(kept: StudyConfig, study: StudyConfig) -> StudyConfig:
+    """The smallest grid that holds two: the models, sizes, seeds and varied values of both.
+
+    Args:
+        kept: the grid that grows.
+        study: what is asked for now, which varies the same settings; what is no list is as here.
+
+    Example:
+        >>> one, two = StudyConfig(seeds=(0, 1), models=("ae",)), StudyConfig(seeds=(1, 2))
+        >>> grown(one, two).seeds, grown(one, two).models
+        ((0, 1, 2), ('ae', 'vae', 'vsc', 'vsc-wu'))
+    """
+    lists = {
+        name: _both(getattr(kept, name), getattr(study, name))
+        for name in ("models", "latents", "seeds")
+    }
+    vary = {name: _both(kept.vary[name], values) for name, values in study.vary.items()}
+    gone = {name: own for name, own in kept.arguments.items() if name not in study.models}
+    further = {"vary": vary, "arguments": {**gone, **study.arguments}}
+    return study.model_copy(update={**lists, **further})
+
+
+def _both(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*first, *(value for value in second if value not in first))
+
+
 def _check_number(study: StudyConfig) -> None:
     count = len(study.latents) * len(study.models) * len(study.seeds)
     for name, values in study.vary.items():

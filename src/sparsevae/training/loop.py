@@ -10,8 +10,7 @@ Shape legend: N training images, B images in a batch, J latent dimensions.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -71,11 +70,13 @@ class Pause:
         taken: steps of the epoch that are done.
         tensors: sums over its images so far, and the state of torch's generators.
         seconds: that the epoch has taken.
+        good: weights and moments that the epoch began with; None where it is not begun.
     """
 
     taken: int = 0
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    good: faults.Good | None = None
 
 
 def generators(device: torch.device) -> dict[str, Tensor]:
@@ -146,13 +147,18 @@ def train(
     for epoch in range(start, epochs):
         begun, middle = middle or Pause(), None
         factor = float(begun.tensors.get(faults.FACTOR, factor))
-        good = faults.Good(model, optimiser)
-        while (row := work.epoch(epoch, begun, factor, on_batch, on_pause, pause_after)) is None:
+        good = begun.good or faults.Good(model, optimiser)
+
+        def pause(middle: Pause, good: faults.Good = good) -> None:
+            on_pause(replace(middle, good=good))
+
+        while (row := work.epoch(epoch, begun, factor, on_batch, pause, pause_after)) is None:
+            begun = Pause()
             good.restore()
-            why = work.find(epoch, begun, factor)
+            why = work.find(epoch, factor)
             good.restore()
             factor /= 2
-            on_batch(-work.images_after(begun))
+            on_batch(-len(images))
             say(faults.sentence(epoch, why, factor))
         yield row if factor == 1.0 else {**row, faults.FACTOR: factor}
 
@@ -204,17 +210,11 @@ class _Pass:
         gates = activity(self.spikes / len(self.images), self.model.has_gates)
         return {"epoch": epoch + 1, **means, **gates, "seconds": time.perf_counter() - began}
 
-    def find(self, epoch: int, begun: Pause, factor: float) -> str:
+    def find(self, epoch: int, factor: float) -> str:
         """What went wrong in an epoch, in words; the state is the one that it began with."""
-        batches = self._begin(epoch, begun)[begun.taken :]
-        places = range(begun.taken + 1, self.steps + 1)
-        return faults.find(
-            self._eager(factor), batches, [self._progress(epoch, p) for p in places]
-        )
-
-    def images_after(self, begun: Pause) -> int:
-        """Images of an epoch that come after a pause."""
-        return len(self.images) - min(begun.taken * self.batch_size, len(self.images))
+        batches = self._begin(epoch, Pause())
+        progress = [self._progress(epoch, place) for place in range(1, self.steps + 1)]
+        return faults.find(self._eager(factor), batches, progress)
 
     def _begin(self, epoch: int, begun: Pause) -> tuple[Tensor, ...]:
         """Set generators and sums to where an epoch stands, and give all of its batches."""
@@ -248,27 +248,3 @@ class _Pass:
         self.take_step = (
             processes.SharedStep(eager) if together else fastest(eager, self.batch_size)
         )
-
-
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state as a flat mapping of tensors, such as ``"3.exp_avg"``."""
-    state = optimiser.state_dict()["state"]
-    return {f"{index}.{key}": value for index, row in state.items() for key, value in row.items()}
-
-
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put the tensors of :func:`optimiser_tensors` back, each in its parameter's memory order.
-
-    The fused step walks a parameter and its moments as plain memory: in another order a moment
-    would act on another weight.
-    """
-    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        weight = parameters[int(index)]
-        if tensor.shape == weight.shape:
-            tensor = torch.empty_like(weight).copy_(tensor)
-        state.setdefault(int(index), {})[key] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})

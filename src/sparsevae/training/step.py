@@ -6,9 +6,10 @@ the host only starts it. Nothing in a step makes the host wait for the device.
 Shape legend: N training images, B images in a batch, J latent dimensions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,63 @@ def make_optimiser(model: Model) -> Adam:
     on_cuda = device.type == "cuda"
     rate = torch.zeros((), device=device) if on_cuda else 0.0
     return Adam(model.parameters(), lr=rate, fused=True, capturable=on_cuda)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as a flat mapping of tensors, such as ``"3.exp_avg"``."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{key}": value for index, row in state.items() for key, value in row.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put copies of what :func:`optimiser_tensors` gave back, in the parameters' memory order.
+
+    The fused step walks a parameter and its moments as plain memory: in another order a moment
+    would act on another weight.
+    """
+    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        weight = parameters[int(index)]
+        same = tensor.shape == weight.shape
+        own = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
+        state.setdefault(int(index), {})[key] = own
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def state(model: Model, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Weights and moments of a model and its optimiser by name.
+
+    Args:
+        model: in training.
+        optimiser: of its parameters.
+
+    Returns:
+        The tensors themselves, of any shapes: ``"model/…"`` and ``"optimiser/…"``.
+    """
+    weights = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    moments = optimiser_tensors(optimiser)
+    return weights | {f"optimiser/{name}": tensor for name, tensor in moments.items()}
+
+
+def restore(model: Model, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put copies of what :func:`state` gave back.
+
+    Args:
+        model: takes the weights.
+        optimiser: takes the moments.
+        tensors: of any shapes, by name; those of other names are passed over.
+    """
+    model.load_state_dict(part(tensors, "model/"))
+    restore_optimiser(optimiser, part(tensors, "optimiser/"))
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors, of any shapes, whose names begin with a prefix, by what follows it."""
+    chosen = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): tensor for key, tensor in chosen.items()}
 
 
 def reduced(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
