@@ -122,7 +122,7 @@ def test_a_study_tells_its_trackers_every_epoch_once(notebook, tmp_path):
     assert notebook.rows == [(kept["key"], 1), (kept["key"], 2)]
     assert notebook.ends == [kept["key"]]
     assert notebook.closes == 1
-    assert kept["sent"] == {"tensorboard": {"epochs": 2, "finished": True}}
+    assert kept["sent"] == {"tensorboard": {"attempt": 0, "epochs": 2, "finished": True}}
 
 
 def test_what_was_sent_is_not_sent_again(notebook, copied):

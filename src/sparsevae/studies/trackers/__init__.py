@@ -60,7 +60,7 @@ class TrackedRun:
     Attributes:
         folder: of the run.
         study: name of the study that it belongs to.
-        key: what it is known by, in every tracker and after every restart.
+        key: what it is known by, in every tracker and however often it was stopped.
         began: seconds since 1970; epochs are dated from here by their own seconds, so that a row
             that is sent twice is the same row.
         attempt: how often it has begun anew.
