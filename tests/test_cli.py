@@ -89,6 +89,29 @@ def test_a_plugin_that_cannot_be_imported_is_one_sentence(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*BASE, "--vary", "epochs=1,2"], "--epochs is given, and epochs is varied as well"),
+        ([*BASE, "--vary", "recipe=best", "--vary", "recipe=default"], "recipe is varied twice"),
+        (["figures", ".", "--image", "²"], "--image takes the number of an example or mean"),
+    ],
+)
+def test_what_would_be_taken_otherwise_than_meant_is_refused(monkeypatch, capsys, words, said):
+    status, _, error = run(monkeypatch, capsys, *words)
+    assert (status, error.count("\n")) == (2, 1)
+    assert said in error
+
+
+def test_a_file_whose_vary_is_no_mapping_is_one_sentence(monkeypatch, capsys, tmp_path):
+    (tmp_path / "study.yaml").write_text("vary: [1, 2]\n")
+    status, _, error = run(
+        monkeypatch, capsys, "study", tmp_path / "study.yaml", "--vary", "epochs=1,2"
+    )
+    assert (status, error.count("\n")) == (2, 1)
+    assert "'vary' does not take [1, 2]" in error
+
+
 def test_every_field_of_a_study_is_an_option_but_what_needs_a_file():
     command = cli.studies.OfStudy("study")
     parameters = {one.name: one for one in command.get_params(typer.Context(command))}

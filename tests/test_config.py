@@ -62,6 +62,24 @@ def test_every_wrong_setting_is_named_at_once():
     assert "no setting 'nonsense', 'folly'; the settings are" in said
 
 
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        ([1, 2], "[1, 2]: give every name a list of values, such as 'vary: {epochs: [10, 25]}'."),
+        ("abc", "'abc': give every name a list of values"),
+        (None, "None: give every name a list of values"),
+        ({"epochs": 3, "recipe": []}, "epochs, recipe must have a list of values, as in 'vary: "),
+    ],
+    ids=str,
+)
+def test_a_wrong_vary_says_what_to_write_beside_all_else(vary, said):
+    with pytest.raises(ConfigurationError, match="'vary' does not take") as refusal:
+        StudyConfig.checked({"vary": vary, "batch_size": [20, 40], "alpha": 3})
+    assert said in str(refusal.value)
+    assert "'alpha' does not take 3" in str(refusal.value)
+    assert "'batch_size' does" not in str(refusal.value)  # a list of it is a grid
+
+
 def test_a_missing_setting_is_named():
     with pytest.raises(ConfigurationError, match="The setting 'model' is missing"):
         RunConfig.checked({"dataset": "digits", "latents": 8})

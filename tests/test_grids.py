@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsevae.cli.studies import varied
+from sparsevae.cli.studies import fields_of, varied
 from sparsevae.errors import ConfigurationError
 from sparsevae.experiments.claims import write_verdicts
 from sparsevae.report.study import Study, by_model_and_size, in_order
@@ -111,6 +111,30 @@ def test_a_mistake_is_one_sentence(vary, named):
     with pytest.raises(ConfigurationError, match=named) as caught:
         names(models=["ae", "vsc"], vary=vary)
     assert str(caught.value).endswith(".")
+
+
+def test_what_is_said_twice_is_refused_and_all_of_it_at_once():
+    options = {"batch_size": 20, "recipe": "best"}
+    with pytest.raises(ConfigurationError) as caught:
+        fields_of({"vary": {"batch_size": [1, 2]}}, options, ["epochs=1", "epochs=2", "recipe=a"])
+    assert str(caught.value) == (
+        "epochs is varied twice; give all its values in one --vary. "
+        "--batch-size is given, and batch_size is varied as well; leave one out. "
+        "--recipe is given, and recipe is varied as well; leave one out."
+    )
+
+
+def test_what_varies_on_the_command_line_goes_before_the_file():
+    file = {"epochs": 5, "limit": 9, "vary": {"epochs": [1, 2], "recipe": ["best"]}}
+    fields = fields_of(file, {"limit": 7}, ["epochs=3,4"])
+    assert fields["vary"] == {"epochs": [3, 4], "recipe": ["best"]}
+    assert fields["limit"] == 7
+    assert fields_of({"vary": [1]}, {}, ["epochs=3"])["vary"] == [1]  # refused with all else
+
+
+def test_an_argument_of_another_type_is_told_before_the_recipe_reckons_with_it():
+    with pytest.raises(ConfigurationError, match="does not take target_active = 'many'"):
+        names(models=["vsc"], recipe="protocol", vary={"target_active": ["many"]})
 
 
 @pytest.mark.parametrize("text", ["epochs", "=3", "epochs="])

@@ -86,3 +86,20 @@ def test_nothing_to_do_is_said(clock):
     lines = shown(terminal=False)
     lines.begin({})
     assert "0 runs to do." in lines.console.file.getvalue()
+
+
+def test_a_line_is_shown_as_it_is(clock):
+    lines = shown(terminal=True)
+    lines.listener().say("vary takes [1, 2], not [red] :smile:")
+    lines.finished("vsc-[64]", {"mse": 0.02, "seconds": 3.2})
+    said = lines.console.file.getvalue()
+    assert "vary takes [1, 2], not [red] :smile:" in said
+    assert "vsc-[64]: mse 0.02 (3 s)" in said
+
+
+def test_a_bar_has_the_whole_name_of_its_run(clock):
+    with bars._display() as lines:
+        lines.expect({"vsc-[red]": 1000})
+        lines.images("vsc-[red]", 100)
+        column = lines.bars.columns[0]
+        assert [column.render(one).plain for one in lines.bars.tasks] == ["all runs", "vsc-[red]"]

@@ -63,6 +63,12 @@ def test_a_folder_of_shards_is_read_as_one_file_would_be(tmp_path):
     assert {**settled[0], "dataset": ""} == {**settled[1], "dataset": ""}
 
 
+def test_digits_that_are_no_number_may_stand_in_a_name(tmp_path):
+    for name, part in (("²2", MATRIX[:50]), ("²10", MATRIX[50:])):
+        np.save(tmp_path / f"{name}.npy", part)
+    assert read_shards(tmp_path).values.shape == MATRIX.shape
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -122,7 +122,7 @@ def test_a_study_tells_its_trackers_every_epoch_once(notebook, tmp_path):
     assert notebook.rows == [(kept["key"], 1), (kept["key"], 2)]
     assert notebook.ends == [kept["key"]]
     assert notebook.closes == 1
-    assert kept["sent"] == {"tensorboard": {"epochs": 2, "finished": True}}
+    assert kept["sent"] == {"tensorboard": {"attempt": 0, "epochs": 2, "finished": True}}
 
 
 def test_what_was_sent_is_not_sent_again(notebook, copied):
@@ -152,6 +152,51 @@ def test_a_run_that_goes_on_goes_on_in_the_same_place(monkeypatch, copied, forge
     assert [epoch for _, epoch in one.rows] == [row["epoch"] for row in rows]
     assert len({key for key, _ in one.rows}) == 1
     assert one.ends == one.began[:1]
+
+
+def again(run, rows, epochs):
+    """The checkpoint of a run that has begun anew and has so many epochs since."""
+    run.save_checkpoint({}, [{**row, "attempt": 1} for row in rows[:epochs]])
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_run_that_begins_anew_is_another_run(monkeypatch, copied, forgets):
+    one = Notebook(forgets)
+    stand_in(monkeypatch, one)
+    metrics = (run_of(copied).path / "metrics.json").read_bytes()
+    run, rows = at_work(copied, 2)
+
+    def follow():
+        with queue.tracking(["mlflow"], copied, {RUN: run.path}, print):
+            pass
+
+    follow()
+    again(run, rows, 1)
+    follow()
+    (run.path / "history.json").write_text(
+        json.dumps([{**row, "attempt": 1} for row in rows]), encoding="utf-8"
+    )
+    (run.path / "metrics.json").write_bytes(metrics)
+    follow()
+    first = json.loads((run.path / trackers.FILE).read_text())["key"]
+    second = f"{first}-attempt2"
+    assert one.rows == [(first, 1), (first, 2), (second, 1), (second, 2)]
+    assert one.ends == [second]
+    assert trackers.sent_of(run, "mlflow", 1) == (2, True)
+    assert trackers.sent_of(run, "mlflow", 0) == (0, False)
+
+
+def test_a_run_that_begins_anew_while_it_is_followed_lies_beside_its_first_attempt(copied):
+    run, rows = at_work(copied, 2)
+    with queue.tracking(["tensorboard"], copied, {RUN: run.path}, print) as follower:
+        follower.images(RUN, 200)
+        wait_until(lambda: trackers.sent_of(run, "tensorboard") == (2, False))
+        again(run, rows, 1)
+    steps = {
+        place.name: [event.step for event in events_of(place).Scalars("train/objective")]
+        for place in (copied / "tensorboard").iterdir()
+    }
+    assert steps == {RUN: [1, 2], f"{RUN}-attempt2": [1]}
 
 
 def test_epochs_are_seen_while_a_run_trains(notebook, copied):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparsevae import data as datasets
-from sparsevae.errors import ConfigurationError, RunFolderError
+from sparsevae.errors import ConfigurationError, RunFolderError, SparseVAEError
 from sparsevae.report.search import points, sentence, write_search
 from sparsevae.runs.folder import RunFolder
 from sparsevae.studies import engines, study
@@ -250,6 +250,11 @@ def test_the_front_is_what_nothing_beats(whole, monkeypatch, tmp_path):
         ({"search": {}}, "search"),
         ({"search": {"colour": [1, 2]}}, "Nothing varies with 'colour'"),
         ({"search": {"learning_rate": {"low": 2, "high": 1}}}, "low must be below high"),
+        ({"search": {"batch_size": [50, "many"]}}, "'batch_size' does not take 'many'"),
+        ({"search": {"batch_size": {"low": 0, "high": 9}}}, "'batch_size' does not take 0"),
+        ({"search": {"model": ["ae", "ea"]}}, "There is no model 'ea'"),
+        ({"models": ["vsc"], "search": {"vsc.prior": ["fixed", "mixtur"]}}, "no prior 'mixtur'"),
+        ({"search": {"epochs": 3}}, "'epochs' under 'search' takes a range or a list"),
         ({"models": ["ae", "vae"]}, "A trial has one model"),
         ({"latents": [2, 4]}, "A trial has one latents"),
         ({"objectives": ["beauty"]}, "beauty"),
@@ -260,6 +265,99 @@ def test_a_mistake_is_one_sentence(here, tmp_path, changes, sentence_of_error):
     with pytest.raises(ConfigurationError, match=sentence_of_error):
         search(tmp_path / "out", **changes)
     assert not here.trained
+    assert not (tmp_path / "out").exists()  # so that the mended file finds no other search
+
+
+def test_all_mistakes_are_told_at_once():
+    wrong = {"lerning_rate": [1e-3], "batch_size": [0, 50, -1], "epochs": {"low": -1, "high": 3}}
+    with pytest.raises(ConfigurationError) as caught:
+        SearchConfig.of({**FIELDS, "objectives": ["beauty"], "search": wrong})
+    for part in ("'lerning_rate'", "'batch_size' does not take 0", "take -1", "beauty"):
+        assert str(caught.value).count(part) >= 1
+    assert "'epochs' does not take -1" in str(caught.value)
+
+
+def test_data_that_are_not_there_leave_no_search_behind(here, tmp_path):
+    with pytest.raises(SparseVAEError, match="mnits"):
+        search(tmp_path / "out", dataset="mnits")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"low": 1.5, "high": 1.9, "whole": True}, "must be a whole number between"),
+        ({"low": 1, "high": float("inf")}, "must be finite"),
+        ({"low": float("nan"), "high": 1.0}, "must be finite"),
+        ({"low": 1, "high": 10**400}, "must be finite"),
+        ({"low": -0.5, "high": 2, "log": True, "whole": True}, "above 0 where log is true"),
+        ({"low": 0.0, "high": 2.0, "log": True}, "above 0 where log is true"),
+        ({"low": 1, "hgih": 2}, "'high' is missing. There is no setting 'hgih'"),
+    ],
+)
+def test_a_range_without_numbers_is_one_sentence(given, said):
+    wrong = {"learning_rate": given, "batch_size": {"low": 2, "high": 1}}
+    with pytest.raises(
+        ConfigurationError, match=f"(?s)range of 'learning_rate'.*{said}"
+    ) as caught:
+        SearchConfig.of({**FIELDS, "search": wrong})
+    assert "range of 'batch_size'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ({"low": 1.5, "high": 4.9, "whole": True}, (2, 4)),
+        ({"low": 0.5, "high": 2, "log": True, "whole": True}, (1, 2)),
+        ({"low": 1.2345, "high": 1.2349}, (1.2345, 1.2349)),
+    ],
+)
+def test_a_range_keeps_to_its_ends(given, ends):
+    import optuna
+
+    config = SearchConfig.of({**FIELDS, "search": {"learning_rate": given}})
+    (one,) = config.distributions().values()
+    assert (one.low, one.high) == ends
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(20):
+        drawn = config.chosen(study.ask(config.distributions()).params)["learning_rate"]
+        assert ends[0] <= drawn <= ends[1]
+        assert type(drawn) is type(ends[0])
+
+
+def test_settings_that_are_wrong_only_together_cost_their_trial(here, tmp_path, monkeypatch):
+    plan = SearchConfig.run
+
+    def refusing(self, chosen, *given):
+        if chosen["batch_size"] == 50:
+            raise ConfigurationError("Not with 50.")
+        return plan(self, chosen, *given)
+
+    monkeypatch.setattr(SearchConfig, "run", refusing)
+    done = search(tmp_path / "out", 5, search={"batch_size": [50, 100]}, epochs=1)
+    assert {one["settings"]["batch_size"] for one in done.summary["trials"]} == {50, 100}
+    for one in done.summary["trials"]:
+        refused = one["settings"]["batch_size"] == 50
+        assert one["state"] == ("pruned" if refused else "complete")
+        assert one["reason"] == "Not with 50." or not refused
+
+
+def test_a_search_goes_on_with_the_jobs_of_its_first_start(here, tmp_path, monkeypatch):
+    batches, do_tasks = [], tune.do_tasks
+
+    def noting(tasks, *given):
+        batches.append(len(tasks))
+        do_tasks(tasks, *given)
+
+    monkeypatch.setattr(tune, "do_tasks", noting)
+    for cores, trained in ((2, 1), (1, 3)):  # the second time there is less room
+        monkeypatch.setattr(tune.local, "cores", lambda cores=cores: cores)
+        here.interrupt_after = trained
+        with pytest.raises(KeyboardInterrupt):
+            tune.tune(
+                {**FIELDS, "epochs": 1}, tmp_path, trials=4, device="cpu", engine_name="here"
+            )
+    assert batches == [2, 2, 2]  # the first one twice, since nothing was told of it
 
 
 def test_a_file_without_a_search_is_one_sentence():

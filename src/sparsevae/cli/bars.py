@@ -46,11 +46,15 @@ class ProgressBars:
 
     def listener(self) -> Listener:
         """The functions that a study calls."""
-        return Listener(self.console.print, self.begin, self.images, self.finished)
+        return Listener(self.say, self.begin, self.images, self.finished)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is: what stands in brackets or between colons too."""
+        self.console.print(line, markup=False, emoji=False)
 
     def begin(self, runs: dict[str, int]) -> None:
         """Say how many runs are to be done, and take note of them."""
-        self.console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} to do.")
+        self.say(f"{len(runs)} run{'s' * (len(runs) != 1)} to do.")
         self.expect(runs)
 
     def expect(self, work: dict[str, int]) -> None:
@@ -79,7 +83,7 @@ class ProgressBars:
         self.bars.update(self.tasks["all"], completed=total, left=self.left())
         if not self.console.is_terminal and time.monotonic() - self.last_line > LINE_EVERY:
             self.last_line = time.monotonic()
-            self.console.print(f"{total / sum(self.sizes.values()):.0%} done{self.left()}")
+            self.say(f"{total / sum(self.sizes.values()):.0%} done{self.left()}")
 
     def finished(self, name: str, metrics: dict[str, Any]) -> None:
         """Say that a run is finished, with its main numbers."""
@@ -88,7 +92,7 @@ class ProgressBars:
         numbers = ", ".join(
             f"{key} {metrics[key]:.4g}" for key in PRINTED if metrics.get(key) is not None
         )
-        self.console.print(f"{name}: {numbers} ({metrics[keys.SECONDS]:.0f} s)")
+        self.say(f"{name}: {numbers} ({metrics[keys.SECONDS]:.0f} s)")
 
     def left(self) -> str:
         """The time left in words, at the rate of the runs at work; empty while it is unknown.
@@ -146,7 +150,7 @@ def working(name: str) -> Iterator[Callable[[float], None]]:
 def _display() -> Iterator[ProgressBars]:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),

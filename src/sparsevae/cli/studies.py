@@ -3,6 +3,8 @@
 import inspect
 import json
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -98,6 +100,39 @@ def varied(text: str) -> tuple[str, list[Any]]:
         return name, [_value(one.strip()) for one in values.split(",")]
 
 
+def fields_of(
+    file: Mapping[str, Any], options: Mapping[str, Any], vary: Iterable[str]
+) -> dict[str, Any]:
+    """The fields of a study: those of its file, where no option says otherwise.
+
+    Args:
+        file: its fields.
+        options: those that were given, as fields.
+        vary: every ``--vary``.
+
+    Raises:
+        ConfigurationError: a setting is varied twice, or has an option and is varied.
+    """
+    pairs, own = [varied(one) for one in vary], file.get("vary") or {}
+    counts = Counter(name for name, _ in pairs)
+    wrong = [
+        f"{name} is varied twice; give all its values in one --vary."
+        for name, count in counts.items()
+        if count > 1
+    ]
+    fields = {**file, **options}
+    if isinstance(own, Mapping):  # what else it may be is told with all other mistakes
+        fields |= {"vary": {**own, **dict(pairs)}} if pairs else {}
+        wrong += [
+            f"--{name.replace('_', '-')} is given, and {name} is varied as well; leave one out."
+            for name in options
+            if name in {*own, *counts}
+        ]
+    if wrong:
+        raise ConfigurationError(" ".join(wrong))
+    return fields
+
+
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
@@ -144,9 +179,7 @@ def study(
     from sparsevae.studies.study import names_of, run_study
     from sparsevae.training.config import StudyConfig, read_yaml
 
-    fields = {**(read_yaml(file) if file else {}), **given(values)}
-    if vary:
-        fields["vary"] = {**(fields.get("vary") or {}), **dict(map(varied, vary))}
+    fields = fields_of(read_yaml(file) if file else {}, given(values), vary or ())
     config = StudyConfig.checked(fields)
     if show_names:
         typer.echo("\n".join(names_of(config)))
@@ -256,7 +289,7 @@ def figures(
         raise ConfigurationError(
             f"--dimensions takes two numbers, such as 3,7, not {dimensions!r}."
         )
-    if image not in (None, "mean") and not image.isdigit():
+    if image not in (None, "mean") and not image.isdecimal():
         raise ConfigurationError(f"--image takes the number of an example or mean, not {image!r}.")
     base: int | Literal["mean"] | None = "mean"
     if image != "mean":

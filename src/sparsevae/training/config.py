@@ -15,9 +15,10 @@ from pydantic import (
     Field,
     JsonValue,
     ValidationError,
+    field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sparsevae.data.scaling import Scaling
 from sparsevae.data.schema import Schema
@@ -180,13 +181,36 @@ class StudyConfig(Checked):
         """Take a list where one value belongs as values of ``vary``."""
         if not isinstance(values, Mapping):
             return values
-        fields, vary = dict(values), dict(values.get("vary") or {})
+        fields, own = dict(values), values.get("vary", {})
+        vary = dict(own) if isinstance(own, Mapping) else {}
         for name in (*VARIABLE, "alpha"):
             value = fields.get(name)
             several = isinstance(value, list | tuple) and (name != "widths" or _lists(value))
             if several and name not in vary:
                 vary[name] = fields.pop(name)
-        return {**fields, "vary": vary} if vary else fields
+        return {**fields, "vary": vary} if vary and isinstance(own, Mapping) else fields
+
+    @field_validator("vary", mode="before")
+    @classmethod
+    def _is_lists(cls, vary: Any) -> Any:
+        """Say what to write where it is no mapping, or where a name has no list of values."""
+        if not isinstance(vary, Mapping):
+            raise _not_so("give every name a list of values, such as 'vary: {epochs: [10, 25]}'")
+        wrong = [
+            str(name)
+            for name, values in vary.items()
+            if not (values and isinstance(values, list | tuple))
+        ]
+        if wrong:
+            raise _not_so(
+                f"{', '.join(wrong)} must have a list of values, as in "
+                f"'vary: {{{wrong[0]}: [V1, V2]}}'"
+            )
+        return vary
+
+
+def _not_so(reason: str) -> PydanticCustomError:
+    return PydanticCustomError("not_so", "{reason}", {"reason": reason})
 
 
 def _lists(values: Any) -> bool:

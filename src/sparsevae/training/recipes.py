@@ -191,6 +191,7 @@ def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> 
     """Arguments of one run: the recipe's, then the study's; α where no target is held."""
     table = row(model)
     arguments = {**chosen.arguments.get(model, {}), **study.arguments.get(model, {})}
+    check_arguments(model, arguments)
     if "alpha" in table.accepts():
         if study.alpha is not None:
             arguments.setdefault("alpha", study.alpha)
@@ -198,5 +199,4 @@ def _arguments(study: StudyConfig, chosen: Recipe, model: str, latents: int) -> 
             target = arguments.get("target_active", TARGET_ACTIVE)
             if target != "auto":
                 arguments.setdefault("alpha", default_alpha(latents, target))
-    check_arguments(model, arguments)
     return {**table.arguments, **arguments}

@@ -185,7 +185,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _natural(path: Path) -> list[tuple[int, str]]:
     """A key under which shard-2 comes before shard-10."""
     parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _looked_at(path: Path) -> tuple[Shard, int]:

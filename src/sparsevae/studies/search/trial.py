@@ -66,7 +66,7 @@ class TrialTask(RunTask):
         try:
             super().do(count, warn)
         except (StopTrialError, ConfigurationError) as error:
-            write_json(self.folder / STOPPED, {"reason": str(error)})
+            stop(self.folder, str(error))
 
     def _compare(self, history: list[Row], half: int) -> None:
         value = after_half(history, half, self.objective)
@@ -87,6 +87,11 @@ def after_half(history: list[Row], half: int, objective: str) -> float | None:
     if objective not in TERMS or len(history) < half:
         return None
     return float(sum(history[half - 1][term] for term in TERMS[objective]))
+
+
+def stop(folder: Path, reason: str) -> None:
+    """Keep in a trial's folder why it does not come to its end."""
+    write_json(folder / STOPPED, {"reason": reason})
 
 
 def stopped(folder: RunFolder) -> str:

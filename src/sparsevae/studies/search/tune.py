@@ -5,7 +5,6 @@ What Optuna draws follows from the seed and the number of the trial, so a search
 and goes on is the search that was not stopped. A trial is asked once, and stays in the journal.
 """
 
-import json
 import math
 import statistics
 import warnings
@@ -23,8 +22,8 @@ from sparsevae.runs.folder import RunFolder
 from sparsevae.storage.files import locked, make_folder, write_json, write_text
 from sparsevae.studies.engines import Engine, engine, local
 from sparsevae.studies.plugins import import_plugins
-from sparsevae.studies.search.space import Direction, Range, SearchConfig
-from sparsevae.studies.search.trial import TrialTask, after_half, half_of, stopped
+from sparsevae.studies.search.space import Direction, SearchConfig
+from sparsevae.studies.search.trial import TrialTask, after_half, half_of, stop, stopped
 from sparsevae.studies.study import (
     Listener,
     device_of_runs,
@@ -43,7 +42,7 @@ CONFIG, JOURNAL, SUMMARY = "search.yaml", "search.journal", "search.json"
 FEWEST = 4  # whole trials that a median is taken of
 SEEDS = (0, 1, 2)  # of the best
 CHOSEN = "chosen"  # the attribute of a trial that holds its settings
-DIGITS = 3  # of a number that is drawn
+JOBS = "jobs"  # the attribute of the search that holds the jobs of its first start
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ def tune(
         trials: in all, those that are there included.
         seed: of what is drawn.
         device: see :func:`sparsevae.training.loop.device`.
-        jobs: trials at a time; as many as there is room for when None.
+        jobs: trials at a time; when None as many as at the search's first start, and at that one
+            as many as there is room for.
         plugins: files or modules with further rows of the tables.
         engine_name: see :func:`sparsevae.studies.study.run_study`, as for the two next ones.
         address: of a cluster.
@@ -108,14 +108,15 @@ def tune(
     named = settle_dataset(config.study, listener)
     config = config.model_copy(update={"study": named})
     folder, where = Path(out).absolute(), device_of_runs(device, engine_name)
+    data_of(str(named.dataset), "validation", named.limit)  # wrong data are told before we write
+    place = engine(engine_name, address, folder)
     make_folder(folder)
     with locked(folder):
         _keep_config(folder, config)
         search = Search(config, folder, seed, where, plugins)
         runs = {_name(n): folder / "trials" / "runs" / _name(n) for n in range(trials)}
-        place = engine(engine_name, address, folder)
         with tracking(track := tuple(track), folder, runs, listener.say) as follower:
-            search.run(trials, jobs or local.cores(), listener.heard_by(follower), place)
+            search.run(trials, jobs, listener.heard_by(follower), place)
         number, settings = search.best(listener)
         best = folder / "best" / _name(number)
         listener.say(f"Trial {number} is the best; it is trained on all training data.")
@@ -149,13 +150,17 @@ class Search:
         name = str(config.study.dataset)
         self.dataset = data_of(name, "validation", config.study.limit)
 
-    def run(self, trials: int, jobs: int, listener: Listener, place: Engine) -> None:
+    def run(self, trials: int, jobs: int | None, listener: Listener, place: Engine) -> None:
         """Do trials until there are so many.
 
         They are asked for so many at a time as are done at a time, and what an interrupt left of
-        such a batch is done first, so that every trial is drawn with the same ones known.
+        such a batch is done first, so that every trial is drawn with the same ones known. How many
+        that are without ``jobs`` is kept, since there is not always room for as many.
         """
-        while (numbers := self._batch(trials, jobs)) is not None:
+        if JOBS not in self.study.user_attrs:
+            self.study.set_user_attr(JOBS, jobs or local.cores())
+        together = jobs or int(self.study.user_attrs[JOBS])
+        while (numbers := self._batch(trials, together)) is not None:
             tasks = [task for number in numbers if (task := self._task(number)) is not None]
             do_tasks(tasks, jobs, listener, place)
             for number in numbers:
@@ -182,8 +187,8 @@ class Search:
             if CHOSEN not in left.user_attrs:  # killed before its settings were drawn to the end
                 self.study.tell(left.number, state=TrialState.FAIL)
         self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * 100_003 + number)
-        trial = self.study.ask(_distributions(self.config))
-        trial.set_user_attr(CHOSEN, _chosen(self.config, trial.params))
+        trial = self.study.ask(self.config.distributions())
+        trial.set_user_attr(CHOSEN, self.config.chosen(trial.params))
         return number
 
     def _asked(self) -> list["FrozenTrial"]:
@@ -209,11 +214,13 @@ class Search:
     def _task(self, number: int) -> TrialTask | None:
         if self._twin(number) != number:
             return None
-        images = len(self.dataset.train)
-        run = self.config.run(self._settings(number), str(self.config.study.dataset), images)
-        task = TrialTask.of(
-            run, self.run_folder(number).path, self.device, self.dataset, self.plugins
-        )
+        folder, images = self.run_folder(number).path, len(self.dataset.train)
+        try:
+            run = self.config.run(self._settings(number), str(self.config.study.dataset), images)
+        except ConfigurationError as error:  # of settings that are wrong only together
+            stop(make_folder(folder), str(error))
+            return None
+        task = TrialTask.of(run, folder, self.device, self.dataset, self.plugins)
         assert isinstance(task, TrialTask)
         if not self.config.prune:
             return task
@@ -352,36 +359,6 @@ def _open(journal: Path, directions: list[Direction]) -> "Study":
     return optuna.create_study(
         storage=storage, study_name="search", directions=directions, load_if_exists=True
     )
-
-
-def _distributions(config: SearchConfig) -> dict[str, Any]:
-    """Optuna's ranges; a value of a list stands as JSON, since Optuna takes no nested ones."""
-    from optuna import distributions
-
-    found: dict[str, Any] = {}
-    for name, one in config.search.items():
-        if not isinstance(one, Range):
-            texts = [json.dumps(value) for value in one]
-            found[name] = distributions.CategoricalDistribution(texts)
-        elif one.whole or (isinstance(one.low, int) and isinstance(one.high, int)):
-            low, high = int(one.low), int(one.high)
-            found[name] = distributions.IntDistribution(low, high, log=one.log)
-        else:
-            found[name] = distributions.FloatDistribution(one.low, one.high, log=one.log)
-    return found
-
-
-def _chosen(config: SearchConfig, drawn: Mapping[str, Any]) -> dict[str, JsonValue]:
-    lists = [name for name, one in config.search.items() if not isinstance(one, Range)]
-    return {
-        name: json.loads(value) if name in lists else _rounded(value)
-        for name, value in drawn.items()
-    }
-
-
-def _rounded(value: float) -> float:
-    """A whole number as it is, another one to a few digits."""
-    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
 
 
 def _keep_config(folder: Path, config: SearchConfig) -> None:

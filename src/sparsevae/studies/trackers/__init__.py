@@ -8,7 +8,10 @@ DIR/tracking.json, in a run folder that is tracked, says what has been sent:
 
     key      what the run is known by everywhere
     began    seconds since 1970 that the times of its epochs are counted from
-    sent     by target, how many epochs it has, and whether it has the final numbers
+    sent     by target, how many epochs it has of which attempt, and whether it has the final
+             numbers
+
+A run that begins anew is another run in every tracker, since its epochs are counted from 1 again.
 """
 
 import json
@@ -57,20 +60,22 @@ class TrackedRun:
     Attributes:
         folder: of the run.
         study: name of the study that it belongs to.
-        key: what it is known by, in every tracker and after every restart.
+        key: what it is known by, in every tracker and however often it was stopped.
         began: seconds since 1970; epochs are dated from here by their own seconds, so that a row
             that is sent twice is the same row.
+        attempt: how often it has begun anew.
     """
 
     folder: RunFolder
     study: str
     key: str
     began: float
+    attempt: int = 0
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
-        return self.folder.path.name
+        """The name of its folder, and of a later attempt its number."""
+        return _of_attempt(self.folder.path.name, self.attempt)
 
     @property
     def settings(self) -> dict[str, str | int | float | bool]:
@@ -168,8 +173,13 @@ def open_trackers(targets: Iterable[str], folder: Path) -> dict[str, Tracker]:
     return opened
 
 
-def tracked(folder: RunFolder, study: str) -> TrackedRun:
+def tracked(folder: RunFolder, study: str, attempt: int = 0) -> TrackedRun:
     """The run of a folder, under a key of its own that is kept there.
+
+    Args:
+        folder: of the run.
+        study: name of the study that it belongs to.
+        attempt: how often it has begun anew.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -179,18 +189,26 @@ def tracked(folder: RunFolder, study: str) -> TrackedRun:
         content = {"key": uuid.uuid4().hex, "began": time.time(), "sent": {}}
         write_json(path, content)
     kept = read_json(path)
-    return TrackedRun(folder, study, str(kept["key"]), float(kept["began"]))
+    key = _of_attempt(str(kept["key"]), attempt)
+    return TrackedRun(folder, study, key, float(kept["began"]), attempt)
 
 
-def sent_of(folder: RunFolder, target: str) -> tuple[int, bool]:
-    """How many epochs a target has been sent, and whether it has the final numbers."""
+def _of_attempt(name: str, attempt: int) -> str:
+    return f"{name}-attempt{attempt + 1}" if attempt else name
+
+
+def sent_of(folder: RunFolder, target: str, attempt: int = 0) -> tuple[int, bool]:
+    """How many epochs of an attempt a target has been sent, and whether the final numbers."""
     path = folder.path / FILE
     kept = read_json(path)["sent"].get(target, {}) if path.is_file() else {}
+    if kept.get("attempt", 0) != attempt:
+        return 0, False
     return int(kept.get("epochs", 0)), bool(kept.get("finished", False))
 
 
-def keep_sent(folder: RunFolder, target: str, epochs: int, *, finished: bool = False) -> None:
+def keep_sent(run: TrackedRun, target: str, epochs: int, *, finished: bool = False) -> None:
     """Write down what a target has been sent."""
-    kept = read_json(folder.path / FILE)
-    kept["sent"][target] = {"epochs": epochs, "finished": finished}
-    write_json(folder.path / FILE, kept)
+    path = run.folder.path / FILE
+    kept = read_json(path)
+    kept["sent"][target] = {"attempt": run.attempt, "epochs": epochs, "finished": finished}
+    write_json(path, kept)

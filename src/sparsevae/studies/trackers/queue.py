@@ -19,6 +19,7 @@ from sparsevae.runs.folder import RunFolder, finished_runs
 from sparsevae.storage.arrays import Row
 from sparsevae.storage.files import locked, read_metadata
 from sparsevae.studies.trackers import Tracker, keep_sent, open_trackers, sent_of, tracked
+from sparsevae.training.restarts import attempt
 
 MOST_LOOKS = 1000  # that wait
 LOOK_EVERY = 1.0  # seconds between two looks at a run while it trains
@@ -53,7 +54,7 @@ class Sender:
         self.reason = ""  # why the tracker was dropped
         self.folders: tuple[Path, ...] = ()  # of all runs, once the end has come
         self._looks: Queue[tuple[Path, bool]] = Queue(MOST_LOOKS)
-        self._begun: dict[Path, int] = {}  # epochs that the tracker has of the runs at work
+        self._begun: dict[Path, tuple[str, int]] = {}  # keys of the runs at work, epochs sent
         self._closing, self._deadline, self._failures = threading.Event(), 0.0, 0
         self._answered = time.monotonic()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -127,23 +128,27 @@ class Sender:
         """Send what the tracker does not have yet of one run."""
         is_finished = end and folder.finished  # before its history is read
         rows = history_of(folder)
-        epochs, all_sent = sent_of(folder, self.target)
+        number = attempt(rows)
+        epochs, all_sent = sent_of(folder, self.target, number)
         if all_sent or not rows:
             return
         with self.writing:
-            run = tracked(folder, self.study)
-        if folder.path not in self._begun:
+            run = tracked(folder, self.study, number)
+        key, sent = self._begun.get(folder.path, ("", 0))
+        if key != run.key:
             there = self.tracker.started(run)
-            self._begun[folder.path] = epochs if there is None else there
-        for row in rows[self._begun[folder.path] :]:
+            sent = epochs if there is None else there
+            self._begun[folder.path] = run.key, sent
+        for row in rows[sent:]:
             when = run.began + sum(before["seconds"] for before in rows[: row["epoch"]])
             self.tracker.epoch(run, row, when)
-            self._begun[folder.path], self._answered = row["epoch"], time.monotonic()
+            sent, self._answered = row["epoch"], time.monotonic()
+            self._begun[folder.path] = run.key, sent
         if is_finished:
             self.tracker.finished(run)
-        if is_finished or self._begun[folder.path] > epochs:
+        if is_finished or sent > epochs:
             with self.writing:
-                keep_sent(folder, self.target, self._begun[folder.path], finished=is_finished)
+                keep_sent(run, self.target, sent, finished=is_finished)
 
 
 def _first_line(error: Exception) -> str:
