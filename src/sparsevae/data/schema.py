@@ -184,9 +184,7 @@ class Schema:
             except DatasetError as error:
                 wrong.append(str(error))
         if wrong:
-            more = len(wrong) - LISTED
-            wrong[LISTED:] = [f"The same holds for {more:,} more."] if more > 0 else []
-            raise DatasetError(" ".join(wrong))
+            raise DatasetError(" ".join(_first_few(wrong)))
         return np.concatenate(parts, axis=1)
 
     def unseen(self, frame: Any) -> tuple[str, ...]:
@@ -208,10 +206,7 @@ class Schema:
                     f"{column.name[:LONGEST_NAMED]!r}: {odd.sum():,} of {full.sum():,} values are "
                     f"levels that the model has not seen (such as {such!r}); they count as gaps."
                 )
-        more = len(lines) - LISTED
-        if more > 0:
-            lines[LISTED:] = [f"The same holds for {_counted(more, 'column', 'columns')} more."]
-        return tuple(lines)
+        return tuple(_first_few(lines))
 
     def decode(self, values: Array) -> Any:
         """A data frame, in the order of the table, of elements of shape ``(N, E)``."""
@@ -294,6 +289,14 @@ def lacking(names: Sequence[str], model: str = "The model") -> DatasetError:
     """
     what = "a column" if len(names) == 1 else "the columns"
     return DatasetError(f"{model} was trained on {what} {listed(names)} that these rows lack.")
+
+
+def _first_few(lines: list[str]) -> list[str]:
+    """Sentences on a column each, and of more than a few how many columns there are besides."""
+    more = len(lines) - LISTED
+    if more <= 0:
+        return lines
+    return [*lines[:LISTED], f"The same holds for {_counted(more, 'column', 'columns')} more."]
 
 
 def _counted(count: int, one: str, many: str) -> str:
