@@ -143,7 +143,7 @@ void sparsevae_linear_backward(const Sizes* sizes, long threads, const float* x,
     }
     BiasGradient bias(s.channels);
     bias.add_pixels(gradient, s.batch * s.outputs);
-    bias.write(bias_gradient);
+    bias.write(bias_gradient, s.channels);
     const View by_input{x, 1, s.inputs}, by_output{gradient, 1, s.outputs};
     if (s.inputs_first)
         multiply(s.inputs, s.outputs, s.batch, by_input, by_output, threads,

@@ -6,16 +6,18 @@
 // *small* one (h, w, S), h = ceil(H / 2); convolutions go from large to small, their transposes
 // from small to large. Stages are counted from the largest map in both. A stage has a weight of
 // shape (S, C, 3, 3). A *patch* is the 3x3 neighbourhood of the large map that belongs to a
-// position of the small one; in a copy of the map with a border of zeros it is three runs of 3 C
-// floats. Everything is then a product of small matrices, image by image:
+// position of the small one; in a map with a border of zeros it is three runs of 3 C floats. The
+// other way round a pixel is reached by one, two or four neighbouring positions, depending on the
+// *parity* of its row and column, and those too are one run or two. Everything is then a product of
+// small matrices, image by image:
 //
-//     small    = patches(large) . W        forward of one, input gradient of the other
-//     large    = overlap(small . W^T)      the reverse: patches laid over each other
-//     gradient = patches(large)^T . small  of the weight
+//     small    = patches(large) . W           forward of one, input gradient of the other
+//     large    = neighbours(small) . W^T      the reverse, for each of the four parities
+//     gradient = patches(large)^T . small     of the weight
 //
-// An image passes through all stages before the next one comes, so that what lies between two
-// stages stays in the cache. The backward pass needs the maps between stages again: the forward
-// pass leaves them in `inner`.
+// An image passes through all stages before the next one comes, and a stage writes into the map
+// that the next one reads, so that what lies between two stages stays in the nearest cache. The
+// backward pass needs the maps between stages again: the forward pass copies them to `inner`.
 //
 // The batch is always cut into the same parts and partial sums are added in the same order, so
 // the result does not depend on the number of threads.
@@ -33,15 +35,24 @@ struct Stack {
     const long batch, last;
     std::vector<Shape> shapes;
     std::vector<Weight> weight;
+    std::vector<Floats> bias;    // padded to whole vectors, a single one repeated; or none at all
     std::vector<long> inner_at;  // where the small map of a stage lies among an image's inner maps
     long inner_size = 0;
 
-    Stack(const long* sizes, const float* const* weights) : batch(sizes[0]), last(sizes[1] - 1) {
+    // A stage's bias has as many values as the member `outputs` says.
+    Stack(const long* sizes, const float* const* weights, const float* const* biases = nullptr,
+          long Shape::*outputs = nullptr)
+        : batch(sizes[0]), last(sizes[1] - 1) {
         long height = sizes[2], width = sizes[3];
         for (long k = 0; k <= last; ++k) {
             const Shape s{height, width, sizes[4 + k], sizes[5 + k]};
             shapes.push_back(s);
             weight.emplace_back(s, weights[k]);
+            if (biases) {
+                float* to = bias.emplace_back(whole_vectors(s.*outputs)).data();
+                for (long i = 0; i < whole_vectors(s.*outputs); ++i)
+                    to[i] = biases[k][i % (s.*outputs)];
+            }
             inner_at.push_back(inner_size);
             if (k < last) inner_size += s.small_size();
             height = s.rows(), width = s.columns();
@@ -66,14 +77,16 @@ struct Stack {
     }
 };
 
-// The gradients of a stage, one sum for each part of the batch.
+// The gradients of a stage, one sum for each part of the batch. The bias has `outputs` values, to
+// which pixels of `channels` are added.
 struct Gradients {
     const Shape s;
+    const long outputs;
     std::vector<Matrix> weight;
     std::vector<BiasGradient> bias;
-    Gradients(const Shape& shape, long outputs)
-        : s(shape), weight(PARTS, Matrix(s.taps(), s.small_channels)),
-          bias(PARTS, BiasGradient(outputs)) {}
+    Gradients(const Shape& shape, long outputs, long channels)
+        : s(shape), outputs(outputs), weight(PARTS, Matrix(s.taps(), s.small_channels)),
+          bias(PARTS, BiasGradient(channels)) {}
 
     void write(float* weight_to, float* bias_to) {
         Matrix& total = weight[0];
@@ -81,20 +94,19 @@ struct Gradients {
             add(total.row(0), weight[part].row(0), total.values.size());
             add(bias[0].sums.data(), bias[part].sums.data(), bias[0].sums.size());
         }
-        bias[0].write(bias_to);
-        each_weight(s, [&](long o, long tap, long index) {
-            weight_to[index] = total.row(tap)[o];
-        });
+        bias[0].write(bias_to, outputs);
+        for (long o = 0; o < s.small_channels; ++o)
+            for (long c = 0; c < s.channels; ++c)
+                for (long tap = 0; tap < TAPS; ++tap)
+                    *weight_to++ = total.row(tap * s.channels + c)[o];
     }
 };
 
 // Calls work(stages, sums, n, part) for each image, which adds its gradients to the sums of its
-// part, and writes the totals. A stage's bias has as many values as the member `outputs` says.
+// part, and writes the totals.
 template <class Work>
-void sum_gradients(const Stack& stack, long Shape::*outputs, long threads,
+void sum_gradients(const Stack& stack, std::vector<Gradients> sums, long threads,
                    float* const* weights, float* const* biases, Work work) {
-    std::vector<Gradients> sums;
-    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.*outputs);
     share(PARTS, threads, [&](long first, long final) {
         std::vector<Stage> stages(stack.shapes.begin(), stack.shapes.end());
         for (long part = first; part < final; ++part)
@@ -104,15 +116,6 @@ void sum_gradients(const Stack& stack, long Shape::*outputs, long threads,
     for (long k = 0; k <= stack.last; ++k) sums[k].write(weights[k], biases[k]);
 }
 
-auto activated(const float* bias, bool relu) {
-    return [=](auto sum, auto at) {
-        const auto value = sum + at(bias);
-        return relu ? rectified(value) : value;
-    };
-}
-
-constexpr auto unchanged = [](auto sum, auto) { return sum; };
-
 }  // namespace
 
 extern "C" {
@@ -121,17 +124,16 @@ extern "C" {
 void sparsevae_convolutions(const long* sizes, long threads, const float* large,
                             const float* const* weights, const float* const* biases, bool relu,
                             float* inner, float* small) {
-    const Stack stack(sizes, weights);
+    const Stack stack(sizes, weights, biases, &Shape::small_channels);
     stack.each_image(threads, [&](std::vector<Stage>& stages, long n) {
-        const float* from = large + n * stack.large_size();
+        stages[0].large.set(large + n * stack.large_size());
         for (long k = 0; k <= stack.last; ++k) {
             const bool final = k == stack.last;
-            float* to = final   ? small + n * stack.small_size()
-                        : inner ? stack.kept(inner, n, k)
-                                : stages[k].map.data();
-            stages[k].set_large(from);
-            stages[k].small_from_large(stack.weight[k], to, activated(biases[k], relu || !final));
-            from = to;
+            Map& to = final ? stages[k].small : stages[k + 1].large;
+            stages[k].small_from_large(stack.weight[k], to,
+                                       {stack.bias[k].data(), relu || !final});
+            if (final) to.get(small + n * stack.small_size());
+            else if (inner) to.get(stack.kept(inner, n, k));
         }
     });
 }
@@ -143,42 +145,42 @@ void sparsevae_convolutions_backward(const long* sizes, long threads, const floa
                                      float* large_gradient, float* const* weight_gradients,
                                      float* const* bias_gradients) {
     const Stack stack(sizes, weights);
+    std::vector<Gradients> sums;
+    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.small_channels, s.position());
     const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
                           long part) {
         const long at = n * stack.small_size();
-        float* small = stages[stack.last].map.data();
-        masked(small, gradient + at, behind(output, at), stack.small_size());
+        stages[stack.last].small.set(gradient + at, behind(output, at));
         for (long k = stack.last; k >= 0; --k) {
             Stage& stage = stages[k];
             const long here = n * stack.large_size();
             const float* map = k ? stack.kept(inner, n, k - 1) : large + here;
-            stage.set_large(map);
-            sums[k].bias[part].add_pixels(small, stage.s.small_size());
-            stage.add_weight_gradient(small, sums[k].weight[part]);
+            stage.large.set(map);
+            // A border is zero: it adds nothing.
+            sums[k].bias[part].add_pixels(stage.small.values.data(), stage.small.size);
+            stage.add_weight_gradient(sums[k].weight[part]);
             if (!k && !large_gradient) return;
-            float* to = k ? stages[k - 1].map.data() : large_gradient + here;
-            stage.large_from_small(small, stack.weight[k], to, unchanged);
-            if (k) masked(to, to, map, stage.s.large_size());
-            small = to;
+            Map& to = k ? stages[k - 1].small : stage.large;
+            stage.large_from_small(stack.weight[k], to, UNCHANGED);
+            if (k) to.mask(map);
+            else to.get(large_gradient + here);
         }
     };
-    sum_gradients(stack, &Shape::small_channels, threads, weight_gradients, bias_gradients, work);
+    sum_gradients(stack, sums, threads, weight_gradients, bias_gradients, work);
 }
 
 // `inner` may be null: then the maps between stages are not kept.
 void sparsevae_transposed_convolutions(const long* sizes, long threads, const float* small,
                                        const float* const* weights, const float* const* biases,
                                        bool relu, float* inner, float* large) {
-    const Stack stack(sizes, weights);
+    const Stack stack(sizes, weights, biases, &Shape::channels);
     stack.each_image(threads, [&](std::vector<Stage>& stages, long n) {
-        const float* from = small + n * stack.small_size();
+        stages[stack.last].small.set(small + n * stack.small_size());
         for (long k = stack.last; k >= 0; --k) {
-            float* to = !k      ? large + n * stack.large_size()
-                        : inner ? stack.kept(inner, n, k - 1)
-                                : stages[k - 1].map.data();
-            stages[k].large_from_small(from, stack.weight[k], to,
-                                       activated(biases[k], relu || k));
-            from = to;
+            Map& to = k ? stages[k - 1].small : stages[k].large;
+            stages[k].large_from_small(stack.weight[k], to, {stack.bias[k].data(), relu || k});
+            if (!k) to.get(large + n * stack.large_size());
+            else if (inner) to.get(stack.kept(inner, n, k - 1));
         }
     });
 }
@@ -191,25 +193,28 @@ void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
                                                 float* const* weight_gradients,
                                                 float* const* bias_gradients) {
     const Stack stack(sizes, weights);
+    std::vector<Gradients> sums;
+    for (const Shape& s : stack.shapes) sums.emplace_back(s, s.channels, s.channels);
     const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
                           long part) {
         const long at = n * stack.large_size();
-        stages[0].set_large(gradient + at, behind(output, at));
+        stages[0].large.set(gradient + at, behind(output, at));
         for (long k = 0; k <= stack.last; ++k) {
             Stage& stage = stages[k];
             const bool final = k == stack.last;
             const long here = n * stack.small_size();
             const float* map = final ? small + here : stack.kept(inner, n, k);
-            // The border is zero: it adds nothing.
-            sums[k].bias[part].add_pixels(stage.bordered.data(), stage.bordered.size());
-            stage.add_weight_gradient(map, sums[k].weight[part]);
+            stage.small.set(map);
+            sums[k].bias[part].add_pixels(stage.large.values.data(), stage.large.size);
+            stage.add_weight_gradient(sums[k].weight[part]);
             if (final && !small_gradient) return;
-            float* to = final ? small_gradient + here : stage.map.data();
-            stage.small_from_large(stack.weight[k], to, unchanged);
-            if (!final) stages[k + 1].set_large(to, map);
+            Map& to = final ? stage.small : stages[k + 1].large;
+            stage.small_from_large(stack.weight[k], to, UNCHANGED);
+            if (final) to.get(small_gradient + here);
+            else to.mask(map);
         }
     };
-    sum_gradients(stack, &Shape::channels, threads, weight_gradients, bias_gradients, work);
+    sum_gradients(stack, sums, threads, weight_gradients, bias_gradients, work);
 }
 
 }  // extern "C"

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -74,6 +76,50 @@ inline void masked(float* to, const float* gradient, const float* output, long c
     });
 }
 
+// Calls work(whole) with whether so many floats are whole vectors, as a constant.
+template <class Work>
+inline void if_whole(long count, Work work) {
+    if (count % LANES) work(std::false_type());
+    else work(std::true_type());
+}
+
+// Sets to[j ...] = values, but nothing from to[count] on, which is not to be if all are WHOLE.
+template <bool WHOLE>
+inline void store_within(float* to, long j, long count, Vector values) {
+    if (WHOLE || j + LANES <= count) return store(to + j, values);
+    for (long lane = 0; j + lane < count; ++lane) to[j + lane] = values[lane];
+}
+
+// Sets floats of an array that lie `apart`, as many as there are values or `count`.
+inline void store_apart(float* to, long apart, long count, Vector values) {
+    if (count < LANES)
+        for (long lane = 0; lane < count; ++lane) to[lane * apart] = values[lane];
+    else
+        for (long lane = 0; lane < LANES; ++lane) to[lane * apart] = values[lane];
+}
+
+// a and b, each folded in two: lane l holds a[l] + a[l ^ STEP], or b's where l has the bit STEP.
+template <long STEP, long... L>
+inline Vector folded(Vector a, Vector b, std::integer_sequence<long, L...>) {
+#ifdef __clang__
+    return __builtin_shufflevector(a, b, (L & STEP ? LANES + L : L)...) +
+           __builtin_shufflevector(a, b, (L & STEP ? LANES + (L ^ STEP) : L ^ STEP)...);
+#else
+    typedef int Places __attribute__((vector_size(4 * LANES)));
+    return __builtin_shuffle(a, b, Places{(L & STEP ? LANES + L : L)...}) +
+           __builtin_shuffle(a, b, Places{(L & STEP ? LANES + (L ^ STEP) : L ^ STEP)...});
+#endif
+}
+
+// The totals of LANES vectors, which are used up: lane l holds that of sum[l].
+template <long STEP = LANES / 2>
+inline Vector totals(Vector* sum) {
+    for (long i = 0; i < STEP; ++i)
+        sum[i] = folded<STEP>(sum[i], sum[i + STEP], std::make_integer_sequence<long, LANES>());
+    if constexpr (STEP > 1) return totals<STEP / 2>(sum);
+    else return sum[0];
+}
+
 // The gradient of a bias: the sum over all pixels. Pixels are added in groups, which makes whole
 // vectors, and several of them, of any number of channels; write() adds up the group.
 struct BiasGradient {
@@ -87,9 +133,10 @@ struct BiasGradient {
         for (long i = 0; i < floats; i += group)
             add(sums.data(), gradient + i, std::min(group, floats - i));
     }
-    void write(float* to) const {
-        std::fill(to, to + channels, 0.0f);
-        for (long i = 0; i < GROUP; ++i) add(to, sums.data() + i * channels, channels);
+    // The first `count` channels; behind them stands what fills up vectors.
+    void write(float* to, long count) const {
+        std::fill(to, to + count, 0.0f);
+        for (long i = 0; i < GROUP; ++i) add(to, sums.data() + i * channels, count);
     }
 };
 
