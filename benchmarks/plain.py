@@ -55,8 +55,10 @@ def decoder(latents: int, widths: tuple[int, ...]) -> nn.Sequential:
 def plain_model(config: RunConfig, images: Images) -> Model:
     """The model of a run with its two networks made of PyTorch's layers."""
     model = new_model(config, torch.from_numpy(images))
-    layers: nn.Module = encoder(model.encoder.head.out_features, config.widths)
-    model.encoder, model.decoder = layers, decoder(config.latents, config.widths)
+    *trunk, head = encoder(model.encoder.head.out_features, config.widths)
+    model.encoder.trunk, model.encoder.head = nn.Sequential(*trunk), head
+    codes = next(model.decoder.parameters()).shape[1]  # with the gates, where it takes them
+    model.decoder.trunk = decoder(codes, config.widths)
     return model
 
 

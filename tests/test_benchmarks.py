@@ -6,6 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from sparsevae import data
+from sparsevae.networks.trunks import count_parameters
+from sparsevae.runs.training import new_model
+from sparsevae.training.config import StudyConfig
+from sparsevae.training.recipes import runs
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 PRINTED = """Some words.
@@ -59,3 +66,16 @@ def test_a_run_is_kept_and_compared(benchmarks, monkeypatch, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "1 of 4 ratios got smaller beyond noise." in out
     assert "| Training 1: VSC, ratio | 2.50 | 2.08 |" in out
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "vsc", "vsc-wu"])
+def test_the_usual_loop_trains_the_default_of_every_model(benchmarks, name):
+    import plain
+
+    config = runs(StudyConfig.checked({"models": (name,), "latents": (6,)}), "mnist-5k")[0]
+    images = data.load("mnist-5k").train.images[:512]
+    usual, own = plain.plain_model(config, images), new_model(config, torch.from_numpy(images))
+    assert count_parameters(usual) == count_parameters(own)
+    seen = []
+    plain.usual_loop(config, images, seen.append, epochs=1)
+    assert sum(seen) == len(images)
