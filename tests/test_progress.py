@@ -61,6 +61,23 @@ def test_an_estimate_stays_small_for_a_job_of_seconds(clock):
     assert lines.left() == ", about 5 s left"
 
 
+def test_a_pause_is_not_work(clock):
+    lines = shown(terminal=False)
+    lines.begin({"a": 1000})
+    lines.images("a", 0)
+    for _ in range(50):
+        clock[0] += 1.0
+        lines.images("a", 10)
+    assert lines.left() == ", about 50 s left"
+    clock[0] += 36_000.0  # the machine was asleep
+    lines.images("a", 10)
+    assert lines.left() == ", about 2 min left"
+    for _ in range(25):
+        clock[0] += 1.0
+        lines.images("a", 10)
+    assert lines.left() == ", about 24 s left"
+
+
 def test_lines_are_not_too_many(clock):
     lines = shown(terminal=False)
     lines.begin({"a": 1000})

@@ -21,6 +21,7 @@ FIRST_LINE = 5.0  # seconds until the first
 RECENT = (
     20.0  # seconds of work that the rate is taken from: measuring goes at another than training
 )
+PAUSE = 60.0  # seconds without progress, of which any more are not work: somebody stopped it
 WHOLE = 1000  # steps of a bar
 FIRST_ESTIMATE = 2.0  # seconds of work after which a rate is known
 
@@ -40,9 +41,10 @@ class ProgressBars:
         self.tasks: dict[str, TaskID] = {}
         self.at_work: set[str] = set()
         self.before = 0  # images that were done before this command was at work on their runs
-        self.began: float | None = None  # when the first run was at work
+        self.seen: float | None = None  # when progress was heard of last
+        self.worked = 0.0  # seconds of work since the first run was at work
         self.last_line = time.monotonic()
-        self.recent: deque[tuple[float, int]] = deque()  # times, and images done since the start
+        self.recent: deque[tuple[float, int]] = deque()  # seconds of work, and images done by then
 
     def listener(self) -> Listener:
         """The functions that a study calls."""
@@ -59,7 +61,8 @@ class ProgressBars:
 
     def expect(self, work: dict[str, int]) -> None:
         """Take note of what is to be done."""
-        self.sizes, self.done, self.began = work, dict.fromkeys(work, 0), None
+        self.sizes, self.done = work, dict.fromkeys(work, 0)
+        self.seen, self.worked = None, 0.0
         self.last_line = time.monotonic() - LINE_EVERY + FIRST_LINE
         self.recent.clear()
         if work:
@@ -76,7 +79,7 @@ class ProgressBars:
             self.at_work.add(name)
         if images < 0:
             self.at_work.remove(name)
-        self.began = self.began or time.monotonic()
+        self._count_work()
         if name not in self.tasks:
             self.tasks[name] = self._bar(name, self.sizes[name])
         self.bars.update(self.tasks[name], completed=self.done[name])
@@ -99,26 +102,32 @@ class ProgressBars:
 
         The start of workers is left out, and so is what a checkpoint had done already.
         """
-        if self.began is None:
+        done = sum(self.done.values())
+        if self.worked < FIRST_ESTIMATE or done <= self.before:
             return ""
-        now, done = time.monotonic(), sum(self.done.values())
-        if now - self.began < FIRST_ESTIMATE or done <= self.before:
-            return ""
-        elapsed, since = self._lately(now, done - self.before)
+        elapsed, since = self._lately(done - self.before)
         seconds = elapsed / since * (sum(self.sizes.values()) - done)
         minutes = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
         return f", about {minutes} left"
 
-    def _lately(self, now: float, worked: int) -> tuple[float, int]:
+    def _count_work(self) -> None:
+        """Add the time since progress was heard of last; after a pause a rate is found anew."""
+        now = time.monotonic()
+        since = 0.0 if self.seen is None else now - self.seen
+        if since > PAUSE:
+            self.recent.clear()
+        self.worked += min(since, PAUSE)
+        self.seen = now
+
+    def _lately(self, done: int) -> tuple[float, int]:
         """Seconds of work up to now, some 20 of them, and what was done in them."""
-        assert self.began is not None  # as it is while runs are at work
-        self.recent.append((now, worked))
-        while len(self.recent) > 1 and self.recent[1][0] <= now - RECENT:
+        self.recent.append((self.worked, done))
+        while len(self.recent) > 1 and self.recent[1][0] <= self.worked - RECENT:
             self.recent.popleft()
         then, before = self.recent[0]
-        if now - then < RECENT or worked <= before:
-            return now - self.began, worked
-        return now - then, worked - before
+        if self.worked - then < RECENT or done <= before:
+            return self.worked, done
+        return self.worked - then, done - before
 
     def _bar(self, name: str, total: int) -> TaskID:
         return self.bars.add_task(name, total=total, left="")
