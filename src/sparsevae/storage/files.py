@@ -4,9 +4,12 @@ Each file is written under another name, brought to the disk, and renamed, so a 
 old one. What a killed process left under such a name is swept when its folder is opened again.
 """
 
+import functools
+import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -45,7 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder is not writable or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    writer = f"{_this_boot() or secrets.token_hex(4)}{os.getpid():08x}"
+    temporary = path.with_name(f".{path.name}.{writer}{secrets.token_hex(8)}.part")
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -93,7 +97,8 @@ def sweep(folder: Path, age: float = DAY, names: Sequence[re.Pattern[str]] = (TE
     Args:
         folder: a folder that can be written to.
         age: seconds for which nobody has touched them, by the clock of the disk they lie on, so
-            that machines whose clocks differ leave each other's files alone.
+            that machines whose clocks differ leave each other's files alone. Those of a process
+            that is known to have ended go at once.
         names: of such files; in a folder that is ours alone :data:`UNFINISHED` ones as well.
     """
     entries = os.scandir(folder)
@@ -105,8 +110,32 @@ def sweep(folder: Path, age: float = DAY, names: Sequence[re.Pattern[str]] = (TE
         for entry in left:
             with suppress(OSError):  # another process swept it
                 # A time to come is of a clock that has been set back since.
-                if abs(now - entry.stat(follow_symlinks=False).st_mtime) > age:
+                idle = abs(now - entry.stat(follow_symlinks=False).st_mtime)
+                if idle > age or _writer_has_ended(entry.name):
                     os.unlink(entry)
+
+
+def _writer_has_ended(name: str) -> bool:
+    """Whether the process that wrote a temporary file ran on this machine and runs no more."""
+    if not TEMPORARY.fullmatch(name) or name[-37:-29] != _this_boot():
+        return False
+    try:
+        os.kill(int(name[-29:-21], 16), 0)  # no signal, only the question
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass  # somebody else's
+    return False
+
+
+@functools.cache
+def _this_boot() -> str | None:
+    """8 hex digits for all processes that count each other by the same numbers; Linux alone."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return hashlib.sha256((boot + os.readlink("/proc/self/ns/pid")).encode()).hexdigest()[:8]
+    except OSError:
+        return None
 
 
 @contextmanager
