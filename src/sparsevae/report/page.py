@@ -29,7 +29,8 @@ def write_report(folder: Path) -> Path:
         RunFolderError: no run is finished, one cannot be read, or they are of different data.
         OutputError: the folder cannot be written to.
     """
-    contents = contents_of(Study.read(folder), make_folder(folder / "figures"))
+    study = Study.read(folder)
+    contents = contents_of(study, make_folder(make_folder(folder) / "figures"))
     return write_page(folder / "report.html", "report.html", it=contents)
 
 

@@ -34,7 +34,7 @@ def linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: bool) -> Ten
     if native and _faster(native, features):
         return _Linear.apply(native, features, weight, bias, relu, False)  # type: ignore
     results = functional.linear(features, weight, bias)
-    return functional.relu(results) if relu else results
+    return results.relu_() if relu else results
 
 
 def transposed_linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: bool) -> Tensor:
@@ -59,7 +59,7 @@ def transposed_linear(features: Tensor, weight: Tensor, bias: Tensor, *, relu: b
         return _Linear.apply(native, features, weight, bias, relu, True)  # type: ignore
     repeated = bias.repeat(weight.shape[1] // len(bias))
     results = functional.linear(features, weight.t(), repeated)
-    return functional.relu(results) if relu else results
+    return results.relu_() if relu else results
 
 
 def _faster(native: Native, features: Tensor) -> bool:
