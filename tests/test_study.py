@@ -569,7 +569,12 @@ def test_a_study_killed_at_any_moment_ends_where_an_uninterrupted_one_ends(finis
     assert weights(out) == weights(finished[0])
 
 
-def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize(
+    ("send", "sign", "status"),
+    [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143)],
+    ids=["interrupted in a terminal", "terminated by a scheduler"],
+)
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, send, sign, status):
     out = tmp_path / "interrupted"
     process = subprocess.Popen(
         command(out, "--epochs", "400"),
@@ -583,15 +588,16 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     deadline = time.monotonic() + 400
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, sign)
     try:
         _, said = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)  # says on standard error where every thread stands
         pytest.fail(process.communicate()[1])
-    assert process.returncode == 130
-    assert "start the same command again" in said
+    assert process.returncode == status
+    assert said.count("start the same command again") == 1
     assert "Traceback" not in said
+    assert "Warning" not in said
     assert checkpoint.exists()
 
 

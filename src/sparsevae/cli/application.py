@@ -1,5 +1,6 @@
 """What the commands share: the application, lists as options, and how it stops."""
 
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -104,6 +105,10 @@ def numbers(text: str | None, option: str) -> list[int] | None:
         ) from None
 
 
+class Terminated(KeyboardInterrupt):
+    """A scheduler, a container or `kill` asks the command to end: it does as on an interrupt."""
+
+
 def stopped() -> int:
     """Say how to go on after an interrupt, and give the exit status that shells know it by."""
     typer.echo(
@@ -111,13 +116,18 @@ def stopped() -> int:
         "the last finished epoch.",
         err=True,
     )
-    return 130
+    return 143 if isinstance(sys.exception(), Terminated) else 130
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit status 2."""
     # Workers are ended without it too.
     warnings.filterwarnings("ignore", "Failed to kill subprocesses", UserWarning)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except SparseVAEError as error:
