@@ -84,3 +84,12 @@ def test_adjusted_rand_is_about_zero_where_clusters_know_nothing():
     assert abs(clusters.adjusted_rand(codes, shuffled)) < 0.03
     assert clusters.adjusted_rand(np.zeros_like(codes), labels) == 0.0
     assert clusters.adjusted_rand(codes, np.zeros_like(labels)) is None
+
+
+def test_neighbours_are_found_beside_a_dimension_ten_thousand_times_as_wide():
+    """Squares of single precision hide what a dimension of ordinary size says."""
+    rng = np.random.default_rng(0)
+    labels, wide = rng.integers(0, 2, (2, 1000))
+    codes = np.stack([1e4 * wide, labels + 0.05 * rng.normal(size=1000)], 1).astype(np.float32)
+    (accuracies,) = clusters.neighbour_accuracies(codes, labels, 200)
+    assert accuracies.min() == 1.0

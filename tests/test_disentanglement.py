@@ -187,6 +187,19 @@ def test_the_score_of_votes_leaves_constant_and_unchosen_latents_out(sources, bi
     assert metrics.factor_vae_score(padded[:, :1], bins, np.ones(1, bool)) == 0.0
 
 
+def test_a_latent_that_is_always_a_third_does_not_vote_either(sources, bins):
+    """The mean of so many thirds is none in single precision."""
+    codes = np.concatenate([sources, np.full((N, 1), 1 / 3)], axis=1, dtype=np.float32)
+    assert codes.std(0)[-1] > 0
+    assert metrics.factor_vae_score(codes, bins, np.ones(6, bool)) == 1.0
+
+
+def test_a_single_latent_that_says_nothing_is_neither_complete_nor_disentangled():
+    nothing = np.zeros((1, 3))
+    assert metrics.completeness(nothing) == metrics.disentanglement(nothing) == 0.0
+    assert metrics.completeness(np.ones((1, 3))) == 1.0
+
+
 # ------------------------------------------------------------------ the row of a run
 
 

@@ -51,6 +51,7 @@ def test_active_units_are_those_whose_mean_moves():
     spread = np.array([0.0, 0.05, 0.09, 0.11, 1.0])
     means = np.random.default_rng(2).standard_normal((20_000, 5)) * spread + 100.0
     assert sparsity.active_units(means) == 2  # standard deviation above 0.1
+    assert sparsity.active_units(np.full((167_000, 2), 100.3, np.float32)) == 0
 
 
 def test_a_used_dimension_is_worth_a_tenth_of_a_nat():

@@ -13,6 +13,7 @@ NEIGHBOURS = 5
 NEIGHBOUR_SEEDS = range(10)
 SCORED = 5000  # images that neighbours are looked for, at most
 AT_ONCE = 2**20  # distances that are in memory at once
+ROUNDED = 1e-3  # of a code's square: nearer ones are compared in double precision
 IMAGES = 2000
 STARTS, SEEDS = 5, range(3)  # the result of k-means depends on where it starts
 
@@ -62,6 +63,10 @@ def _nearest(codes: Floats, labelled: Floats, sizes: list[int]) -> dict[int, Flo
     step = max(1, AT_ONCE // len(labelled))
     for rows in torch.from_numpy(codes).split(step):
         distances = torch.addmm(squares, rows, known.T, alpha=-2)  # less the rows' own squares
+        own = (rows**2).sum(1)
+        if (distances.amin(1) + own < ROUNDED * own).any():
+            twice = known.double()
+            distances = torch.addmm((twice**2).sum(1), rows.double(), twice.T, alpha=-2)
         for size in sizes:
             nearest = distances[:, :size].topk(NEIGHBOURS, largest=False).indices
             found[size].append(nearest.numpy())

@@ -206,9 +206,10 @@ def completeness(importance: Floats) -> float:
 def _concentration(rows: Floats) -> Floats:
     """1 − entropy of every row in units of its maximum; 0 for a row of zeros."""
     total = rows.sum(1, keepdims=True)
-    p = np.divide(rows, total, out=np.full(rows.shape, 1 / rows.shape[1]), where=total > 0)
+    p = np.divide(rows, total, out=np.zeros(rows.shape), where=total > 0)
     logs = np.log(p, out=np.zeros_like(p), where=p > 0)
-    return np.asarray(1 + (p * logs).sum(1) / np.log(max(2, rows.shape[1])))
+    shares = 1 + (p * logs).sum(1) / np.log(max(2, rows.shape[1]))
+    return np.where(total[:, 0] > 0, shares, 0.0)
 
 
 def factor_vae_score(codes: Floats, factors: Bins, chosen: Mask, seed: int = 0) -> float:
@@ -227,10 +228,11 @@ def factor_vae_score(codes: Floats, factors: Bins, chosen: Mask, seed: int = 0) 
     Returns:
         Between 1/K or so (chance) and 1; 0 when no latent may vote, or on no factor.
     """
-    chosen, factors = chosen & (codes.std(0) > 0), factors[:, (factors > 0).any(0)]
+    chosen = chosen & (codes.max(0) > codes.min(0))
+    factors = factors[:, (factors > 0).any(0)]
     if not (chosen.any() and factors.size):
         return 0.0
-    scaled = codes[:, chosen] / codes[:, chosen].std(0)
+    scaled = codes[:, chosen] / codes[:, chosen].std(0, dtype=np.float64)
     random = np.random.default_rng(seed)
     tables = np.zeros((2, scaled.shape[1], factors.shape[1]), dtype=np.int64)
     for table in tables:  # the first says which factor a latent stands for, the second tests it

@@ -25,7 +25,7 @@ def active_units(means: Floats) -> int:
     Args:
         means: E_q[z] = γμ for a spike and slab, shape ``(N, J)``.
     """
-    return int((means.var(0) > ACTIVE_VARIANCE).sum())
+    return int((means.var(0, dtype=np.float64) > ACTIVE_VARIANCE).sum())
 
 
 def used_mask(ablation_cost: Floats) -> Mask:
