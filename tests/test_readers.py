@@ -221,3 +221,23 @@ def test_a_run_on_colour_takes_grey_images(tmp_path, capsys):
     run, folder, out = (str(tmp_path / name) for name in ("run", "grey", "codes.csv"))
     assert main(["encode", run, folder, "--out", out]) == 0
     assert "1 of 1 images is grey and was given three" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("head", "comma", "mark", "names"),
+    [
+        ("", "6,5", ";", ("x0", "x1")),  # not the last digits alone
+        ('"Height, cm";Weight', "6", ";", ("Height, cm", "Weight")),
+        ('"a;b","c ""d"", e"', "6", ",", ("a;b", 'c "d", e')),
+        ("a\tb", "6", "\t", ("a", "b")),
+        ('5" pipe;7" rod', "6", ";", ('5" pipe', '7" rod')),
+    ],
+)
+def test_marks_in_quotes_and_in_numbers_are_not_between_fields(tmp_path, head, comma, mark, names):
+    rows = [f"{comma}{row * row}{mark}{row * 7 % 11}" for row in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join([head, *rows] if head else rows))
+    raw = readers.read(tmp_path / "t.csv")
+    said = "'x0' (numbers with a decimal comma, such as '6,50')"
+    assert raw.columns == (names if head else names[1:])
+    assert (said in " ".join(raw.notes)) == (not head)
+    assert raw.values[:, -1].tolist() == [row * 7 % 11 for row in range(12)]
