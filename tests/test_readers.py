@@ -241,3 +241,14 @@ def test_marks_in_quotes_and_in_numbers_are_not_between_fields(tmp_path, head, c
     assert raw.columns == (names if head else names[1:])
     assert (said in " ".join(raw.notes)) == (not head)
     assert raw.values[:, -1].tolist() == [row * 7 % 11 for row in range(12)]
+
+
+@pytest.mark.parametrize("beside", ["", "text", "gap"])
+def test_classes_of_a_text_are_its_fields_whatever_stands_beside_them(tmp_path, beside):
+    frame = numbers().assign(kind=["1", "01", "1"] * 4)
+    if beside == "text":
+        frame["word"] = list("pq") * 6
+    if beside == "gap":
+        frame.loc[3, "a"] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert readers.read(tmp_path / "t.csv", labels="kind").classes == ("1", "01")
