@@ -252,3 +252,12 @@ def test_classes_of_a_text_are_its_fields_whatever_stands_beside_them(tmp_path, 
         frame.loc[3, "a"] = np.nan
     frame.to_csv(tmp_path / "t.csv", index=False)
     assert readers.read(tmp_path / "t.csv", labels="kind").classes == ("1", "01")
+
+
+@pytest.mark.parametrize("values", ["x", "X", "images", "data"])
+@pytest.mark.parametrize("labels", ["y", "labels", "target"])
+def test_labels_in_an_archive_are_found_beside_all_names_of_values(tmp_path, values, labels):
+    rows = numbers().to_numpy()
+    np.savez(tmp_path / "t.npz", **{values: rows, labels: [3, 4] * 6})
+    raw = readers.read(tmp_path / "t.npz")
+    assert (raw.classes, raw.notes) == (("3", "4"), (f"Labels are {labels!r}.",))
