@@ -261,3 +261,12 @@ def test_labels_in_an_archive_are_found_beside_all_names_of_values(tmp_path, val
     np.savez(tmp_path / "t.npz", **{values: rows, labels: [3, 4] * 6})
     raw = readers.read(tmp_path / "t.npz")
     assert (raw.classes, raw.notes) == (("3", "4"), (f"Labels are {labels!r}.",))
+
+
+@pytest.mark.parametrize("kind", ["columns", "truths", "numbers"])
+def test_a_large_matrix_of_any_order_and_type_is_read(tmp_path, monkeypatch, kind):
+    rows = numbers().to_numpy()
+    rows = {"columns": np.asfortranarray(rows), "truths": rows > 0, "numbers": rows}[kind]
+    np.save(tmp_path / "t.npy", rows)
+    monkeypatch.setattr(readers, "LARGE", 8)
+    assert (readers.read(tmp_path / "t.npy").values[:] == rows).all()
