@@ -270,3 +270,12 @@ def test_a_large_matrix_of_any_order_and_type_is_read(tmp_path, monkeypatch, kin
     np.save(tmp_path / "t.npy", rows)
     monkeypatch.setattr(readers, "LARGE", 8)
     assert (readers.read(tmp_path / "t.npy").values[:] == rows).all()
+
+
+@pytest.mark.parametrize("folder", [".", "one-class"])
+def test_images_beside_numbers_are_not_passed_over(tmp_path, folder):
+    (tmp_path / folder).mkdir(exist_ok=True)
+    Image.new("L", (8, 8)).save(tmp_path / folder / "a.png")
+    np.save(tmp_path / "labels.npy", np.eye(3))
+    with pytest.raises(DatasetError, match=r"images \(.*a.png\) beside numbers \(labels.npy\)"):
+        readers.read(tmp_path)

@@ -187,6 +187,13 @@ def read_folder(root: Path, memory: int, size: int | None = None, colour: bool =
     return Parsed(values, *classed(names, str(root)), notes=notes, channels="first")
 
 
+def first_in(root: Path) -> Path | None:
+    """The first image in a folder or in its subfolders, None where there is none."""
+    paths = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    deeper = (inside for path in paths if os.path.isdir(path) for inside in sorted(path.iterdir()))
+    return next((path for path in (*paths, *deeper) if _is_image(path)), None)
+
+
 def _listed(root: Path) -> tuple[list[tuple[str, list[Path]]], list[Path]]:
     """Images by class ("" without classes), and the files that are none."""
     inside = Path(os.path.realpath(root))
