@@ -279,3 +279,16 @@ def test_images_beside_numbers_are_not_passed_over(tmp_path, folder):
     np.save(tmp_path / "labels.npy", np.eye(3))
     with pytest.raises(DatasetError, match=r"images \(.*a.png\) beside numbers \(labels.npy\)"):
         readers.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "odd", "what"),
+    [(4, "2024-02-30", "dates"), (7, "inf", "numbers"), (2, "1e+39", "numbers")],
+)
+def test_the_row_of_a_date_that_is_none_and_of_a_number_too_large(tmp_path, row, odd, what):
+    days = range(1, 13)
+    frame = numbers().assign(c=[f"2024-02-{d:02}" if what == "dates" else f"{d}.5" for d in days])
+    frame.loc[row, "c"] = odd
+    frame.loc[0, "a"] = np.nan
+    said, _ = described(tmp_path, frame)
+    assert f"Left out: 'c' (11 {what}, and '{odd}' in row {row + 1}: correct it" in said
