@@ -292,3 +292,14 @@ def test_the_row_of_a_date_that_is_none_and_of_a_number_too_large(tmp_path, row,
     frame.loc[0, "a"] = np.nan
     said, _ = described(tmp_path, frame)
     assert f"Left out: 'c' (11 {what}, and '{odd}' in row {row + 1}: correct it" in said
+
+
+def test_all_images_that_cannot_be_read_are_named(tmp_path):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 30), np.uint8))
+    for name in "abcd":
+        picture.save(tmp_path / f"{name}.png")
+    for part in (0, 400):  # of the header, of the pixels
+        for name in "bd":
+            (tmp_path / f"{name}.png").write_bytes((tmp_path / "a.png").read_bytes()[:part])
+        with pytest.raises(DatasetError, match=r"b\.png cannot be read .*/d\.png'\.$"):
+            readers.read(tmp_path)
