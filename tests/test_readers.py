@@ -221,3 +221,85 @@ def test_a_run_on_colour_takes_grey_images(tmp_path, capsys):
     run, folder, out = (str(tmp_path / name) for name in ("run", "grey", "codes.csv"))
     assert main(["encode", run, folder, "--out", out]) == 0
     assert "1 of 1 images is grey and was given three" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("head", "comma", "mark", "names"),
+    [
+        ("", "6,5", ";", ("x0", "x1")),  # not the last digits alone
+        ('"Height, cm";Weight', "6", ";", ("Height, cm", "Weight")),
+        ('"a;b","c ""d"", e"', "6", ",", ("a;b", 'c "d", e')),
+        ("a\tb", "6", "\t", ("a", "b")),
+        ('5" pipe;7" rod', "6", ";", ('5" pipe', '7" rod')),
+    ],
+)
+def test_marks_in_quotes_and_in_numbers_are_not_between_fields(tmp_path, head, comma, mark, names):
+    rows = [f"{comma}{row * row}{mark}{row * 7 % 11}" for row in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join([head, *rows] if head else rows))
+    raw = readers.read(tmp_path / "t.csv")
+    said = "'x0' (numbers with a decimal comma, such as '6,50')"
+    assert raw.columns == (names if head else names[1:])
+    assert (said in " ".join(raw.notes)) == (not head)
+    assert raw.values[:, -1].tolist() == [row * 7 % 11 for row in range(12)]
+
+
+@pytest.mark.parametrize("beside", ["", "text", "gap"])
+def test_classes_of_a_text_are_its_fields_whatever_stands_beside_them(tmp_path, beside):
+    frame = numbers().assign(kind=["1", "01", "1"] * 4)
+    if beside == "text":
+        frame["word"] = list("pq") * 6
+    if beside == "gap":
+        frame.loc[3, "a"] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert readers.read(tmp_path / "t.csv", labels="kind").classes == ("1", "01")
+
+
+@pytest.mark.parametrize("values", ["x", "X", "images", "data"])
+@pytest.mark.parametrize("labels", ["y", "labels", "target"])
+def test_labels_in_an_archive_are_found_beside_all_names_of_values(tmp_path, values, labels):
+    rows = numbers().to_numpy()
+    np.savez(tmp_path / "t.npz", **{values: rows, labels: [3, 4] * 6})
+    raw = readers.read(tmp_path / "t.npz")
+    assert (raw.classes, raw.notes) == (("3", "4"), (f"Labels are {labels!r}.",))
+
+
+@pytest.mark.parametrize("kind", ["columns", "truths", "numbers"])
+def test_a_large_matrix_of_any_order_and_type_is_read(tmp_path, monkeypatch, kind):
+    rows = numbers().to_numpy()
+    rows = {"columns": np.asfortranarray(rows), "truths": rows > 0, "numbers": rows}[kind]
+    np.save(tmp_path / "t.npy", rows)
+    monkeypatch.setattr(readers, "LARGE", 8)
+    assert (readers.read(tmp_path / "t.npy").values[:] == rows).all()
+
+
+@pytest.mark.parametrize("folder", [".", "one-class"])
+def test_images_beside_numbers_are_not_passed_over(tmp_path, folder):
+    (tmp_path / folder).mkdir(exist_ok=True)
+    Image.new("L", (8, 8)).save(tmp_path / folder / "a.png")
+    np.save(tmp_path / "labels.npy", np.eye(3))
+    with pytest.raises(DatasetError, match=r"images \(.*a.png\) beside numbers \(labels.npy\)"):
+        readers.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "odd", "what"),
+    [(4, "2024-02-30", "dates"), (7, "inf", "numbers"), (2, "1e+39", "numbers")],
+)
+def test_the_row_of_a_date_that_is_none_and_of_a_number_too_large(tmp_path, row, odd, what):
+    days = range(1, 13)
+    frame = numbers().assign(c=[f"2024-02-{d:02}" if what == "dates" else f"{d}.5" for d in days])
+    frame.loc[row, "c"] = odd
+    frame.loc[0, "a"] = np.nan
+    said, _ = described(tmp_path, frame)
+    assert f"Left out: 'c' (11 {what}, and '{odd}' in row {row + 1}: correct it" in said
+
+
+def test_all_images_that_cannot_be_read_are_named(tmp_path):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 30), np.uint8))
+    for name in "abcd":
+        picture.save(tmp_path / f"{name}.png")
+    for part in (0, 400):  # of the header, of the pixels
+        for name in "bd":
+            (tmp_path / f"{name}.png").write_bytes((tmp_path / "a.png").read_bytes()[:part])
+        with pytest.raises(DatasetError, match=r"b\.png cannot be read .*/d\.png'\.$"):
+            readers.read(tmp_path)

@@ -211,6 +211,15 @@ def test_an_h5ad_file_is_read_with_names_and_labels(x, tmp_path, layout):
     assert raw.labels[:3].tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize("levels", [[2, 10], [False, True]])
+def test_categories_of_an_h5ad_file_need_be_no_text(x, tmp_path, levels):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(write_h5ad(tmp_path / "cells.h5ad", x), "a") as file:
+        del file["obs/kind/categories"]
+        file["obs/kind/categories"] = np.array(levels)
+    assert data.read(tmp_path / "cells.h5ad", labels="kind").classes == tuple(map(str, levels))
+
+
 def test_an_annotated_object_is_taken_as_it_is(x):
     class Annotated:
         X = sparse.csr_matrix(x)

@@ -62,8 +62,8 @@ WHAT = {
     "annotated": "an AnnData file",
 }
 LARGE = 2**30
-"""Bytes of a .npy file of a matrix from which on rows are read one by one, not mapped: what is
-mapped counts as memory of the process."""
+"""Bytes of a .npy file of a matrix of numbers, row by row, from which on rows are read one by one,
+not mapped: what is mapped counts as memory of the process."""
 
 
 def read(
@@ -188,7 +188,8 @@ def _parsed(where: str, kind: str, memory: int, given: dict[str, Any]) -> Parsed
                 return read_parquet(path, *chosen)
             return read_text(path, *chosen, given["header"])
     values = read_array(path, memory)
-    if path.suffix.lower() == ".npy" and values.nbytes > LARGE and values.ndim == len("ND"):
+    by_row = values.ndim == len("ND") and values.flags.c_contiguous and values.dtype.kind in "iuf"
+    if path.suffix.lower() == ".npy" and values.nbytes > LARGE and by_row:
         values = matrix_in(path)
     if labels is None:
         return Parsed(values)

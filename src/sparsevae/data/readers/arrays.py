@@ -27,13 +27,7 @@ HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-CONVENTIONS = (
-    ("x", "y"),
-    ("X", "y"),
-    ("images", "labels"),
-    ("data", "labels"),
-    ("data", "target"),
-)
+VALUES, LABELS = ("x", "X", "images", "data"), ("y", "labels", "target")
 """Names of values and labels that are understood without being named; values may come alone."""
 
 
@@ -66,8 +60,8 @@ def read_npz(path: Path, array: str | None, labels: str | None, memory: int) -> 
 
     Args:
         path: The file.
-        array: Name of the values; by default the only array, or one of :data:`CONVENTIONS`.
-        labels: Name of the labels; by default the partner of the values in :data:`CONVENTIONS`.
+        array: Name of the values; by default the only array, or one of :data:`VALUES`.
+        labels: Name of the labels; by default the first of :data:`LABELS` beside such values.
         memory: The most bytes that an array may unpack to.
 
     Raises:
@@ -91,17 +85,17 @@ def read_npz(path: Path, array: str | None, labels: str | None, memory: int) -> 
 
 def _choose(names: tuple[str, ...], array: str | None, where: str) -> tuple[str, str | None]:
     """The name of the values, and of the labels that by convention belong to them."""
-    partners = {values: labels for values, labels in CONVENTIONS if labels in names}
+    partner = next((name for name in LABELS if name in names), None)
     if array is not None:
-        return array, partners.get(array)
-    known = dict.fromkeys(values for values, _ in CONVENTIONS if values in names)
-    candidates = names if len(names) == 1 else tuple(known)
+        return array, partner if array in VALUES else None
+    known = tuple(name for name in VALUES if name in names)
+    candidates = names if len(names) == 1 else known
     if len(candidates) != 1:
         raise DatasetError(
             f"{where} holds {len(names)} arrays ({listed(names)}); say which one has the values, "
             "and which one the labels if there are some."
         )
-    return candidates[0], partners.get(candidates[0])
+    return candidates[0], partner if candidates[0] in VALUES else None
 
 
 def _member(

@@ -143,9 +143,9 @@ def _described(name: str, series: Any, named: bool) -> Column | str:
     if kind == "boolean":
         return _constant(present, named) or Column(name, "boolean", (), "bool", gaps)
     if kind in NUMERIC:
-        return _number(name, present, gaps, named)
+        return _number(name, present, gaps, rows, named)
     if kind in ("datetime64", "datetime", "date"):
-        return _date(name, present, gaps)
+        return _date(name, present, gaps, rows)
     if kind == "string":
         return _text(name, present, gaps, rows, named)
     return f"values of type {type(present.iloc[0]).__name__}"
@@ -157,10 +157,10 @@ def _text(
     """What a column of text is: numbers or dates that are written in it, or categories."""
     no_numbers = numbers_of(present)[1]
     if not no_numbers.any():
-        return _number(name, present, gaps, named)
+        return _number(name, present, gaps, rows, named)
     no_dates = np.array([not ISO_DATE.match(text) for text in present], bool)
     if not no_dates.any():
-        return _date(name, present, gaps)
+        return _date(name, present, gaps, rows)
     found = _category(name, present, gaps)
     if isinstance(found, Column) or found == "constant":
         return found
@@ -183,10 +183,13 @@ def _doubt(column: Column) -> str:
     return f"numbers, and {listed(odd)}" if 2 * len(odd) < len(texts) else ""
 
 
-def _number(name: str, present: Any, gaps: bool, named: bool) -> Column | str:
+def _number(
+    name: str, present: Any, gaps: bool, rows: npt.NDArray[np.int64], named: bool
+) -> Column | str:
     values, odd = numbers_of(present)
-    if odd.any() or np.abs(values).max() > LARGEST:
-        return "numbers that are not finite"
+    odd |= np.abs(values) > LARGEST
+    if odd.any():
+        return mostly(present, odd, rows, "numbers") or "numbers that are not finite"
     if constant := _constant(present, named):
         return constant
     whole = bool((values == np.floor(values)).all()) and float(np.abs(values).max()) < 2**53
@@ -198,10 +201,10 @@ def _number(name: str, present: Any, gaps: bool, named: bool) -> Column | str:
     return Column(name, "number", (), dtype, gaps)
 
 
-def _date(name: str, present: Any, gaps: bool) -> Column | str:
+def _date(name: str, present: Any, gaps: bool, rows: npt.NDArray[np.int64]) -> Column | str:
     days, odd = days_of(present)
     if odd.any():
-        return "dates that cannot be read"
+        return mostly(present, odd, rows, "dates") or "dates that cannot be read"
     if constant := _constant(present, True):
         return constant
     return Column(name, "date", (), "D" if (days == np.floor(days)).all() else "s", gaps)

@@ -7,11 +7,11 @@ its colours are grey levels, three channels, or deep grey levels of 16 or 32 bit
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -19,9 +19,11 @@ from PIL import ExifTags, Image, ImageOps
 from sparsevae.data.readers import memory as allowed
 from sparsevae.data.readers.labels import classed
 from sparsevae.data.readers.raw import Parsed
+from sparsevae.data.schema import listed
 from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.storage.arrays import Array
 
+Taken = TypeVar("Taken")
 SIDES = (4, 4096)
 """The smallest and the largest side that images are brought to."""
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -187,6 +189,13 @@ def read_folder(root: Path, memory: int, size: int | None = None, colour: bool =
     return Parsed(values, *classed(names, str(root)), notes=notes, channels="first")
 
 
+def first_in(root: Path) -> Path | None:
+    """The first image in a folder or in its subfolders, None where there is none."""
+    paths = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    deeper = (inside for path in paths if os.path.isdir(path) for inside in sorted(path.iterdir()))
+    return next((path for path in (*paths, *deeper) if _is_image(path)), None)
+
+
 def _listed(root: Path) -> tuple[list[tuple[str, list[Path]]], list[Path]]:
     """Images by class ("" without classes), and the files that are none."""
     inside = Path(os.path.realpath(root))
@@ -230,9 +239,7 @@ def _is_image(path: Path) -> bool:
 def _common(paths: Sequence[Path], size: int | None, colour: bool) -> tuple[Look, int, int]:
     """What all images are, how many in colour are grey, and how many have another size."""
     kinds: dict[Look, tuple[Path, int]] = {}
-    for path in paths:
-        with opened(str(path), str(path)) as image:
-            seen = look(image)
+    for path, seen in _each(paths, lambda image, _: look(image)):
         first, count = kinds.get(seen, (path, 0))
         kinds[seen] = first, count + 1
     like = max(kinds, key=lambda seen: seen.kind == "colour")
@@ -263,10 +270,30 @@ def _pixels_of(paths: Sequence[Path], like: Look, memory: int, where: str) -> Ar
     shape = (len(paths), 3 if like.kind == "colour" else 1, like.rows, like.columns)
     allowed.check_size(math.prod(shape) * dtype.itemsize, memory, where)
     values = np.empty(shape, dtype)
-    for place, path in enumerate(paths):
-        with opened(str(path), str(path)) as image:
-            values[place] = pixels(image, like, str(path))
+    taken = _each(paths, lambda image, path: pixels(image, like, str(path)))
+    for place, (_, levels) in enumerate(taken):
+        values[place] = levels
     return values
+
+
+def _each(
+    paths: Sequence[Path], take: Callable[[Image.Image, Path], Taken]
+) -> Iterator[tuple[Path, Taken]]:
+    """What is taken from every image; all that cannot be used are named, after the last one."""
+    wrong: dict[Path, DatasetError] = {}
+    for path in paths:
+        try:
+            with opened(str(path), str(path)) as image:
+                taken = take(image, path)
+        except DatasetError as error:
+            wrong[path] = error
+        else:
+            yield path, taken
+    if wrong:
+        first, *others = wrong
+        names = [f"{path.parent.name}/{path.name}" for path in others]
+        more = f" Nor can these be used: {listed(names)}." if names else ""
+        raise DatasetError(f"{wrong[first]}{more}") from wrong[first]
 
 
 def _about(others: Sequence[Path], grey: int, paths: Sequence[Path]) -> Iterator[str]:

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sparsevae.data.readers.fields import DECIMAL
 from sparsevae.data.readers.labels import is_number
 from sparsevae.errors import DatasetError
 
 MOST_COLUMNS = 100_000
 LONGEST_LINE = 2**22
 QUOTED = 60  # characters of the first line in a note
+IN_QUOTES = re.compile(r'(^|[,;\t])"([^"]|"")*("|$)')
 TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
@@ -55,8 +57,7 @@ def first_lines(path: Path, header: bool | None = None, known: Sequence[str] = (
     import pandas
 
     line = _first_line(path)
-    comma = ";" if ";" in line and "," not in line else ","
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else comma
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(line)
     if (count := line.count(delimiter) + 1) > MOST_COLUMNS:
         raise DatasetError(f"{path} has {count} columns; at most {MOST_COLUMNS} are read.")
     options: dict[str, Any] = {"sep": delimiter, "encoding": "utf-8-sig", "compression": None}
@@ -106,6 +107,15 @@ def _first_line(path: Path) -> str:
             if line.strip(" \r\n"):
                 return line
     return ""
+
+
+def _delimiter(line: str) -> str:
+    """What is between the fields of .csv, by the first line without what stands in quotes."""
+    bare = IN_QUOTES.sub(r"\1", line.strip("\r\n"))
+    fields = [field.strip() for field in bare.split(";")]
+    if len(fields) > 1 and all("," not in f or DECIMAL.fullmatch(f) for f in fields):
+        return ";"
+    return "\t" if "\t" in bare and "," not in bare else ","
 
 
 def _by_rule(

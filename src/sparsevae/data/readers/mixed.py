@@ -184,8 +184,8 @@ def _text(
 ) -> tuple[Any, tuple[str, ...]]:
     """A table in text as a data frame, and notes about its lines and dashes.
 
-    Categories of text are read as text even where a file holds levels that look like numbers.
-    Classes may be called as gaps are.
+    Categories of text, and classes, are read as text even where a file holds some that look like
+    numbers: 01 is not 1. Classes may be called as gaps are.
     """
     texts = () if schema is None else schema.columns
     levels = {c.name for c in texts if c.levels and isinstance(c.levels[0], str)}
@@ -223,7 +223,9 @@ def _fields(
                 path,
                 names=list(places),
                 index_col=False,
-                dtype={n: str for n, name in places.items() if texts is None or name in texts},
+                dtype={
+                    n: str for n, name in places.items() if texts is None or name in texts | labels
+                },
                 keep_default_na=False,
                 na_values={n: list(gaps) for n, name in places.items() if name not in labels},
                 low_memory=False,

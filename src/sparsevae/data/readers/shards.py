@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparsevae.data.readers import images
 from sparsevae.data.readers.arrays import header
 from sparsevae.data.readers.raw import Parsed
 from sparsevae.data.schema import listed
@@ -147,9 +148,15 @@ def read_shards(folder: Path) -> Parsed:
     """One matrix of all files of numbers in a folder.
 
     Raises:
-        DatasetError: If a file is damaged, is no matrix of numbers, or has other columns.
+        DatasetError: If a file is damaged, is no matrix of numbers, or has other columns, or if
+            there are images beside them.
     """
     paths = sorted(_files(folder), key=_natural)
+    if picture := images.first_in(folder):
+        raise DatasetError(
+            f"{folder} holds images ({picture.relative_to(folder)}) beside numbers "
+            f"({paths[0].name}); give each kind a folder of its own."
+        )
     found = [_looked_at(path) for path in paths]
     widths = {columns for _, columns in found}
     if len(widths) > 1:

@@ -174,10 +174,15 @@ def _column(h5py: Any, table: Any, name: str, length: int) -> list[str]:
     if isinstance(column, h5py.Dataset):
         if column.shape != (length,):
             raise ValueError(f"{name} has the shape {column.shape}")
-        values = column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
-        return [str(value) for value in values]
-    levels = [str(level) for level in column["categories"].asstr()[:]]
+        return _texts(h5py, column)
+    levels = _texts(h5py, column["categories"])
     codes = column["codes"][:]
     if codes.shape != (length,):
         raise ValueError(f"{name} has the shape {codes.shape}")
     return [levels[code] if code >= 0 else "" for code in codes]
+
+
+def _texts(h5py: Any, values: Any) -> list[str]:
+    """What a data set holds, numbers and truth values too, as text."""
+    plain = values.asstr()[:] if h5py.check_string_dtype(values.dtype) else values[:]
+    return [str(value) for value in plain]

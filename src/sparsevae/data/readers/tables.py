@@ -181,10 +181,11 @@ def read_text(
 ) -> Parsed:
     """Values (N, D) float64 and labels of a table in text.
 
-    Fields of .tsv are apart by tabs, of .csv by commas, or by semicolons where the first line has
-    no comma. The first line holds names if none of its fields is a number, if its numbers count
-    up from 0 or 1, or if a number stands under a text; otherwise columns are x0, x1, …. Where it
-    holds all names that are asked for, it is taken for names.
+    Fields of .tsv are apart by tabs, of .csv by commas; or by semicolons or tabs, where the first
+    line has no comma but in quotes and, beside semicolons, in numbers such as 9,5. The first line
+    holds names if none of its fields is a number, if its numbers count up from 0 or 1, or if a
+    number stands under a text; otherwise columns are x0, x1, …. Where it holds all names that are
+    asked for, it is taken for names.
 
     Args:
         path: The file, in UTF-8.
