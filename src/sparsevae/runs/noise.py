@@ -28,7 +28,7 @@ def has_denoiser(trained: "TrainedModel") -> bool:
     """Whether residuals of noisy rows are known, or clean rows are there to learn them from."""
     if not can_denoise(trained.model):
         return False
-    if trained.clean is not None or "denoiser" in vars(trained):
+    if trained.clean is not None or any(isinstance(each, Denoiser) for each in trained.learned):
         return True
     return trained.path is not None and RunFolder(trained.path).denoiser is not None
 
@@ -46,7 +46,9 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
         )
     if trained.clean is not None:
         return Denoiser.learned(trained.model, trained.scaled(trained.clean))
-    kept = None if trained.path is None else RunFolder(trained.path).denoiser
+    kept = next((each for each in trained.learned if isinstance(each, Denoiser)), None)
+    if kept is None and trained.path is not None:
+        kept = RunFolder(trained.path).denoiser
     if kept is None:
         raise ConfigurationError(
             f"{trained.name} keeps no residuals of noisy rows to denoise with; give clean rows "
