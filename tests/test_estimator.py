@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,6 +186,20 @@ def test_a_pickled_copy_gives_the_same_codes_and_trains_on_alike(coder, wine):
     expected = fitted.partial_fit(wine).transform(wine)
     for found in copies:
         assert np.array_equal(found.partial_fit(wine).transform(wine), expected)
+
+
+def test_a_pickled_copy_restores_rows_as_its_original_does_also_when_trained_on(wine):
+    x = wine.to_numpy()
+    gaps = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x)
+    for rows, restore in ((x, "denoise"), (gaps, "impute")):
+        fitted = few(VariationalCoder).partial_fit(rows)
+        copied = pickle.loads(pickle.dumps(fitted))
+        expected = getattr(fitted, restore)(rows)
+        again = replace(copied.trained_, history=[])
+        np.testing.assert_allclose(getattr(again, restore)(rows), expected, rtol=1e-4)
+        expected = getattr(fitted.partial_fit(rows), restore)(rows)
+        found = getattr(copied.partial_fit(rows), restore)(rows)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 # ------------------------------------------------------------------ scores and samples

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -61,6 +62,28 @@ def test_hidden_pixels_are_filled_and_the_others_stay(model, digits):
     other = model.denoise(np.where(hidden, 200, digits), hidden=hidden)
     np.testing.assert_array_equal(other, restored)  # what lay below has no say
     assert len(model.denoise(covered[:0], hidden=hidden[:0])) == 0
+
+
+def test_what_is_hidden_and_sigma_follow_the_layout_and_the_names_of_the_rows():
+    rng = np.random.default_rng(0)
+    images = rng.random((12, 3, 8, 8)).astype(np.float32)
+    hidden = np.arange(images[0].size).reshape(images.shape[1:]) % 5 == 0
+    hidden = np.repeat(hidden[None], len(images), 0)
+    colour = sparsevae.fit(images, "vae", latents=2, epochs=1, widths=[8])
+    last = [each.transpose(0, 2, 3, 1) for each in (images, hidden)]
+    expected = colour.denoise(images, hidden=hidden)
+    np.testing.assert_array_equal(colour.denoise(last[0], hidden=last[1]), expected)
+    np.testing.assert_allclose(expected[~hidden], images[~hidden], atol=1e-6)
+    table = pandas.DataFrame(rng.normal(size=(40, 3)), columns=["a", "b", "c"])
+    model, turned = sparsevae.fit(table, "vae", latents=2, epochs=1), ["c", "a", "b"]
+    covered = rng.random(table.shape) < 0.2
+    for name, given, other in (
+        ("hidden", covered, covered[:, [2, 0, 1]]),
+        ("hidden", covered, pandas.DataFrame(covered, columns=table.columns)),
+        ("sigma", [0.1, 0.5, 2.0], [2.0, 0.1, 0.5]),
+    ):
+        expected = model.denoise(table, **{name: given})
+        np.testing.assert_array_equal(model.denoise(table[turned], **{name: other}), expected)
 
 
 def test_the_command_line_has_the_same_door(model, digits, tmp_path):

@@ -373,6 +373,8 @@ class SparseVAE(Restoring, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
         self._training.go_on(images, until=until, learning_rate=rate, after_epoch=after_epoch)
         self.trained_ = replace(self.trained_, model=self._training.model.eval())
+        if self.trained_.learned:  # in a pickled copy, of the weights before
+            self.trained_ = replace(self.trained_.with_clean(rows), learned=())
 
 
 def _seed(random_state: Any) -> int:

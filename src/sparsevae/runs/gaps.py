@@ -25,7 +25,8 @@ def imputer_of(trained: "TrainedModel") -> Imputer | None:
         return None
     if trained.clean is not None:
         return Imputer.learned(trained.model, trained.scaled(trained.clean))
-    return None if trained.path is None else RunFolder(trained.path).imputer
+    kept = next((each for each in trained.learned if isinstance(each, Imputer)), None)
+    return kept if kept or trained.path is None else RunFolder(trained.path).imputer
 
 
 def filled_rows(trained: "TrainedModel", rows: Any, draws: int, seed: int) -> Any:

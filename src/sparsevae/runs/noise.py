@@ -4,16 +4,20 @@ Shape legend: N raw rows of shape (D,) or (C, H, W).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsevae.errors import ConfigurationError
+from sparsevae.data.readers.columns import is_frame
+from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.evaluation import repair
 from sparsevae.evaluation.denoising import Denoiser, can_denoise, rows_needed
 from sparsevae.evaluation.imputation import Imputer
 from sparsevae.models.likelihoods import name_of
 from sparsevae.runs.folder import RunFolder
+from sparsevae.runs.given import as_frame
 from sparsevae.storage.arrays import Array, Floats, blocks
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ def has_denoiser(trained: "TrainedModel") -> bool:
     """Whether residuals of noisy rows are known, or clean rows are there to learn them from."""
     if not can_denoise(trained.model):
         return False
-    if trained.clean is not None or "denoiser" in vars(trained):
+    if trained.clean is not None or any(isinstance(each, Denoiser) for each in trained.learned):
         return True
     return trained.path is not None and RunFolder(trained.path).denoiser is not None
 
@@ -42,7 +46,9 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
         )
     if trained.clean is not None:
         return Denoiser.learned(trained.model, trained.scaled(trained.clean))
-    kept = None if trained.path is None else RunFolder(trained.path).denoiser
+    kept = next((each for each in trained.learned if isinstance(each, Denoiser)), None)
+    if kept is None and trained.path is not None:
+        kept = RunFolder(trained.path).denoiser
     if kept is None:
         raise ConfigurationError(
             f"{trained.name} keeps no residuals of noisy rows to denoise with; give clean rows "
@@ -73,7 +79,7 @@ def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] 
     clipped = unit and all(_inside(trained, block) for block in blocks(values))
     scaled: Floats | float = 0.0
     if sigma is not None:
-        scaled = _scaled_sigma(trained, sigma)
+        scaled = _scaled_sigma(trained, sigma, rows)
     elif len(values):
         some = trained.scaled(values[: rows_needed(trained.model)], clip=False)
         scaled = denoiser.sigma(trained.model, some, clipped=clipped)
@@ -110,20 +116,14 @@ def repaired(
         raise ConfigurationError(
             "Normal noise and damaged elements are taken out one at a time; leave sigma out."
         )
-    if not 0 <= share < 1:
-        raise ConfigurationError(f"salt_and_pepper is a share from 0 to below 1, not {share}.")
+    if not isinstance(share, Real) or not 0 <= share < 1:
+        raise ConfigurationError(f"salt_and_pepper is a share from 0 to below 1, not {share!r}.")
     if family.reading != "plain" or (share and family.domain != "unit"):
         raise ConfigurationError(
             f"{trained.name} (likelihood {name_of(trained.likelihood)!r}) has no least and "
             "largest value that an element could be damaged to; give hidden measurements alone."
         )
-    unknown = np.zeros(1, bool) if hidden is None else np.asarray(hidden, bool)
-    if hidden is not None and unknown.size != np.prod(values.shape):
-        raise ConfigurationError(
-            f"hidden says of every element whether it is unknown, so it has the rows' shape "
-            f"{values.shape}; got {unknown.shape}."
-        )
-    unknown = np.broadcast_to(unknown.reshape(-1), values.size).reshape(values.shape)
+    unknown = _unknown(trained, rows, hidden, values.shape)
     parts = [np.empty((0, *trained.model.shape), np.float32)]
     done = 0
     for block in blocks(values):
@@ -134,19 +134,41 @@ def repaired(
     return np.concatenate(parts)
 
 
+def _unknown(trained: "TrainedModel", rows: Any, hidden: Any, shape: tuple[int, ...]) -> Any:
+    """Whether an element is hidden, as the model takes rows, of that shape; none where None.
+
+    What is given follows the rows: columns of a data frame by name, channels where theirs are.
+    """
+    if hidden is None:
+        return np.broadcast_to(np.zeros(1, bool), shape)
+    given, own = np.asarray(hidden, bool), rows.shape if is_frame(rows) else shape
+    named = next((each for each in (hidden, rows) if is_frame(each)), None)
+    with suppress(DatasetError, ValueError):  # another shape
+        framed = given if named is None else as_frame(given, tuple(named.columns))
+        unknown = trained.values(framed)
+        if unknown.shape == shape:
+            return unknown
+    raise ConfigurationError(
+        f"hidden says of every element whether it is unknown, so it has the rows' shape "
+        f"{own}; got {given.shape}."
+    )
+
+
 def _inside(trained: "TrainedModel", block: Array) -> bool:
     """Whether every element lies where scaled rows are in [0, 1]."""
     scaled = trained.data.scaling.apply(block, clip=False)
     return bool(scaled.min() >= 0 and scaled.max() <= 1)
 
 
-def _scaled_sigma(trained: "TrainedModel", sigma: float | Sequence[float]) -> Floats:
-    """Standard deviations of scaled elements, shape ``(1, *shape)``."""
+def _scaled_sigma(trained: "TrainedModel", sigma: float | Sequence[float], rows: Any) -> Floats:
+    """Standard deviations of scaled elements, shape ``(1, *shape)``; of a frame in its order."""
     shape = trained.model.shape
     try:
         given = np.asarray(sigma, np.float64)
     except (TypeError, ValueError):
         given = np.full(1, np.nan)
+    if is_frame(rows) and given.shape == rows.shape[1:]:
+        given = trained.values(as_frame(given[None], tuple(rows.columns)))[0]
     good = given.shape in ((), (1,), (shape[0],), shape) and bool((given >= 0).all())
     if not good or not np.isfinite(given).all():
         raise ConfigurationError(

@@ -59,6 +59,7 @@ class TrainedModel:
         path: its run folder; None for a model in memory.
         clean: raw training rows for :meth:`denoise` and :meth:`impute`; they are never saved.
         refine: gradient steps on each row's posterior, see :mod:`sparsevae.evaluation.refinement`.
+        learned: what codes leave over, in a pickled copy in place of ``clean``.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -85,6 +86,7 @@ class TrainedModel:
     path: Path | None = None
     clean: Array | None = field(default=None, repr=False)
     refine: int = 0
+    learned: tuple[Denoiser | Imputer, ...] = field(default=(), repr=False)
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "TrainedModel":
@@ -107,8 +109,8 @@ class TrainedModel:
         """For pickles and copies: the weights, from which the network is made again."""
         weights = {name: tensor.cpu() for name, tensor in self.model.state_dict().items()}
         where = str(next(self.model.parameters()).device)
-        noise.residuals(self)  # learned before the rows are left out
-        return {**vars(self), "model": (self.model.shape, weights, where), "clean": None}
+        rest: Row = {"clean": None, "learned": tuple(noise.residuals(self))}
+        return {**vars(self), **rest, "model": (self.model.shape, weights, where)}
 
     def __setstate__(self, state: Row) -> None:
         shape, weights, where = state["model"]
@@ -361,7 +363,7 @@ class TrainedModel:
         target = RunFolder(folder)
         if self.path is not None:
             target = RunFolder(self.path).copy_to(folder)
-            for learned in noise.residuals(self) if self.clean is not None else ():
+            for learned in noise.residuals(self) if self.learned or self.clean is not None else ():
                 target.keep_learned(learned)
             return target.path
         target.start(self.config, self.data_sha256, self.model.shape, self.data)
@@ -389,10 +391,8 @@ class TrainedModel:
         """What the network gives, in the data's units and perhaps type."""
         if self.data.table is not None:
             return self.data.scaling.undo(x, np.float64 if own_type else np.float32)
-        values, dtype = self.data.scaling.undo(x), np.dtype(self.data.dtype)
-        if not own_type:
-            return values
-        return in_type(values, dtype)
+        values = self.data.scaling.undo(x)
+        return in_type(values, np.dtype(self.data.dtype)) if own_type else values
 
     @property
     def likelihood(self) -> Any:
