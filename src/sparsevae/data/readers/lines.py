@@ -14,7 +14,7 @@ from sparsevae.errors import DatasetError
 MOST_COLUMNS = 100_000
 LONGEST_LINE = 2**22
 QUOTED = 60  # characters of the first line in a note
-IN_QUOTES = re.compile(r'(^|[,;\t])"([^"]|"")*("|$)')
+IN_QUOTES = re.compile(r'(^|[,;\t])"[^"]*(?:""[^"]*)*("|$)')
 TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
