@@ -10,8 +10,9 @@ import torch
 import sparsevae
 from sparsevae import cli
 from sparsevae.data import corruptions
-from sparsevae.errors import ConfigurationError
+from sparsevae.errors import ConfigurationError, DatasetError
 from sparsevae.evaluation.repair import noise_probability
+from sparsevae.storage import arrays
 from sparsevae.training import loop
 
 
@@ -39,6 +40,15 @@ def test_the_probability_of_noise_is_bayes_rule():
         found = noise_probability(torch.tensor(value), torch.tensor(white), share)
         assert float(found) == pytest.approx(noisy[y == value].mean(), abs=0.005)
     assert noise_probability(torch.tensor(0.5), torch.tensor(white), share) == 0
+
+
+@pytest.mark.parametrize("damage", [{"sigma": 0.1}, {"salt_and_pepper": 0.1}])
+def test_an_error_names_the_row_wherever_it_stands(model, digits, damage, monkeypatch):
+    monkeypatch.setattr(arrays, "BLOCK_VALUES", 10 * 784)
+    rows = digits[:25].astype(np.float32)
+    rows[17, 0, 3, 4] = np.nan
+    with pytest.raises(DatasetError, match="image 18"):
+        model.with_clean(digits).denoise(rows, **damage)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])

@@ -18,7 +18,7 @@ from sparsevae.evaluation.imputation import Imputer
 from sparsevae.models.likelihoods import name_of
 from sparsevae.runs.folder import RunFolder
 from sparsevae.runs.given import as_frame
-from sparsevae.storage.arrays import Array, Floats, blocks
+from sparsevae.storage.arrays import Array, Floats, blocks, placed_blocks
 
 if TYPE_CHECKING:
     from sparsevae.runs.trained import TrainedModel
@@ -84,8 +84,8 @@ def denoised(trained: "TrainedModel", rows: Any, sigma: float | Sequence[float] 
         some = trained.scaled(values[: rows_needed(trained.model)], clip=False)
         scaled = denoiser.sigma(trained.model, some, clipped=clipped)
     parts = [np.empty((0, *trained.model.shape), np.float32)]
-    for block in blocks(values):
-        y = trained.scaled(block, clip=False)
+    for first, block in placed_blocks(values):
+        y = trained.scaled(block, first, clip=False)
         parts.append(denoiser.restored(trained.model, y, scaled, clipped=clipped))
     return np.concatenate(parts)
 
@@ -125,12 +125,10 @@ def repaired(
         )
     unknown = _unknown(trained, rows, hidden, values.shape)
     parts = [np.empty((0, *trained.model.shape), np.float32)]
-    done = 0
-    for block in blocks(values):
-        covered = unknown[done : done + len(block)].astype(np.float32)
-        x = trained.scaled(block, clip=family.domain == "unit")
+    for first, block in placed_blocks(values):
+        covered = unknown[first : first + len(block)].astype(np.float32)
+        x = trained.scaled(block, first, clip=family.domain == "unit")
         parts.append(repair.repaired(trained.model, x, share, covered))
-        done += len(block)
     return np.concatenate(parts)
 
 
