@@ -28,9 +28,13 @@ def has_denoiser(trained: "TrainedModel") -> bool:
     """Whether residuals of noisy rows are known, or clean rows are there to learn them from."""
     if not can_denoise(trained.model):
         return False
-    if trained.clean is not None or any(isinstance(each, Denoiser) for each in trained.learned):
-        return True
-    return trained.path is not None and RunFolder(trained.path).denoiser is not None
+    return trained.clean is not None or _kept(trained) is not None
+
+
+def _kept(trained: "TrainedModel") -> Denoiser | None:
+    """What a pickled copy or the run folder keeps of the residuals of noisy rows."""
+    own = next((each for each in trained.learned if isinstance(each, Denoiser)), None)
+    return own if own or trained.path is None else RunFolder(trained.path).denoiser
 
 
 def denoiser_of(trained: "TrainedModel") -> Denoiser:
@@ -46,10 +50,7 @@ def denoiser_of(trained: "TrainedModel") -> Denoiser:
         )
     if trained.clean is not None:
         return Denoiser.learned(trained.model, trained.scaled(trained.clean))
-    kept = next((each for each in trained.learned if isinstance(each, Denoiser)), None)
-    if kept is None and trained.path is not None:
-        kept = RunFolder(trained.path).denoiser
-    if kept is None:
+    if (kept := _kept(trained)) is None:
         raise ConfigurationError(
             f"{trained.name} keeps no residuals of noisy rows to denoise with; give clean rows "
             "of its data: with_clean(rows), or --clean on the command line."

@@ -14,7 +14,6 @@ import shutil
 import stat
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
 
 LARGEST_JSON = 2**27  # bytes; a run's history of a million epochs is smaller
 PICKLES = (b"PK\x03\x04", b"\x80")  # how the files of torch.save and of pickle begin
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.part", re.DOTALL)
+TEMPORARY = re.compile(
+    r"\..+\.(?P<boot>[0-9a-f]{8})(?P<process>[0-9a-f]{8})[0-9a-f]{16}\.part", re.DOTALL
+)
 UNFINISHED = re.compile(
     r"\.tmp[0-9A-Za-z]{6}"
 )  # a name that safetensors itself writes under first
@@ -48,8 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder is not writable or the disk is full.
     """
-    writer = f"{_this_boot() or secrets.token_hex(4)}{os.getpid():08x}"
-    temporary = path.with_name(f".{path.name}.{writer}{secrets.token_hex(8)}.part")
+    temporary = _hidden(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -115,12 +115,19 @@ def sweep(folder: Path, age: float = DAY, names: Sequence[re.Pattern[str]] = (TE
                     os.unlink(entry)
 
 
+def _hidden(path: Path) -> Path:
+    """A name beside a path that says which process of which machine writes there."""
+    writer = f"{_this_boot() or secrets.token_hex(4)}{os.getpid():08x}"
+    return path.with_name(f".{path.name}.{writer}{secrets.token_hex(8)}.part")
+
+
 def _writer_has_ended(name: str) -> bool:
     """Whether the process that wrote a temporary file ran on this machine and runs no more."""
-    if not TEMPORARY.fullmatch(name) or name[-37:-29] != _this_boot():
+    writer = TEMPORARY.fullmatch(name)
+    if not writer or writer["boot"] != _this_boot():
         return False
     try:
-        os.kill(int(name[-29:-21], 16), 0)  # no signal, only the question
+        os.kill(int(writer["process"], 16), 0)  # no signal, only the question
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
@@ -165,7 +172,7 @@ def disk_time(folder: Path) -> float:
     Raises:
         OSError: the folder is not writable.
     """
-    clock = folder / f".clock.{uuid.uuid4().hex}.part"
+    clock = _hidden(folder / "clock")
     try:
         clock.touch()
         return clock.stat().st_mtime
@@ -181,7 +188,7 @@ def make_folder(path: Path) -> Path:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".writable.{uuid.uuid4().hex}.part"
+        probe = _hidden(path / "writable")
         probe.touch()
         probe.unlink()
         sweep(path)

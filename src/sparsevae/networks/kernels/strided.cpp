@@ -102,16 +102,16 @@ struct Gradients {
     }
 };
 
-// Calls work(stages, sums, n, part) for each image, which adds its gradients to the sums of its
-// part, and writes the totals.
+// Calls work(stages, n, part) for each image, which adds its gradients to the sums of its part,
+// and writes the totals.
 template <class Work>
-void sum_gradients(const Stack& stack, std::vector<Gradients> sums, long threads,
+void sum_gradients(const Stack& stack, std::vector<Gradients>& sums, long threads,
                    float* const* weights, float* const* biases, Work work) {
     share(PARTS, threads, [&](long first, long final) {
         std::vector<Stage> stages(stack.shapes.begin(), stack.shapes.end());
         for (long part = first; part < final; ++part)
             for (long n = stack.batch * part / PARTS; n < stack.batch * (part + 1) / PARTS; ++n)
-                work(stages, sums, n, part);
+                work(stages, n, part);
     });
     for (long k = 0; k <= stack.last; ++k) sums[k].write(weights[k], biases[k]);
 }
@@ -147,8 +147,7 @@ void sparsevae_convolutions_backward(const long* sizes, long threads, const floa
     const Stack stack(sizes, weights);
     std::vector<Gradients> sums;
     for (const Shape& s : stack.shapes) sums.emplace_back(s, s.small_channels, s.position());
-    const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
-                          long part) {
+    const auto work = [&](std::vector<Stage>& stages, long n, long part) {
         const long at = n * stack.small_size();
         stages[stack.last].small.set(gradient + at, behind(output, at));
         for (long k = stack.last; k >= 0; --k) {
@@ -195,8 +194,7 @@ void sparsevae_transposed_convolutions_backward(const long* sizes, long threads,
     const Stack stack(sizes, weights);
     std::vector<Gradients> sums;
     for (const Shape& s : stack.shapes) sums.emplace_back(s, s.channels, s.channels);
-    const auto work = [&](std::vector<Stage>& stages, std::vector<Gradients>& sums, long n,
-                          long part) {
+    const auto work = [&](std::vector<Stage>& stages, long n, long part) {
         const long at = n * stack.large_size();
         stages[0].large.set(gradient + at, behind(output, at));
         for (long k = 0; k <= stack.last; ++k) {

@@ -92,10 +92,7 @@ inline void store_within(float* to, long j, long count, Vector values) {
 
 // Sets floats of an array that lie `apart`, as many as there are values or `count`.
 inline void store_apart(float* to, long apart, long count, Vector values) {
-    if (count < LANES)
-        for (long lane = 0; lane < count; ++lane) to[lane * apart] = values[lane];
-    else
-        for (long lane = 0; lane < LANES; ++lane) to[lane * apart] = values[lane];
+    for (long lane = 0; lane < std::min(count, LANES); ++lane) to[lane * apart] = values[lane];
 }
 
 // a and b, each folded in two: lane l holds a[l] + a[l ^ STEP], or b's where l has the bit STEP.
